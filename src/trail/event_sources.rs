@@ -1,0 +1,64 @@
+//! Which services' events are looked at.
+
+use memchr::memmem::Finder;
+
+const LAMBDA: &str = "lambda.amazonaws.com";
+
+/// The services whose events are looked at, by `eventSource`.
+///
+/// Most records of a trail are of other services. [`may_select`](Self::may_select) passes over
+/// those by a search in their bytes, without parsing them; [`selects`](Self::selects) decides on
+/// the parsed field.
+#[derive(Debug, Clone)]
+pub struct EventSources(Option<Vec<Finder<'static>>>);
+
+impl EventSources {
+    /// Every service.
+    #[must_use]
+    pub fn all() -> Self {
+        Self(None)
+    }
+
+    /// The services of these sources, such as `lambda.amazonaws.com`.
+    pub fn only<'a>(sources: impl IntoIterator<Item = &'a str>) -> Self {
+        Self(Some(sources.into_iter().map(|source| Finder::new(source).into_owned()).collect()))
+    }
+
+    /// False if the record that is written as `bytes` cannot be of these services. Relies on the
+    /// name being written without JSON escapes, as CloudTrail writes it.
+    #[must_use]
+    pub fn may_select(&self, bytes: &[u8]) -> bool {
+        match &self.0 {
+            None => true,
+            Some(finders) => finders.iter().any(|finder| finder.find(bytes).is_some()),
+        }
+    }
+
+    /// True if `event_source` is one of these services, in any partition: the name of the source
+    /// in China, with `.cn` behind it, counts as the same service.
+    #[must_use]
+    pub fn selects(&self, event_source: &str) -> bool {
+        match &self.0 {
+            None => true,
+            Some(finders) => finders.iter().any(|finder| is_source(event_source, finder.needle())),
+        }
+    }
+}
+
+impl Default for EventSources {
+    /// AWS Lambda.
+    fn default() -> Self {
+        Self::only([LAMBDA])
+    }
+}
+
+/// True if the event source is AWS Lambda, in any partition.
+#[must_use]
+pub fn is_lambda(event_source: &str) -> bool {
+    is_source(event_source, LAMBDA.as_bytes())
+}
+
+fn is_source(event_source: &str, wanted: &[u8]) -> bool {
+    let event_source = event_source.as_bytes();
+    event_source == wanted || event_source.strip_suffix(b".cn") == Some(wanted)
+}

@@ -1,0 +1,112 @@
+//! The ports in memory, with faults on demand.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+
+use bytes::Bytes;
+use trailwarden::alert::Message;
+use trailwarden::ports::{AlertSink, ObjectBody, ObjectSource, ServiceError};
+use trailwarden::publish::{MAX_BYTES, MAX_ENTRIES};
+use trailwarden::trail::LogObject;
+
+/// A bucket that hands out its objects in chunks.
+#[derive(Default)]
+pub struct MemoryBucket {
+    objects: HashMap<String, Vec<u8>>,
+    /// Bytes of a chunk.
+    pub chunk: Option<usize>,
+    /// Keys whose transfer breaks off behind so many bytes.
+    pub cut: HashMap<String, usize>,
+    /// The service cannot be reached.
+    pub down: Cell<bool>,
+}
+
+impl MemoryBucket {
+    pub fn put(&mut self, key: impl Into<String>, bytes: impl Into<Vec<u8>>) {
+        self.objects.insert(key.into(), bytes.into());
+    }
+}
+
+impl ObjectSource for MemoryBucket {
+    type Body = MemoryBody;
+
+    async fn open(&self, object: &LogObject) -> Result<MemoryBody, ServiceError> {
+        if self.down.get() {
+            return Err(fault("s3:GetObject", "ServiceUnavailable", false));
+        }
+        let bytes = self.objects.get(&object.key).ok_or_else(|| fault("s3:GetObject", "NoSuchKey", false))?;
+        let cut = self.cut.get(&object.key).copied();
+        let bytes = &bytes[..cut.unwrap_or(bytes.len())];
+        let chunks = bytes.chunks(self.chunk.unwrap_or(8_192)).map(Bytes::copy_from_slice).collect();
+        Ok(MemoryBody { chunks, cut: cut.is_some() })
+    }
+}
+
+pub struct MemoryBody {
+    chunks: VecDeque<Bytes>,
+    cut: bool,
+}
+
+impl ObjectBody for MemoryBody {
+    async fn next_chunk(&mut self) -> Result<Option<Bytes>, ServiceError> {
+        match self.chunks.pop_front() {
+            None if self.cut => Err(fault("s3:GetObject", "transfer broke off", false)),
+            chunk => Ok(chunk),
+        }
+    }
+}
+
+/// A topic that keeps what it confirmed, and refuses what SNS would refuse.
+#[derive(Default)]
+pub struct MemoryTopic {
+    confirmed: RefCell<Vec<Message>>,
+    /// Calls so far.
+    pub calls: Cell<usize>,
+    /// The service cannot be reached.
+    pub down: Cell<bool>,
+    /// Refuses messages whose subject contains this, so many times.
+    pub refuse: RefCell<Option<(&'static str, usize)>>,
+}
+
+impl MemoryTopic {
+    pub fn confirmed(&self) -> Vec<Message> {
+        self.confirmed.borrow().clone()
+    }
+
+    fn take(&self, message: &Message) -> Result<(), ServiceError> {
+        let refused = match self.refuse.borrow_mut().as_mut() {
+            Some((part, times)) if *times > 0 && message.subject.contains(*part) => {
+                *times -= 1;
+                true
+            }
+            _ => false,
+        };
+        if refused {
+            return Err(fault("sns:PublishBatch", "InternalError", true));
+        }
+        self.confirmed.borrow_mut().push(message.clone());
+        Ok(())
+    }
+}
+
+impl AlertSink for MemoryTopic {
+    async fn publish(&self, batch: &[Message]) -> Vec<Result<(), ServiceError>> {
+        self.calls.set(self.calls.get() + 1);
+        let bytes: usize = batch.iter().map(Message::bytes).sum();
+        assert!(batch.len() <= MAX_ENTRIES && bytes <= MAX_BYTES, "{} entries, {bytes} bytes", batch.len());
+        for message in batch {
+            assert!(!message.subject.is_empty() && message.subject.len() < 100, "{:?}", message.subject);
+            assert!(message.subject.bytes().all(|b| b == b' ' || b.is_ascii_graphic()), "{:?}", message.subject);
+            assert!(!message.body.is_empty() && message.attributes.len() <= 8);
+            assert!(message.attributes.iter().all(|it| !it.values.is_empty() && !it.values.contains(&String::new())));
+        }
+        if self.down.get() {
+            return batch.iter().map(|_| Err(fault("sns:PublishBatch", "request failed", false))).collect();
+        }
+        batch.iter().map(|message| self.take(message)).collect()
+    }
+}
+
+fn fault(operation: &'static str, code: &str, retryable: bool) -> ServiceError {
+    ServiceError { operation, code: code.to_owned(), retryable, source: None }
+}
