@@ -1,0 +1,83 @@
+//! Keys of the objects that CloudTrail delivers.
+//!
+//! ```text
+//! key = [ prefix "/" ] "AWSLogs/" [ organization "/" ] account "/" folder "/" … file
+//! ```
+//!
+//! Source: "Finding your CloudTrail log files" in the CloudTrail User Guide. The folder decides,
+//! never a word elsewhere in the key: the prefix is the user's to choose.
+
+/// What an object is, by its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyKind {
+    /// A log file: of management and data events, or of network activity events.
+    Log,
+    /// A digest file of log file validation; one is delivered every hour.
+    Digest,
+    /// Anything else.
+    Foreign,
+}
+
+impl KeyKind {
+    /// Decides from a decoded key.
+    #[must_use]
+    pub fn of(key: &str) -> Self {
+        let segments: Vec<&str> = key.split('/').collect();
+        let is_marker = segments.last().is_none_or(|file| file.is_empty());
+        match folder(&segments) {
+            _ if is_marker => Self::Foreign,
+            Some("CloudTrail" | "CloudTrail-NetworkActivity") => Self::Log,
+            Some("CloudTrail-Digest") => Self::Digest,
+            _ => Self::Foreign,
+        }
+    }
+}
+
+/// The segment behind the account, which itself stands behind `AWSLogs`; the last such place, as a
+/// prefix may hold the same names.
+fn folder<'a>(segments: &[&'a str]) -> Option<&'a str> {
+    (0..segments.len()).rev().filter(|at| segments.get(*at) == Some(&"AWSLogs")).find_map(|at| {
+        match segments.get(at + 1..)? {
+            [account, folder, _, ..] if is_account(account) => Some(*folder),
+            [organization, account, folder, _, ..] if organization.starts_with("o-") && is_account(account) => {
+                Some(*folder)
+            }
+            _ => None,
+        }
+    })
+}
+
+fn is_account(segment: &str) -> bool {
+    segment.len() == 12 && segment.bytes().all(|b| b.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::KeyKind::{self, Digest, Foreign, Log};
+
+    #[test]
+    fn the_folder_behind_the_account_decides() {
+        let file = "111122223333_CloudTrail_us-east-1_20260102T0305Z_abcdefghijklmnop.json.gz";
+        for (key, kind) in [
+            ("AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/", Foreign),
+            ("AWSLogs/111122223333/CloudTrail/", Foreign),
+            ("AWSLogs/111122223333/CloudTrail", Foreign),
+            ("", Foreign),
+            (&format!("AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/{file}"), Log),
+            (&format!("a/b/AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/{file}"), Log),
+            (&format!("AWSLogs/o-abc123/111122223333/CloudTrail/us-east-1/2026/01/02/{file}"), Log),
+            (&format!("CloudTrail-Digest/AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/{file}"), Log),
+            (&format!("AWSLogs/999999999999/CloudTrail-Digest/AWSLogs/111122223333/CloudTrail/us-east-1/{file}"), Log),
+            (&format!("AWSLogs/111122223333/CloudTrail-NetworkActivity/us-east-1/2026/01/02/{file}"), Log),
+            (&format!("CloudTrail/AWSLogs/111122223333/CloudTrail-Digest/us-east-1/2026/01/02/{file}"), Digest),
+            (&format!("AWSLogs/111122223333/CloudTrail-Insight/us-east-1/2026/01/02/{file}"), Foreign),
+            (&format!("AWSLogs/111122223333/CloudTrail-Aggregated/us-east-1/2026/01/02/{file}"), Foreign),
+            (&format!("AWSLogs/111122223333/Config/us-east-1/CloudTrail/2026/1/2/{file}"), Foreign),
+            (&format!("AWSLogs/11112222333/CloudTrail/us-east-1/{file}"), Foreign),
+            (&format!("CloudTrail/{file}"), Foreign),
+            (file, Foreign),
+        ] {
+            assert_eq!(KeyKind::of(key), kind, "{key}");
+        }
+    }
+}
