@@ -1,0 +1,130 @@
+//! Amazon Resource Names, `arn:partition:service:region:account:resource`.
+
+/// The parts of an ARN, borrowed from its text.
+///
+/// Only ARNs made of the characters that AWS uses in them are taken for one: a text from a log
+/// ends up in commands that a person is told to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arn<'a> {
+    /// The whole ARN.
+    pub text: &'a str,
+    /// Service, such as `lambda`.
+    pub service: &'a str,
+    /// Region; empty for global services.
+    pub region: &'a str,
+    /// Account ID; empty for some services, such as S3.
+    pub account: &'a str,
+    /// What stands behind the account, with its own colons and slashes.
+    pub resource: &'a str,
+}
+
+impl<'a> Arn<'a> {
+    /// Reads an ARN; `None` if the text is not one.
+    #[must_use]
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let mut parts = text.splitn(6, ':');
+        let (scheme, partition) = (parts.next()?, parts.next()?);
+        let arn = Self {
+            text,
+            service: parts.next()?,
+            region: parts.next()?,
+            account: parts.next()?,
+            resource: parts.next()?,
+        };
+        let plain = |part: &str| part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let valid = scheme == "arn"
+            && partition.starts_with("aws")
+            && [partition, arn.service, arn.region, arn.account].into_iter().all(plain)
+            && !arn.resource.is_empty()
+            && arn.resource.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/+=,@*$#".contains(&b));
+        valid.then_some(arn)
+    }
+
+    /// The name of the Lambda function that this ARN is of, without version or alias.
+    #[must_use]
+    pub fn function_name(&self) -> Option<&'a str> {
+        if self.service != "lambda" {
+            return None;
+        }
+        let name = self.resource.strip_prefix("function:")?;
+        Some(name.split(':').next().unwrap_or(name))
+    }
+
+    /// The UUID of the event source mapping that this ARN is of.
+    #[must_use]
+    pub fn mapping_uuid(&self) -> Option<&'a str> {
+        if self.service != "lambda" {
+            return None;
+        }
+        self.resource.strip_prefix("event-source-mapping:")
+    }
+
+    /// What the mapping reads, if this is the ARN of a queue or stream.
+    #[must_use]
+    pub fn event_source(&self) -> Option<EventSourceKind> {
+        match self.service {
+            "sqs" => Some(EventSourceKind::Queue),
+            "kinesis" if self.resource.starts_with("stream/") => Some(EventSourceKind::Stream),
+            "dynamodb" if self.resource.starts_with("table/") => Some(EventSourceKind::Table),
+            _ => None,
+        }
+    }
+
+    /// The name that people call the resource by: of a queue, a stream, a table, a role.
+    #[must_use]
+    pub fn short_name(&self) -> &'a str {
+        let name = self.function_name().or(self.mapping_uuid()).unwrap_or(self.resource);
+        match self.event_source() {
+            Some(EventSourceKind::Stream | EventSourceKind::Table) => name.split('/').nth(1).unwrap_or(name),
+            Some(EventSourceKind::Queue) => name,
+            None => name.rsplit('/').next().unwrap_or(name),
+        }
+    }
+}
+
+/// What an event source mapping reads from. Lambda reports disabled mappings of these alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventSourceKind {
+    /// An Amazon SQS queue.
+    Queue,
+    /// An Amazon Kinesis stream.
+    Stream,
+    /// The stream of an Amazon DynamoDB table.
+    Table,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_resources() {
+        for (text, name) in [
+            ("arn:aws:lambda:us-east-1:111122223333:function:orders:live", "orders"),
+            ("arn:aws-cn:sqs:cn-north-1:111122223333:orders.fifo", "orders.fifo"),
+            ("arn:aws:kinesis:us-east-1:111122223333:stream/clicks/consumer/c:1", "clicks"),
+            ("arn:aws-us-gov:dynamodb:us-gov-west-1:111122223333:table/T/stream/2026-01-01T00:00:00.000", "T"),
+            ("arn:aws:iam::111122223333:role/service-role/app", "app"),
+            ("arn:aws:lambda:us-east-1:111122223333:event-source-mapping:1-2", "1-2"),
+        ] {
+            assert_eq!(Arn::parse(text).map(|arn| arn.short_name()), Some(name), "{text}");
+        }
+    }
+
+    #[test]
+    fn text_that_a_shell_would_read_otherwise_is_no_arn() {
+        for text in [
+            "arn:aws:lambda:us-east-1:111122223333:function:x;reboot",
+            "arn:aws:lambda:us-east-1:111122223333:function:$(id)",
+            "arn:aws:sqs:us-east-1:111122223333:a b",
+            "arn:aws:sqs:us-east-1:111122223333:a\nb",
+            "arn:aws:sqs:us east:111122223333:a",
+            "arn:aws:sqs:us-east-1:111122223333:",
+            "arn:aws:sqs",
+            "urn:aws:sqs:us-east-1:111122223333:a",
+            "",
+        ] {
+            assert_eq!(Arn::parse(text), None, "{text}");
+        }
+    }
+}

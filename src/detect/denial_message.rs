@@ -1,0 +1,232 @@
+//! The grammar of access-denied messages.
+//!
+//! ```text
+//! message = [ preamble ] "User: " principal " is not authorized to perform: " action
+//!           [ " on resource: " resource | " on the specified resource" | " on this resource" ]
+//!           [ " because no " type " allows the " … " action"
+//!           | " with an explicit deny in " article " " type [ ": " policy-arn ] ]
+//!           [ ". Encoded authorization failure message: " blob ]
+//! ```
+//!
+//! Source: "Troubleshoot access denied error messages" in the IAM User Guide, and messages of real
+//! trails. CloudTrail cuts a message at 1 KB and ends it with `...`; any part may be missing from
+//! there on.
+
+const PERFORM: &str = " is not authorized to perform: ";
+const RESOURCE: &str = " on resource: ";
+const IMPLICIT: &str = " because no ";
+const EXPLICIT: &str = " with an explicit deny in ";
+const ENCODED: &str = "Encoded authorization failure message: ";
+/// Markers that end the part in front of them, wherever they stand.
+const MARKERS: [&str; 6] = [RESOURCE, " on the specified resource", " on this resource", IMPLICIT, EXPLICIT, ENCODED];
+
+/// What an access-denied message says, borrowed from it.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct DenialMessage<'a> {
+    /// Who was denied, mostly an ARN.
+    pub principal: Option<&'a str>,
+    /// The IAM action, such as `lambda:InvokeFunction`.
+    pub action: Option<&'a str>,
+    /// The resource, as the service names it.
+    pub resource: Option<&'a str>,
+    /// The kind of policy that decided.
+    pub policy_type: Option<PolicyType>,
+    /// How it decided.
+    pub effect: Option<Effect>,
+    /// ARN of the policy that denies.
+    pub policy_arn: Option<&'a str>,
+    /// The message was cut by CloudTrail.
+    pub truncated: bool,
+    /// It has an encoded part, for `sts:DecodeAuthorizationMessage`.
+    pub encoded: bool,
+}
+
+/// How a policy led to a denial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Effect {
+    /// No policy of the type allows the action.
+    Implicit,
+    /// A policy of the type denies the action.
+    Explicit,
+}
+
+/// The kinds of policies that a message names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PolicyType {
+    /// Policy of the user, group or role.
+    IdentityBased,
+    /// Policy of the resource.
+    ResourceBased,
+    /// Service control policy of the organization.
+    ServiceControl,
+    /// Resource control policy of the organization.
+    ResourceControl,
+    /// Policy of a VPC endpoint.
+    VpcEndpoint,
+    /// Permissions boundary of the user or role.
+    PermissionsBoundary,
+    /// Policy given when the session was made.
+    Session,
+    /// Trust policy of a role.
+    RoleTrust,
+}
+
+impl PolicyType {
+    const WORDS: [(&'static str, Self); 9] = [
+        ("identity-based", Self::IdentityBased),
+        ("resource-based", Self::ResourceBased),
+        ("service control", Self::ServiceControl),
+        ("resource control", Self::ResourceControl),
+        ("VPC endpoint", Self::VpcEndpoint),
+        ("permissions boundary", Self::PermissionsBoundary),
+        ("session", Self::Session),
+        ("sessions", Self::Session),
+        ("role trust", Self::RoleTrust),
+    ];
+
+    /// The words of the messages, without "policy".
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, it)| *it == self).map_or("", |(words, _)| words)
+    }
+
+    fn at_start_of(text: &str) -> Option<Self> {
+        let behind = |words: &str| {
+            let rest = text.get(words.len()..)?;
+            let matches = text.get(..words.len())?.eq_ignore_ascii_case(words);
+            (matches && !rest.starts_with(|c: char| c.is_alphanumeric())).then_some(())
+        };
+        Self::WORDS.iter().find(|(words, _)| behind(words).is_some()).map(|(_, it)| *it)
+    }
+}
+
+impl<'a> DenialMessage<'a> {
+    /// Reads a message. Parts that cannot be made out are absent; a text of another kind yields
+    /// nothing but absent parts.
+    #[must_use]
+    pub fn parse(text: &'a str) -> Self {
+        let truncated = text.ends_with("...");
+        let text = text.strip_suffix("...").unwrap_or(text);
+        let encoded = text.contains(ENCODED);
+        let Some((head, tail)) = text.split_once(PERFORM) else {
+            return Self { truncated, encoded, ..Self::default() };
+        };
+        let (policy_type, effect, policy_arn) = reason(tail);
+        Self {
+            principal: head.rsplit_once("User: ").and_then(|(_, it)| present(it)),
+            action: present(up_to_marker(tail)),
+            resource: tail.split_once(RESOURCE).and_then(|(_, it)| present(up_to_marker(it))),
+            policy_type,
+            effect,
+            policy_arn,
+            truncated,
+            encoded,
+        }
+    }
+}
+
+/// The text in front of the first marker, without what only ends or quotes it.
+fn up_to_marker(text: &str) -> &str {
+    let end = MARKERS.iter().filter_map(|marker| text.find(marker)).min().unwrap_or(text.len());
+    text.get(..end).unwrap_or(text).trim().trim_end_matches('.').trim_matches('"')
+}
+
+fn present(text: &str) -> Option<&str> {
+    let text = text.trim();
+    (!text.is_empty()).then_some(text)
+}
+
+fn reason(tail: &str) -> (Option<PolicyType>, Option<Effect>, Option<&str>) {
+    if let Some((_, why)) = tail.split_once(EXPLICIT) {
+        let named = ["an ", "a ", "the "].iter().find_map(|article| why.strip_prefix(article)).unwrap_or(why);
+        let arn = why.split_once(": ").map(|(_, it)| it.split_whitespace().next().unwrap_or("").trim_end_matches('.'));
+        return (PolicyType::at_start_of(named), Some(Effect::Explicit), arn.filter(|it| it.starts_with("arn:")));
+    }
+    match tail.split_once(IMPLICIT) {
+        Some((_, why)) => (PolicyType::at_start_of(why), Some(Effect::Implicit), None),
+        None => (None, None, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_parts_of_a_message() {
+        let parsed = DenialMessage::parse(
+            "User: arn:aws:sts::111122223333:assumed-role/ci/run-7 is not authorized to perform: lambda:DeleteFunction \
+             on resource: arn:aws:lambda:us-east-1:111122223333:function:orders with an explicit deny in a service \
+             control policy: arn:aws:organizations::999999999999:policy/o-x/service_control_policy/p-x",
+        );
+        insta::assert_debug_snapshot!(parsed, @r#"
+        DenialMessage {
+            principal: Some(
+                "arn:aws:sts::111122223333:assumed-role/ci/run-7",
+            ),
+            action: Some(
+                "lambda:DeleteFunction",
+            ),
+            resource: Some(
+                "arn:aws:lambda:us-east-1:111122223333:function:orders",
+            ),
+            policy_type: Some(
+                ServiceControl,
+            ),
+            effect: Some(
+                Explicit,
+            ),
+            policy_arn: Some(
+                "arn:aws:organizations::999999999999:policy/o-x/service_control_policy/p-x",
+            ),
+            truncated: false,
+            encoded: false,
+        }
+        "#);
+    }
+
+    #[test]
+    fn policy_types_and_effects() {
+        let head = "User: u is not authorized to perform: s3:GetObject on resource: r";
+        for (tail, policy_type, effect) in [
+            (" because no identity-based policy allows the s3:GetObject action", "identity-based", Effect::Implicit),
+            (
+                " because no permissions boundary allows the s3:GetObject action",
+                "permissions boundary",
+                Effect::Implicit,
+            ),
+            (" because no VPC endpoint policy allows the s3:GetObject action", "VPC endpoint", Effect::Implicit),
+            (" with an explicit deny in an identity-based policy", "identity-based", Effect::Explicit),
+            (" with an explicit deny in a sessions policy", "session", Effect::Explicit),
+            (" with an explicit deny in the role trust policy", "role trust", Effect::Explicit),
+            (" with an explicit deny in a resource control policy", "resource control", Effect::Explicit),
+            (" with an explicit deny in a resource-based policy", "resource-based", Effect::Explicit),
+        ] {
+            let text = format!("{head}{tail}");
+            let parsed = DenialMessage::parse(&text);
+            assert_eq!(parsed.policy_type.map(PolicyType::as_str), Some(policy_type), "{tail}");
+            assert_eq!(parsed.effect, Some(effect), "{tail}");
+            assert_eq!(
+                (parsed.principal, parsed.action, parsed.resource),
+                (Some("u"), Some("s3:GetObject"), Some("r"))
+            );
+        }
+    }
+
+    #[test]
+    fn parts_may_be_missing_anywhere() {
+        let whole = "You are not authorized to perform this operation. User: é is not authorized to perform: \
+                     ec2:RunInstances on resource: * because no identity-based policy allows the ec2:RunInstances \
+                     action. Encoded authorization failure message: AbC";
+        let perform_ends = whole.find(PERFORM).map_or(0, |at| at + PERFORM.len());
+        for at in (0..whole.len()).filter(|at| whole.is_char_boundary(*at)) {
+            let parsed = DenialMessage::parse(whole.get(..at).unwrap_or_default());
+            assert_eq!(parsed.principal, (at >= perform_ends).then_some("é"), "{at}");
+            assert_eq!(parsed.action.is_some(), at > perform_ends, "{at}");
+        }
+        let parsed = DenialMessage::parse(whole);
+        assert_eq!((parsed.action, parsed.resource, parsed.encoded), (Some("ec2:RunInstances"), Some("*"), true));
+        assert_eq!(DenialMessage::parse("Access Denied"), DenialMessage::default());
+        assert_eq!(DenialMessage::parse(""), DenialMessage::default());
+    }
+}

@@ -1,0 +1,289 @@
+//! Event source mappings that AWS disabled.
+//!
+//! Lambda writes an event named `LambdaESMDisabled` when it disables the mapping of an SQS queue, a
+//! Kinesis stream or a DynamoDB stream because of errors ("Logging AWS Lambda API calls using AWS
+//! CloudTrail", Lambda Developer Guide). The guide names five error codes in `serviceEventDetails`
+//! and leaves the rest of the record open; the values of `ESMDisableReason` that have been
+//! published are prose. So only source and name of the event are relied on, the reason is looked
+//! for as a code, then as prose, and names are found by their form, anywhere in the record.
+
+use serde_json::Value;
+
+use super::arn::Arn;
+
+pub(super) const EVENT_NAME: &str = "LambdaESMDisabled";
+
+/// Why AWS disabled a mapping. The codes and their meaning are the Lambda Developer Guide's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EsmCategory {
+    /// The queue, stream or another resource does not exist.
+    ResourceNotFound,
+    /// The function does not exist.
+    FunctionNotFound,
+    /// A Region name given for the source or the function is invalid.
+    RegionNameNotValid,
+    /// Permissions are missing or wrong.
+    AuthorizationError,
+    /// The function is in a failed state.
+    FunctionInFailedState,
+    /// The record gives a reason that fits none of these, or no reason.
+    Unknown,
+}
+
+impl EsmCategory {
+    /// All categories.
+    pub const ALL: [Self; 6] = [
+        Self::ResourceNotFound,
+        Self::FunctionNotFound,
+        Self::RegionNameNotValid,
+        Self::AuthorizationError,
+        Self::FunctionInFailedState,
+        Self::Unknown,
+    ];
+
+    /// The code, as the Lambda Developer Guide writes it; `UNKNOWN` for what it does not name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ResourceNotFound => "RESOURCE_NOT_FOUND",
+            Self::FunctionNotFound => "FUNCTION_NOT_FOUND",
+            Self::RegionNameNotValid => "REGION_NAME_NOT_VALID",
+            Self::AuthorizationError => "AUTHORIZATION_ERROR",
+            Self::FunctionInFailedState => "FUNCTION_IN_FAILED_STATE",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+
+    /// The category that a reason stands for: by its code, then by its words.
+    ///
+    /// ```
+    /// use trailwarden::detect::EsmCategory;
+    ///
+    /// assert_eq!(EsmCategory::of_reason("Lambda Function not found"), EsmCategory::FunctionNotFound);
+    /// assert_eq!(EsmCategory::of_reason("AUTHORIZATION_ERROR"), EsmCategory::AuthorizationError);
+    /// assert_eq!(EsmCategory::of_reason("something new"), EsmCategory::Unknown);
+    /// ```
+    #[must_use]
+    pub fn of_reason(reason: &str) -> Self {
+        Self::of_code(reason).unwrap_or_else(|| Self::of_prose(&reason.to_lowercase()))
+    }
+
+    fn of_code(text: &str) -> Option<Self> {
+        let code = text.trim().to_ascii_uppercase().replace([' ', '-'], "_");
+        Self::ALL.into_iter().find(|it| *it != Self::Unknown && it.as_str() == code)
+    }
+
+    /// Cues in their order: a function that was not found is also a resource that was not found.
+    fn of_prose(reason: &str) -> Self {
+        let any = |cues: &[&str]| cues.iter().any(|cue| reason.contains(cue));
+        let gone = any(&["not found", "notfound", "does not exist", "doesn't exist", "nonexistent", "deleted"]);
+        let function = reason.contains("function");
+        if function && gone && !any(&["queue", "stream", "table", "consumer", "event source"]) {
+            Self::FunctionNotFound
+        } else if reason.contains("region") && any(&["not valid", "invalid"]) {
+            Self::RegionNameNotValid
+        } else if any(&["permission", "not authorized", "unauthorized", "access denied", "accessdenied", "be assumed"])
+        {
+            Self::AuthorizationError
+        } else if reason.contains("failed state")
+            || function && reason.contains("state") && any(&["failed", "inactive"])
+        {
+            Self::FunctionInFailedState
+        } else if gone {
+            Self::ResourceNotFound
+        } else {
+            Self::Unknown
+        }
+    }
+}
+
+/// An event source mapping that AWS disabled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EsmDisabled {
+    /// Why, as a category.
+    pub category: EsmCategory,
+    /// Why, as the record says it.
+    pub reason: Option<String>,
+    /// UUID of the mapping.
+    pub mapping_uuid: Option<String>,
+    /// ARN of the function, with version or alias if the record has it.
+    pub function_arn: Option<String>,
+    /// ARN of the queue or stream.
+    pub event_source_arn: Option<String>,
+}
+
+/// Reads the event from the bytes of its record. Whatever the record lacks is absent.
+pub(super) fn detect(record: &[u8]) -> EsmDisabled {
+    let mut record: Value = serde_json::from_slice(record).unwrap_or_default();
+    open_json_strings(&mut record);
+    let reason = reason(&record);
+    let mut found = EsmDisabled {
+        category: reason.as_deref().map_or(EsmCategory::Unknown, EsmCategory::of_reason),
+        reason,
+        mapping_uuid: None,
+        function_arn: None,
+        event_source_arn: None,
+    };
+    visit(&record, &mut |key, value| {
+        let Some(text) = value.as_str() else { return };
+        if let Some(arn) = Arn::parse(text) {
+            let slot = match arn {
+                _ if arn.mapping_uuid().is_some() => return keep(&mut found.mapping_uuid, arn.mapping_uuid()),
+                _ if arn.function_name().is_some() => &mut found.function_arn,
+                _ if arn.event_source().is_some() => &mut found.event_source_arn,
+                _ => return,
+            };
+            keep(slot, Some(text));
+        } else if key.eq_ignore_ascii_case("uuid") && is_uuid(text) {
+            keep(&mut found.mapping_uuid, Some(text));
+        }
+    });
+    found
+}
+
+fn keep(slot: &mut Option<String>, text: Option<&str>) {
+    if slot.is_none() {
+        *slot = text.map(str::to_owned);
+    }
+}
+
+/// `serviceEventDetails` may be an object that was written as a string.
+fn open_json_strings(record: &mut Value) {
+    let Some(details) = record.get_mut("serviceEventDetails") else { return };
+    if let Some(opened) = details.as_str().and_then(|text| serde_json::from_str(text).ok()) {
+        *details = opened;
+    }
+}
+
+/// The reason: by its key, else by a value that is a code, else by the name of a key in the
+/// details.
+fn reason(record: &Value) -> Option<String> {
+    let details = record.get("serviceEventDetails").unwrap_or(&Value::Null);
+    find(record, |key, _| key.eq_ignore_ascii_case("ESMDisableReason"))
+        .or_else(|| find(record, |_, text| EsmCategory::of_code(text).is_some()))
+        .or_else(|| {
+            find(details, |key, _| {
+                let key = key.to_ascii_lowercase();
+                ["reason", "error", "code"].iter().any(|word| key.contains(word))
+            })
+        })
+        .or_else(|| find(details, |_, _| details.is_string()))
+}
+
+/// The first text whose key and value fit. Empty texts say nothing.
+fn find(value: &Value, fits: impl Fn(&str, &str) -> bool) -> Option<String> {
+    let mut found = None;
+    visit(value, &mut |key, value| {
+        if let Some(text) = value.as_str()
+            && found.is_none()
+            && !text.trim().is_empty()
+            && fits(key, text)
+        {
+            found = Some(text.to_owned());
+        }
+    });
+    found
+}
+
+/// Visits every value that has no values inside, with the key it stands under. The parser has
+/// limited the depth.
+fn visit<'a>(value: &'a Value, leaf: &mut impl FnMut(&'a str, &'a Value)) {
+    fn inner<'a>(key: &'a str, value: &'a Value, leaf: &mut impl FnMut(&'a str, &'a Value)) {
+        match value {
+            Value::Object(members) => members.iter().for_each(|(key, value)| inner(key, value, leaf)),
+            Value::Array(elements) => elements.iter().for_each(|element| inner(key, element, leaf)),
+            _ => leaf(key, value),
+        }
+    }
+    inner("", value, leaf);
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The two values of `ESMDisableReason` that are publicly known.
+    #[test]
+    fn known_prose() {
+        let documented = "Lambda Function not found";
+        let observed = "Lambda does not have required permissions to poll the queue \
+                        (sqs:ReceiveMessage, sqs:DeleteMessage and sqs:GetQueueAttributes)";
+        assert_eq!(EsmCategory::of_reason(documented), EsmCategory::FunctionNotFound);
+        assert_eq!(EsmCategory::of_reason(observed), EsmCategory::AuthorizationError);
+    }
+
+    #[test]
+    fn codes_in_any_spelling() {
+        for category in EsmCategory::ALL {
+            let code = category.as_str();
+            for spelled in [code.to_owned(), code.to_lowercase(), code.replace('_', " "), format!(" {code}\n")] {
+                assert_eq!(EsmCategory::of_reason(&spelled), category, "{spelled}");
+            }
+        }
+    }
+
+    #[test]
+    fn prose() {
+        for (reason, category) in [
+            ("The function orders does not exist", EsmCategory::FunctionNotFound),
+            ("The queue does not exist for function orders", EsmCategory::ResourceNotFound),
+            ("The specified queue was deleted", EsmCategory::ResourceNotFound),
+            ("AWS.SimpleQueueService.NonExistentQueue", EsmCategory::ResourceNotFound),
+            ("ResourceNotFoundException: stream", EsmCategory::ResourceNotFound),
+            ("The Region name us-est-1 is not valid", EsmCategory::RegionNameNotValid),
+            ("User is not authorized to perform sqs:ReceiveMessage", EsmCategory::AuthorizationError),
+            ("The role cannot be assumed by Lambda", EsmCategory::AuthorizationError),
+            ("KMS: Access denied to the key", EsmCategory::AuthorizationError),
+            ("Function is in a failed state", EsmCategory::FunctionInFailedState),
+            ("The state of the function is Inactive", EsmCategory::FunctionInFailedState),
+            ("something new", EsmCategory::Unknown),
+            ("", EsmCategory::Unknown),
+        ] {
+            assert_eq!(EsmCategory::of_reason(reason), category, "{reason}");
+        }
+    }
+
+    #[test]
+    fn names_are_found_anywhere() {
+        let found = detect(
+            br#"{"requestParameters":{"deep":[{"x":"arn:aws:sqs:us-east-1:111122223333:orders-queue"}]},
+                 "responseElements":{"uUID":"11111111-2222-3333-4444-555555555555"},
+                 "serviceEventDetails":"{\"esmdisablereason\":\"Function not found\",\"f\":\"arn:aws:lambda:us-east-1:111122223333:function:orders:live\"}"}"#,
+        );
+        assert_eq!(
+            found,
+            EsmDisabled {
+                category: EsmCategory::FunctionNotFound,
+                reason: Some("Function not found".to_owned()),
+                mapping_uuid: Some("11111111-2222-3333-4444-555555555555".to_owned()),
+                function_arn: Some("arn:aws:lambda:us-east-1:111122223333:function:orders:live".to_owned()),
+                event_source_arn: Some("arn:aws:sqs:us-east-1:111122223333:orders-queue".to_owned()),
+            }
+        );
+    }
+
+    #[test]
+    fn reasons_in_places_that_are_not_documented() {
+        for (details, reason, category) in [
+            (r#"{"ESMDisableReason":"x"}"#, Some("x"), EsmCategory::Unknown),
+            (r#"{"other":["RESOURCE_NOT_FOUND"]}"#, Some("RESOURCE_NOT_FOUND"), EsmCategory::ResourceNotFound),
+            (r#"{"errorText":"Function not found"}"#, Some("Function not found"), EsmCategory::FunctionNotFound),
+            (r#""Function not found""#, Some("Function not found"), EsmCategory::FunctionNotFound),
+            (r#"{"ESMDisableReason":""}"#, None, EsmCategory::Unknown),
+            (r#"{"ESMDisableReason":7}"#, None, EsmCategory::Unknown),
+            ("null", None, EsmCategory::Unknown),
+        ] {
+            let found = detect(format!(r#"{{"serviceEventDetails":{details}}}"#).as_bytes());
+            assert_eq!((found.reason.as_deref(), found.category), (reason, category), "{details}");
+        }
+        assert_eq!(detect(b"{}").category, EsmCategory::Unknown);
+    }
+}

@@ -1,0 +1,128 @@
+//! The reader and the detector against a JSON parser, on real trails.
+//!
+//! Set `TRAILWARDEN_CORPUS` to a folder with log files, or place one at `../shared/data` beside the
+//! checkout. Where there is none, the test says so and passes.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::Value;
+use support::oracle;
+use trailwarden::detect::{Detector, FindingKind};
+use trailwarden::trail::{Entry, EventSources, Limits, LogObject, RecordReader};
+
+fn corpus() -> Vec<PathBuf> {
+    let root = std::env::var_os("TRAILWARDEN_CORPUS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
+    let mut files = Vec::new();
+    collect(&root, &mut files);
+    if files.is_empty() {
+        eprintln!("skipped: no log files in {}", root.display());
+    }
+    files
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for path in entries.map(|entry| entry.expect("an entry").path()) {
+        let name = path.to_string_lossy().into_owned();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if name.ends_with(".json") || name.ends_with(".json.gz") {
+            files.push(path);
+        }
+    }
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Counts {
+    records: usize,
+    lambda_events: usize,
+    disabled_mappings: BTreeSet<String>,
+    denials: BTreeSet<String>,
+}
+
+/// What the reader and the detector find, fed in chunks as the network would.
+fn found(files: &[Vec<u8>], event_sources: &EventSources) -> Counts {
+    let detector = Detector::new(event_sources.clone());
+    let lambda = Detector::default();
+    let object = Arc::new(LogObject::new("trail", "key"));
+    let mut counts = Counts::default();
+    for stored in files {
+        let mut reader = RecordReader::new(Limits::default());
+        for chunk in stored.chunks(1_400) {
+            let entry = |entry: Entry<'_>| {
+                let Entry::Record { bytes, .. } = entry else { panic!("unreadable: {entry:?}") };
+                counts.records += 1;
+                counts.lambda_events += usize::from(lambda.examine(bytes, &object).expect("a record").selected);
+                let Some(finding) = detector.examine(bytes, &object).expect("a record").finding else { return };
+                let ids = match finding.kind {
+                    FindingKind::EsmDisabled(_) => &mut counts.disabled_mappings,
+                    FindingKind::AccessDenied(_) => &mut counts.denials,
+                };
+                ids.insert(finding.event.id.expect("an event ID"));
+            };
+            reader.push(chunk, entry).expect("a log file");
+        }
+        reader.finish().expect("a log file");
+    }
+    counts
+}
+
+/// Error codes of denials in the corpus, as a reader of it would list them.
+const DENIAL_CODES: [&str; 4] =
+    ["AccessDenied", "AccessDeniedException", "Client.UnauthorizedOperation", "UnauthorizedOperation"];
+
+fn parsed(files: &[Vec<u8>], selects: impl Fn(&str) -> bool) -> Counts {
+    let mut counts = Counts::default();
+    for record in files.iter().flat_map(|stored| oracle::records(stored)) {
+        let text = |field: &str| record[field].as_str().unwrap_or_default().to_owned();
+        counts.records += 1;
+        counts.lambda_events += usize::from(text("eventSource") == "lambda.amazonaws.com");
+        if !selects(&text("eventSource")) {
+            continue;
+        }
+        if text("eventName") == "LambdaESMDisabled" {
+            counts.disabled_mappings.insert(text("eventID"));
+        } else if DENIAL_CODES.contains(&text("errorCode").as_str()) {
+            counts.denials.insert(text("eventID"));
+        }
+    }
+    counts
+}
+
+#[test]
+fn real_trails_read_as_a_json_parser_reads_them() {
+    let files: Vec<_> = corpus().iter().map(|path| std::fs::read(path).expect("a file")).collect();
+    let of_lambda = found(&files, &EventSources::default());
+    assert_eq!(of_lambda, parsed(&files, |source| source == "lambda.amazonaws.com"));
+    let of_all = found(&files, &EventSources::all());
+    assert_eq!(of_all, parsed(&files, |_| true));
+    eprintln!(
+        "{} files, {} records, {} Lambda events; disabled mappings: {}; denials: {} of Lambda, {} of all",
+        files.len(),
+        of_all.records,
+        of_all.lambda_events,
+        of_all.disabled_mappings.len(),
+        of_lambda.denials.len(),
+        of_all.denials.len(),
+    );
+}
+
+#[test]
+fn what_the_corpus_calls_an_error_is_known() {
+    let codes: BTreeSet<String> = corpus()
+        .iter()
+        .flat_map(|path| oracle::records(&std::fs::read(path).expect("a file")))
+        .filter_map(|record: Value| record["errorCode"].as_str().map(str::to_owned))
+        .collect();
+    let missed: Vec<_> = codes
+        .iter()
+        .filter(|code| ["denied", "authoriz", "forbidden"].iter().any(|word| code.to_lowercase().contains(word)))
+        .filter(|code| trailwarden::detect::DenialKind::of_code(code).is_none())
+        .collect();
+    assert_eq!(missed, Vec::<&String>::new());
+}
