@@ -1,0 +1,23 @@
+//! The alert as text for people.
+
+use super::Alert;
+
+/// Width of the labels of the details.
+const LABEL: usize = 14;
+
+/// What happened first, then where and when, why, what to do, and the details.
+#[must_use]
+pub fn text(alert: &Alert) -> String {
+    let mut lines = vec![alert.headline.clone()];
+    lines.extend(alert.situation.iter().cloned());
+    lines.extend([String::new(), "Why".to_owned()]);
+    lines.extend(alert.why.iter().map(|reason| format!("  {reason}")));
+    lines.extend([String::new(), "What to do".to_owned()]);
+    for (n, step) in (1..).zip(&alert.next_steps) {
+        lines.push(format!("  {n}. {}", step.text));
+        lines.extend(step.command.as_ref().map(|command| format!("     {command}")));
+    }
+    lines.extend([String::new(), "Details".to_owned()]);
+    lines.extend(alert.details.iter().map(|(label, value)| format!("  {label:LABEL$}{value}")));
+    lines.join("\n") + "\n"
+}
