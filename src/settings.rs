@@ -1,0 +1,220 @@
+//! Settings, read once at start from environment variables.
+//!
+//! What is not understood is an error, never a silent default; all problems are told at once.
+
+use std::fmt;
+
+use crate::detect::Arn;
+use crate::trail::{EventSources, Limits};
+
+/// ARN of the topic for people.
+pub const ENV_ALERT_TOPIC_ARN: &str = "ALERT_TOPIC_ARN";
+/// Buckets that may be read, comma-separated.
+pub const ENV_TRAIL_BUCKETS: &str = "TRAIL_BUCKETS";
+/// Services to look at, comma-separated, or `*`.
+pub const ENV_EVENT_SOURCES: &str = "EVENT_SOURCES";
+/// Bytes that a record may have.
+pub const ENV_MAX_RECORD_BYTES: &str = "MAX_RECORD_BYTES";
+/// Inflated bytes that an object may have.
+pub const ENV_MAX_OBJECT_BYTES: &str = "MAX_OBJECT_BYTES";
+
+/// All settings, with their default and meaning, as the README lists them.
+pub const ALL: [(&str, &str, &str); 5] = [
+    (ENV_ALERT_TOPIC_ARN, "required", "topic that alerts are published to"),
+    (ENV_TRAIL_BUCKETS, "required", "buckets that may be read, comma-separated"),
+    (ENV_EVENT_SOURCES, "`lambda.amazonaws.com`", "services to look at, comma-separated, or `*` for all"),
+    (ENV_MAX_RECORD_BYTES, "4194304", "a longer record fails its object, 1 KiB to 64 MiB"),
+    (ENV_MAX_OBJECT_BYTES, "4294967296", "inflated; a longer object fails, from 1 MiB"),
+];
+
+/// What the function is told by its environment.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// ARN of the topic for people.
+    pub alert_topic_arn: String,
+    /// Buckets that may be read.
+    pub trail_buckets: Vec<String>,
+    /// Services to look at.
+    pub event_sources: EventSources,
+    /// Bounds of what is read of one object.
+    pub limits: Limits,
+}
+
+/// All that is wrong with the settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingsError {
+    /// Name of the variable and what is wrong with it.
+    pub problems: Vec<(&'static str, String)>,
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("settings are wrong")?;
+        self.problems.iter().try_for_each(|(name, problem)| write!(f, "; {name}: {problem}"))
+    }
+}
+
+impl std::error::Error for SettingsError {}
+
+impl Settings {
+    /// Reads the settings through `lookup`, which returns the value of a variable. An empty one
+    /// counts as not set.
+    ///
+    /// ```
+    /// use trailwarden::settings::Settings;
+    ///
+    /// let settings = Settings::from_lookup(|name| match name {
+    ///     "ALERT_TOPIC_ARN" => Some("arn:aws:sns:us-east-1:111122223333:alerts".to_owned()),
+    ///     "TRAIL_BUCKETS" => Some("trail-a, trail-b".to_owned()),
+    ///     _ => None,
+    /// })?;
+    /// assert_eq!(settings.trail_buckets, ["trail-a", "trail-b"]);
+    /// # Ok::<(), trailwarden::settings::SettingsError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If a variable is missing or its value is not understood.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let mut read = Reader { lookup, problems: Vec::new() };
+        let defaults = Limits::default();
+        let settings = Self {
+            alert_topic_arn: read.required(ENV_ALERT_TOPIC_ARN, topic_arn).unwrap_or_default(),
+            trail_buckets: read.required(ENV_TRAIL_BUCKETS, buckets).unwrap_or_default(),
+            event_sources: read.optional(ENV_EVENT_SOURCES, event_sources).unwrap_or_default(),
+            limits: Limits {
+                record_bytes: read
+                    .optional(ENV_MAX_RECORD_BYTES, |text| number(text, 1 << 10, 64 << 20))
+                    .map_or(defaults.record_bytes, |bytes| bytes as usize),
+                object_bytes: read
+                    .optional(ENV_MAX_OBJECT_BYTES, |text| number(text, 1 << 20, u64::MAX))
+                    .unwrap_or(defaults.object_bytes),
+            },
+        };
+        if read.problems.is_empty() { Ok(settings) } else { Err(SettingsError { problems: read.problems }) }
+    }
+}
+
+/// Reads variables and collects what is wrong with them.
+struct Reader<L> {
+    lookup: L,
+    problems: Vec<(&'static str, String)>,
+}
+
+impl<L: Fn(&str) -> Option<String>> Reader<L> {
+    fn optional<T>(&mut self, name: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        let value = (self.lookup)(name).filter(|value| !value.trim().is_empty())?;
+        parse(value.trim()).map_err(|problem| self.problems.push((name, problem))).ok()
+    }
+
+    fn required<T>(&mut self, name: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        let known = self.problems.len();
+        let value = self.optional(name, parse);
+        if value.is_none() && self.problems.len() == known {
+            self.problems.push((name, "required, but not set".to_owned()));
+        }
+        value
+    }
+}
+
+fn topic_arn(text: &str) -> Result<String, String> {
+    match Arn::parse(text) {
+        Some(arn) if arn.service == "sns" && !arn.region.is_empty() && !arn.resource.contains(':') => {
+            Ok(text.to_owned())
+        }
+        _ => Err(format!("expected the ARN of an SNS topic, found {text:?}")),
+    }
+}
+
+fn list(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim)
+}
+
+/// Names of buckets: 3 to 63 lowercase letters, digits, dots and hyphens ("General purpose bucket
+/// naming rules", Amazon S3 User Guide).
+fn buckets(text: &str) -> Result<Vec<String>, String> {
+    let is_bucket = |name: &str| {
+        (3..=63).contains(&name.len())
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-._".contains(&b))
+    };
+    match list(text).find(|name| !is_bucket(name)) {
+        Some(name) => Err(format!("expected names of buckets, found {name:?}")),
+        None => Ok(list(text).map(str::to_owned).collect()),
+    }
+}
+
+fn event_sources(text: &str) -> Result<EventSources, String> {
+    let is_source = |name: &str| {
+        name.contains('.') && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b))
+    };
+    match list(text).find(|name| !is_source(name)) {
+        None => Ok(EventSources::only(list(text))),
+        Some("*") if text == "*" => Ok(EventSources::all()),
+        Some(name) => Err(format!("expected event sources such as lambda.amazonaws.com, or * alone, found {name:?}")),
+    }
+}
+
+fn number(text: &str, least: u64, most: u64) -> Result<u64, String> {
+    match text.parse() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ => Err(format!("expected a number from {least} to {most}, found {text:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REQUIRED: [(&str, &str); 2] =
+        [(ENV_ALERT_TOPIC_ARN, "arn:aws:sns:us-east-1:111122223333:alerts"), (ENV_TRAIL_BUCKETS, "trail-a")];
+
+    fn read(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        let all: Vec<_> = variables.iter().chain(&REQUIRED).collect();
+        Settings::from_lookup(|name| all.iter().find(|(it, _)| *it == name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    #[test]
+    fn defaults() {
+        let settings = read(&[]).expect("settings");
+        assert_eq!(settings.limits, Limits { record_bytes: 4_194_304, object_bytes: 4_294_967_296 });
+        assert!(settings.event_sources.selects("lambda.amazonaws.com"));
+        assert!(!settings.event_sources.selects("s3.amazonaws.com"));
+    }
+
+    #[test]
+    fn every_setting_is_read() {
+        let settings = read(&[
+            (ENV_TRAIL_BUCKETS, "trail-a, trail.b"),
+            (ENV_EVENT_SOURCES, "s3.amazonaws.com,sqs.amazonaws.com"),
+            (ENV_MAX_RECORD_BYTES, "1024"),
+            (ENV_MAX_OBJECT_BYTES, "1048576"),
+        ])
+        .expect("settings");
+        assert_eq!(settings.trail_buckets, ["trail-a", "trail.b"]);
+        assert!(settings.event_sources.selects("sqs.amazonaws.com"));
+        assert!(!settings.event_sources.selects("lambda.amazonaws.com"));
+        assert_eq!(settings.limits, Limits { record_bytes: 1_024, object_bytes: 1_048_576 });
+        assert!(read(&[(ENV_EVENT_SOURCES, "*")]).expect("settings").event_sources.selects("any.amazonaws.com"));
+    }
+
+    #[test]
+    fn all_problems_are_told_at_once() {
+        let error = read(&[
+            (ENV_ALERT_TOPIC_ARN, "arn:aws:sqs:us-east-1:111122223333:alerts"),
+            (ENV_TRAIL_BUCKETS, "trail-a,,s3://b"),
+            (ENV_EVENT_SOURCES, "lambda"),
+            (ENV_MAX_RECORD_BYTES, "4 MiB"),
+            (ENV_MAX_OBJECT_BYTES, "-1"),
+        ])
+        .expect_err("problems");
+        insta::assert_snapshot!(error.to_string().replace("; ", "\n"), @r#"
+        settings are wrong
+        ALERT_TOPIC_ARN: expected the ARN of an SNS topic, found "arn:aws:sqs:us-east-1:111122223333:alerts"
+        TRAIL_BUCKETS: expected names of buckets, found ""
+        EVENT_SOURCES: expected event sources such as lambda.amazonaws.com, or * alone, found "lambda"
+        MAX_RECORD_BYTES: expected a number from 1024 to 67108864, found "4 MiB"
+        MAX_OBJECT_BYTES: expected a number from 1048576 to 18446744073709551615, found "-1"
+        "#);
+        let missing = Settings::from_lookup(|_| None).expect_err("problems");
+        insta::assert_snapshot!(missing, @"settings are wrong; ALERT_TOPIC_ARN: required, but not set; TRAIL_BUCKETS: required, but not set");
+    }
+}

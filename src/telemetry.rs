@@ -1,0 +1,125 @@
+//! Counts of what an invocation did, as CloudWatch metrics.
+
+use serde_json::{Map, Value, json};
+
+use crate::delivery::Skipped;
+
+/// Namespace of the metrics.
+pub const NAMESPACE: &str = "Trailwarden";
+
+/// What one invocation did. Nothing is lost between the stages:
+///
+/// - `objects` = `objects_read` + `objects_failed`
+/// - `records` = `records_selected` + `records_passed_over` + `records_unreadable`
+/// - `findings` = `disabled_mappings` + `denials`, each part of an alert or of `repeated`
+/// - `alerts` = `alerts_published` + `alerts_failed`
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Counters {
+    /// Log objects to read.
+    pub objects: u64,
+    /// Log objects read to their end, with every record readable.
+    pub objects_read: u64,
+    /// The other ones.
+    pub objects_failed: u64,
+    /// What the payload named that needs no reading.
+    pub skipped: Skipped,
+    /// Parts of the payload that were not understood.
+    pub payload_problems: u64,
+    /// Inflated bytes read.
+    pub inflated_bytes: u64,
+    /// Elements of the lists of records.
+    pub records: u64,
+    /// Records of the services that are looked at.
+    pub records_selected: u64,
+    /// Records of other services.
+    pub records_passed_over: u64,
+    /// Elements that are no readable record.
+    pub records_unreadable: u64,
+    /// Findings of either kind.
+    pub findings: u64,
+    /// Event source mappings that AWS disabled.
+    pub disabled_mappings: u64,
+    /// Calls that were denied.
+    pub denials: u64,
+    /// Findings that were an event already found.
+    pub repeated: u64,
+    /// Messages to publish.
+    pub alerts: u64,
+    /// Messages that the topic confirmed.
+    pub alerts_published: u64,
+    /// The other ones.
+    pub alerts_failed: u64,
+}
+
+impl Counters {
+    /// Names and values of the metrics.
+    #[must_use]
+    pub fn metrics(&self) -> [(&'static str, u64); 21] {
+        [
+            ("Objects", self.objects),
+            ("ObjectsRead", self.objects_read),
+            ("ObjectsFailed", self.objects_failed),
+            ("TestEventsSkipped", self.skipped.test_events),
+            ("OtherEventsSkipped", self.skipped.other_events),
+            ("DigestsSkipped", self.skipped.digests),
+            ("ForeignKeysSkipped", self.skipped.foreign_keys),
+            ("RepeatedObjectsSkipped", self.skipped.repeated),
+            ("PayloadProblems", self.payload_problems),
+            ("InflatedBytes", self.inflated_bytes),
+            ("Records", self.records),
+            ("RecordsSelected", self.records_selected),
+            ("RecordsPassedOver", self.records_passed_over),
+            ("RecordsUnreadable", self.records_unreadable),
+            ("Findings", self.findings),
+            ("DisabledMappings", self.disabled_mappings),
+            ("Denials", self.denials),
+            ("RepeatedFindings", self.repeated),
+            ("Alerts", self.alerts),
+            ("AlertsPublished", self.alerts_published),
+            ("AlertsFailed", self.alerts_failed),
+        ]
+    }
+
+    /// The counts as one line in CloudWatch embedded metric format, which CloudWatch Logs turns
+    /// into metrics. `timestamp` is in milliseconds since 1970.
+    #[must_use]
+    pub fn embedded_metrics(&self, timestamp: u64, function_name: &str) -> String {
+        let unit = |name| if name == "InflatedBytes" { "Bytes" } else { "Count" };
+        let definitions: Vec<Value> =
+            self.metrics().iter().map(|(name, _)| json!({"Name": name, "Unit": unit(*name)})).collect();
+        let directive = json!({
+            "Timestamp": timestamp,
+            "CloudWatchMetrics": [
+                {"Namespace": NAMESPACE, "Dimensions": [["FunctionName"]], "Metrics": definitions}
+            ]
+        });
+        let mut line = Map::new();
+        line.insert("_aws".to_owned(), directive);
+        line.insert("FunctionName".to_owned(), json!(function_name));
+        line.extend(self.metrics().iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
+        Value::Object(line).to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_count_is_a_metric_with_its_definition() {
+        let counters = Counters { records: 7, inflated_bytes: 4_096, ..Counters::default() };
+        let line = counters.embedded_metrics(1_700_000_000_000, "trailwarden");
+        assert!(!line.contains('\n'));
+        let parsed: Value = serde_json::from_str(&line).expect("JSON");
+        let directive = &parsed["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(directive["Namespace"], "Trailwarden");
+        let defined: Vec<_> =
+            directive["Metrics"].as_array().expect("a list").iter().map(|it| it["Name"].clone()).collect();
+        assert_eq!(defined.len(), counters.metrics().len());
+        for (name, value) in counters.metrics() {
+            assert!(defined.contains(&json!(name)), "{name}");
+            assert_eq!(parsed[name], value, "{name}");
+        }
+        assert_eq!((&parsed["Records"], &parsed["FunctionName"]), (&json!(7), &json!("trailwarden")));
+    }
+}

@@ -1,0 +1,467 @@
+//! The pipeline from payload to topic, with ports in memory.
+
+mod support;
+
+use std::fmt::Write as _;
+
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+use support::generator::{ACCOUNT, REGION, denied, disabled_mapping, gzip, gzip_stored, key, log_file, ordinary};
+use support::memory::{MemoryBucket, MemoryTopic};
+use trailwarden::detect::Detector;
+use trailwarden::pipeline::{Outcome, Pipeline};
+use trailwarden::trail::Limits;
+
+const BUCKET: &str = "trail";
+
+type Memory = Pipeline<MemoryBucket, MemoryTopic>;
+
+fn pipeline(objects: impl IntoIterator<Item = (&'static str, Vec<u8>)>) -> Memory {
+    let mut bucket = MemoryBucket::default();
+    for (name, bytes) in objects {
+        bucket.put(key(name), bytes);
+    }
+    Pipeline {
+        trail_buckets: vec![BUCKET.to_owned()],
+        detector: Detector::default(),
+        limits: Limits::default(),
+        source: bucket,
+        sink: MemoryTopic::default(),
+    }
+}
+
+fn payload(names: &[&str]) -> String {
+    let record = |name: &&str| {
+        json!({"eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
+               "s3": {"bucket": {"name": BUCKET}, "object": {"key": key(name)}}})
+    };
+    json!({"Records": names.iter().map(record).collect::<Vec<_>>()}).to_string()
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn run(pipeline: &Memory, payload: &str) -> Outcome {
+    let outcome = pipeline.run(payload).await;
+    reconcile(&outcome);
+    outcome
+}
+
+/// What goes into a stage comes out of it.
+fn reconcile(outcome: &Outcome) {
+    let it = &outcome.counters;
+    assert_eq!(it.objects, it.objects_read + it.objects_failed, "{it:?}");
+    assert_eq!(it.objects_failed, outcome.objects.len() as u64, "{it:?}");
+    assert_eq!(it.records, it.records_selected + it.records_passed_over + it.records_unreadable, "{it:?}");
+    assert_eq!(it.findings, it.disabled_mappings + it.denials, "{it:?}");
+    assert_eq!(it.alerts, it.alerts_published + it.alerts_failed, "{it:?}");
+    assert_eq!(it.alerts_failed, outcome.alerts.len() as u64, "{it:?}");
+    assert_eq!(it.payload_problems, outcome.payload.len() as u64, "{it:?}");
+}
+
+fn file(records: &[Value]) -> Vec<u8> {
+    gzip(log_file(records))
+}
+
+fn one_disabled(name: &str) -> Vec<u8> {
+    file(&[ordinary(1), disabled_mapping(u64::from(name.as_bytes()[0]), name, "AUTHORIZATION_ERROR"), ordinary(2)])
+}
+
+fn failures(outcome: &Outcome) -> String {
+    outcome.failures().collect::<Vec<_>>().join("\n")
+}
+
+fn subjects(pipeline: &Memory) -> Vec<String> {
+    pipeline.sink.confirmed().into_iter().map(|it| it.subject).collect()
+}
+
+fn shown(pipeline: &Memory) -> String {
+    let mut out = String::new();
+    for message in pipeline.sink.confirmed() {
+        writeln!(out, "Subject: {}", message.subject).expect("text");
+        for attribute in &message.attributes {
+            writeln!(out, "{}: {}", attribute.name, attribute.values.join(" | ")).expect("text");
+        }
+        writeln!(out, "\n{}", message.body).expect("text");
+    }
+    out
+}
+
+#[test]
+fn an_alert_about_a_disabled_mapping() {
+    let reason = "Lambda does not have required permissions to poll the queue";
+    let pipeline = pipeline([("a", file(&[disabled_mapping(1, "orders", reason)]))]);
+    assert_eq!(run(&pipeline, &payload(&["a"])).error_type(), None);
+    assert_snapshot!(shown(&pipeline), @r#"
+    Subject: Stopped: orders-queue -> orders AUTHORIZATION_ERROR 111122223333 us-east-1
+    alert_type: esm_disabled
+    severity: critical
+    category: AUTHORIZATION_ERROR
+    account: 111122223333
+    region: us-east-1
+    function_name: orders
+    api_action: LambdaESMDisabled
+
+    Lambda no longer reads the SQS queue orders-queue for the function orders.
+    AWS disabled the event source mapping at 2026-01-02 03:00:01 UTC in us-east-1, account 111122223333.
+    Messages pile up in the queue, and expire, until the mapping is enabled again.
+
+    Why
+      AUTHORIZATION_ERROR: permissions are missing or wrong.
+      AWS says: "Lambda does not have required permissions to poll the queue"
+
+    What to do
+      1. See what Lambda says of the mapping:
+         aws lambda get-event-source-mapping --region us-east-1 --uuid d46904b0-0f95-48b0-8001-000000000001
+      2. Give the function's role what reading the source takes: sqs:ReceiveMessage, sqs:DeleteMessage and sqs:GetQueueAttributes. The role is:
+         aws lambda get-function-configuration --region us-east-1 --function-name orders --query "Role"
+      3. Enable the mapping again. It stays disabled until then, even when its cause is gone:
+         aws lambda update-event-source-mapping --region us-east-1 --uuid d46904b0-0f95-48b0-8001-000000000001 --enabled
+
+    Details
+      Severity      critical
+      Mapping       d46904b0-0f95-48b0-8001-000000000001
+      Function      arn:aws:lambda:us-east-1:111122223333:function:orders
+      Event source  arn:aws:sqs:us-east-1:111122223333:orders-queue
+      Event         LambdaESMDisabled bd4607c8-6933-48e9-8001-000000000001
+      Log object    s3://trail/AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/111122223333_CloudTrail_us-east-1_20260102T0305Z_a.json.gz
+    "#);
+}
+
+#[test]
+fn an_alert_about_denials() {
+    let mut records: Vec<_> = (0..12).map(|n| denied(n, "DeleteFunction", &format!("orders-{n}"))).collect();
+    records[3]["awsRegion"] = json!("eu-west-1");
+    let pipeline = pipeline([("a", file(&records))]);
+    assert_eq!(run(&pipeline, &payload(&["a"])).error_type(), None);
+    assert_snapshot!(shown(&pipeline), @r#"
+    Subject: Denied: role deployer lambda:DeleteFunction x12 111122223333 several Regions
+    alert_type: access_denied
+    severity: medium
+    category: policy
+    account: 111122223333
+    region: us-east-1 | eu-west-1
+    function_name: orders-0 | orders-1 | orders-2 | orders-3 | orders-4 | orders-5 | orders-6 | orders-7 | orders-8 | orders-9
+    error_code: AccessDenied
+    api_action: DeleteFunction
+
+    Denied: role deployer (session run-0) may not call lambda:DeleteFunction on 12 resources.
+    12 times, from 2026-01-02 03:00:00 UTC to 2026-01-02 03:00:11 UTC, in us-east-1, eu-west-1, account 111122223333.
+
+    Why
+      No identity-based policy allows it (AccessDenied).
+      AWS says: "User: arn:aws:sts::111122223333:assumed-role/deployer/run-0 is not authorized to perform: lambda:DeleteFunction on resource: arn:aws:lambda:us-east-1:111122223333:function:orders-0 because no identity-based policy allows the lambda:DeleteFunction action"
+
+    What to do
+      1. If the call should work, allow it in a policy of the user or role.
+      2. If nobody expects this call, find out who made it:
+         aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=5ea303e4-3498-4c74-8000-000000000000
+
+    Details
+      Severity      medium
+      Caller        arn:aws:iam::111122223333:role/deployer
+      From          203.0.113.0
+      Error code    AccessDenied
+      Functions     orders-0, orders-1, orders-2, orders-3, orders-4, orders-5, orders-6, orders-7, orders-8, orders-9 and 2 more
+      Resources     arn:aws:lambda:us-east-1:111122223333:function:orders-0, arn:aws:lambda:us-east-1:111122223333:function:orders-1, arn:aws:lambda:us-east-1:111122223333:function:orders-2, arn:aws:lambda:us-east-1:111122223333:function:orders-3, arn:aws:lambda:us-east-1:111122223333:function:orders-4, arn:aws:lambda:us-east-1:111122223333:function:orders-5, arn:aws:lambda:us-east-1:111122223333:function:orders-6, arn:aws:lambda:us-east-1:111122223333:function:orders-7, arn:aws:lambda:us-east-1:111122223333:function:orders-8, arn:aws:lambda:us-east-1:111122223333:function:orders-9 and 2 more
+      Event         DeleteFunction20150331 5ea303e4-3498-4c74-8000-000000000000
+      Log object    s3://trail/AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/111122223333_CloudTrail_us-east-1_20260102T0305Z_a.json.gz
+    "#);
+}
+
+#[test]
+fn every_category_has_its_alert() {
+    let reasons = [
+        "RESOURCE_NOT_FOUND",
+        "FUNCTION_NOT_FOUND",
+        "REGION_NAME_NOT_VALID",
+        "AUTHORIZATION_ERROR",
+        "FUNCTION_IN_FAILED_STATE",
+        "something new",
+    ];
+    let records: Vec<_> = (0..).zip(reasons).map(|(n, reason)| disabled_mapping(n, "orders", reason)).collect();
+    let pipeline = pipeline([("a", file(&records))]);
+    assert_eq!(run(&pipeline, &payload(&["a"])).counters.alerts_published, 6);
+    let mut out = String::new();
+    for message in pipeline.sink.confirmed() {
+        let (_, steps) = message.body.split_once("Why\n").expect("a reason");
+        let (steps, _) = steps.split_once("\nDetails").expect("details");
+        writeln!(out, "{}\n{steps}", message.subject).expect("text");
+    }
+    assert_snapshot!(out, @r#"
+    Stopped: orders-queue -> orders RESOURCE_NOT_FOUND 111122223333 us-east-1
+      RESOURCE_NOT_FOUND: the event source, or something else that the mapping names, does not exist.
+
+    What to do
+      1. See what Lambda says of the mapping:
+         aws lambda get-event-source-mapping --region us-east-1 --uuid c1fe070d-07ea-4cfb-8000-000000000000
+      2. Create what is missing again, or delete the mapping if it is no longer needed. See whether the source exists:
+         aws sqs get-queue-url --region us-east-1 --queue-name orders-queue
+      3. Enable the mapping again. It stays disabled until then, even when its cause is gone:
+         aws lambda update-event-source-mapping --region us-east-1 --uuid c1fe070d-07ea-4cfb-8000-000000000000 --enabled
+
+    Stopped: orders-queue -> orders FUNCTION_NOT_FOUND 111122223333 us-east-1
+      FUNCTION_NOT_FOUND: the function of the mapping does not exist.
+
+    What to do
+      1. See what Lambda says of the mapping:
+         aws lambda get-event-source-mapping --region us-east-1 --uuid d46904b0-0f95-48b0-8001-000000000001
+      2. Deploy the function again under this name, with the alias or version that the mapping names; or delete the mapping if it is no longer needed. See what is there:
+         aws lambda list-aliases --region us-east-1 --function-name orders
+      3. Enable the mapping again. It stays disabled until then, even when its cause is gone:
+         aws lambda update-event-source-mapping --region us-east-1 --uuid d46904b0-0f95-48b0-8001-000000000001 --enabled
+
+    Stopped: orders-queue -> orders REGION_NAME_NOT_VALID 111122223333 us-east-1
+      REGION_NAME_NOT_VALID: a Region named for the source or the function is invalid.
+
+    What to do
+      1. See what Lambda says of the mapping:
+         aws lambda get-event-source-mapping --region us-east-1 --uuid e8d40227-17be-4469-8002-000000000002
+      2. Compare the Regions in the ARNs of the mapping, its function and its source. A mapping with a wrong one must be deleted and created anew.
+      3. Enable the mapping again. It stays disabled until then, even when its cause is gone:
+         aws lambda update-event-source-mapping --region us-east-1 --uuid e8d40227-17be-4469-8002-000000000002 --enabled
+
+    Stopped: orders-queue -> orders AUTHORIZATION_ERROR 111122223333 us-east-1
+      AUTHORIZATION_ERROR: permissions are missing or wrong.
+
+    What to do
+      1. See what Lambda says of the mapping:
+         aws lambda get-event-source-mapping --region us-east-1 --uuid ff4703ca-1f69-4026-8003-000000000003
+      2. Give the function's role what reading the source takes: sqs:ReceiveMessage, sqs:DeleteMessage and sqs:GetQueueAttributes. The role is:
+         aws lambda get-function-configuration --region us-east-1 --function-name orders --query "Role"
+      3. Enable the mapping again. It stays disabled until then, even when its cause is gone:
+         aws lambda update-event-source-mapping --region us-east-1 --uuid ff4703ca-1f69-4026-8003-000000000003 --enabled
+
+    Stopped: orders-queue -> orders FUNCTION_IN_FAILED_STATE 111122223333 us-east-1
+      FUNCTION_IN_FAILED_STATE: the function is in a failed state.
+
+    What to do
+      1. See what Lambda says of the mapping:
+         aws lambda get-event-source-mapping --region us-east-1 --uuid f3b20171-2713-4ddf-8004-000000000004
+      2. Find out why the function failed, correct it and deploy it again:
+         aws lambda get-function-configuration --region us-east-1 --function-name orders --query "[State,StateReasonCode,StateReason,LastUpdateStatusReason]"
+      3. Enable the mapping again. It stays disabled until then, even when its cause is gone:
+         aws lambda update-event-source-mapping --region us-east-1 --uuid f3b20171-2713-4ddf-8004-000000000004 --enabled
+
+    Stopped: orders-queue -> orders UNKNOWN 111122223333 us-east-1
+      UNKNOWN: the reason is none that the Lambda documentation lists.
+      AWS says: "something new"
+
+    What to do
+      1. See what Lambda says of the mapping:
+         aws lambda get-event-source-mapping --region us-east-1 --uuid 863d0ee4-2f3c-4994-8005-000000000005
+      2. Check that the function and the source exist, that the function is Active, and that its role may read the source:
+         aws lambda get-function-configuration --region us-east-1 --function-name orders --query "[State,StateReason,Role]"
+      3. Enable the mapping again. It stays disabled until then, even when its cause is gone:
+         aws lambda update-event-source-mapping --region us-east-1 --uuid 863d0ee4-2f3c-4994-8005-000000000005 --enabled
+    "#);
+}
+
+#[test]
+fn a_record_that_says_nothing_still_alerts() {
+    let bare = json!({"eventSource": "lambda.amazonaws.com", "eventName": "LambdaESMDisabled"});
+    let pipeline = pipeline([("a", file(&[bare]))]);
+    assert_eq!(run(&pipeline, &payload(&["a"])).error_type(), None);
+    assert_snapshot!(shown(&pipeline), @r#"
+    Subject: Stopped: unknown mapping UNKNOWN ? ?
+    alert_type: esm_disabled
+    severity: critical
+    category: UNKNOWN
+    api_action: LambdaESMDisabled
+
+    Lambda no longer reads an event source for one of its functions.
+    AWS disabled the event source mapping at an unknown time in an unknown Region.
+    What the source holds is not processed, and may expire, until the mapping is enabled again.
+
+    Why
+      UNKNOWN: the event gives no reason.
+
+    What to do
+      1. See what Lambda says of the mapping:
+         aws lambda list-event-source-mappings --region REGION --query "EventSourceMappings[?State=='Disabled']"
+      2. Check that the function and the source exist, that the function is Active, and that its role may read the source:
+         aws lambda get-function-configuration --region REGION --function-name FUNCTION --query "[State,StateReason,Role]"
+      3. Enable the mapping again. It stays disabled until then, even when its cause is gone:
+         aws lambda update-event-source-mapping --region REGION --uuid UUID --enabled
+
+    Details
+      Severity      critical
+      Event         LambdaESMDisabled without ID
+      Log object    s3://trail/AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/111122223333_CloudTrail_us-east-1_20260102T0305Z_a.json.gz
+    "#);
+}
+
+#[test]
+fn siblings_of_a_failed_object_are_alerted() {
+    let mut broken = gzip_stored(log_file(&[disabled_mapping(98, "b", "x")]));
+    let checksum = broken.len() - 8;
+    broken[checksum] ^= 1;
+    let bad_record =
+        log_file(&[disabled_mapping(3, "c", "x")]).replace("]}", r#",{"eventSource":"lambda.amazonaws.com",}]}"#);
+    let bad_record =
+        bad_record.replacen(r#"{"Records":["#, r#"{"Records":[{"eventSource":"lambda.amazonaws.com""a"},"#, 1);
+    let pipeline = pipeline([
+        ("a", one_disabled("a")),
+        ("b", broken),
+        ("c", bad_record.into_bytes()),
+        ("d", b"not a log file".to_vec()),
+        ("f", one_disabled("f")),
+    ]);
+    let outcome = run(&pipeline, &payload(&["a", "b", "c", "d", "missing", "f"]));
+    assert_eq!(outcome.error_type(), Some("ObjectUnreadable"));
+    assert_eq!((outcome.counters.objects_read, outcome.counters.objects_failed), (2, 4));
+    assert_snapshot!(failures(&outcome).replace(&key("")[..86], "…"), @"
+    s3://trail/…_20260102T0305Z_b.json.gz; gzip checksum of the member that ends at stored byte 1033: expected 93287680, found 93287681
+    s3://trail/…_20260102T0305Z_c.json.gz; record at inflated byte 12: invalid JSON at byte 37 of the record; record at inflated byte 1051: invalid JSON at byte 38 of the record
+    s3://trail/…_20260102T0305Z_d.json.gz; expected gzip, or a JSON object with `Records`, found `n` at inflated byte 0
+    s3://trail/…_20260102T0305Z_missing.json.gz; s3:GetObject: NoSuchKey
+    ");
+    let names: Vec<_> = subjects(&pipeline).iter().map(|it| it[9..10].to_owned()).collect();
+    assert_eq!(names, ["a", "b", "c", "f"], "what stands in front of a fault is alerted too");
+}
+
+#[test]
+fn a_transfer_that_breaks_off_fails_behind_what_came_before() {
+    let records: Vec<_> = (0..200).map(|n| denied(n, "GetFunction", "orders")).collect();
+    let stored = log_file(&records).into_bytes();
+    let mut pipeline = pipeline([("a", stored.clone())]);
+    pipeline.source.cut.insert(key("a"), stored.len() / 2);
+    let outcome = run(&pipeline, &payload(&["a"]));
+    assert_eq!(outcome.error_type(), Some("ObjectUnreadable"));
+    assert!(failures(&outcome).ends_with("s3:GetObject: transfer broke off"), "{}", failures(&outcome));
+    assert_eq!((outcome.counters.denials, outcome.counters.alerts_published), (100, 1));
+}
+
+#[test]
+fn nothing_counts_as_published_when_the_topic_is_down() {
+    let pipeline = pipeline([("a", one_disabled("a")), ("b", one_disabled("b"))]);
+    pipeline.sink.down.set(true);
+    let outcome = run(&pipeline, &payload(&["a", "b"]));
+    assert_eq!(outcome.error_type(), Some("AlertNotPublished"));
+    assert_eq!((outcome.counters.alerts, outcome.counters.alerts_published), (2, 0));
+    assert_eq!(pipeline.sink.confirmed(), []);
+}
+
+#[test]
+fn an_entry_that_is_refused_is_sent_again_by_itself() {
+    for (times, calls, error_type) in [(2, 3, None), (3, 3, Some("AlertNotPublished"))] {
+        let pipeline = pipeline([("a", one_disabled("a")), ("b", one_disabled("b")), ("c", one_disabled("c"))]);
+        *pipeline.sink.refuse.borrow_mut() = Some(("b-queue", times));
+        let outcome = run(&pipeline, &payload(&["a", "b", "c"]));
+        assert_eq!((outcome.error_type(), pipeline.sink.calls.get()), (error_type, calls));
+        assert_eq!(outcome.counters.alerts_failed, u64::from(error_type.is_some()));
+        assert_eq!(subjects(&pipeline).len() as u64, outcome.counters.alerts_published);
+    }
+}
+
+#[test]
+fn nothing_is_read_when_the_bucket_is_down() {
+    let pipeline = pipeline([("a", one_disabled("a"))]);
+    pipeline.source.down.set(true);
+    let outcome = run(&pipeline, &payload(&["a"]));
+    assert_eq!(outcome.error_type(), Some("ObjectUnreadable"));
+    assert!(failures(&outcome).ends_with("s3:GetObject: ServiceUnavailable"));
+}
+
+#[test]
+fn payloads_that_are_not_understood_fail() {
+    let pipeline = pipeline([("a", one_disabled("a"))]);
+    let mut payload: Value = serde_json::from_str(&payload(&["a"])).expect("JSON");
+    payload["Records"].as_array_mut().expect("a list").insert(0, json!({"eventSource": "aws:s3"}));
+    let outcome = run(&pipeline, &payload.to_string());
+    assert_eq!(outcome.error_type(), Some("PayloadNotUnderstood"));
+    assert_eq!(outcome.counters.alerts_published, 1, "the sibling's alert");
+    assert_eq!(run(&pipeline, "{}").error_type(), Some("PayloadNotUnderstood"));
+    let test_event = json!({"Event": "s3:TestEvent"}).to_string();
+    assert_eq!(run(&pipeline, &test_event).error_type(), None);
+}
+
+#[test]
+fn a_text_that_looks_like_a_record_finds_nothing() {
+    let fake = disabled_mapping(1, "orders", "AUTHORIZATION_ERROR");
+    let texts = [fake.to_string(), log_file([&fake]), format!("\"}},{fake},{{\"a\":\""), format!("\\\"}}]}}{fake}")];
+    let mut records = Vec::new();
+    for text in texts {
+        for place in ["userAgent", "requestParameters", "responseElements", "additionalEventData", "errorMessage"] {
+            let mut record = ordinary(1);
+            record["eventSource"] = json!("lambda.amazonaws.com");
+            record[place] = json!(text);
+            records.push(record);
+        }
+    }
+    for nested in [fake.clone(), json!({"Records": [fake]}), json!([fake]), denied(1, "GetFunction", "orders")] {
+        let mut record = ordinary(1);
+        record["requestParameters"] = nested.clone();
+        record["responseElements"] = json!({"deep": [{"er": nested}]});
+        records.push(record);
+    }
+    let pipeline = pipeline([("a", file(&records))]);
+    let outcome = run(&pipeline, &payload(&["a"]));
+    assert_eq!((outcome.error_type(), outcome.counters.findings), (None, 0));
+    assert_eq!(outcome.counters.records, 24);
+}
+
+#[test]
+fn hostile_texts_reach_nobody_as_they_are() {
+    let hostile = "x\r\nBcc: all@example.com\u{202e}\u{0}";
+    let mut disabled = disabled_mapping(1, "orders", hostile);
+    disabled["awsRegion"] = json!("us-east-1; rm -rf ~");
+    disabled["recipientAccountId"] = json!(hostile);
+    disabled["eventID"] = json!(hostile);
+    disabled["eventTime"] = json!(hostile.repeat(10_000));
+    let mut denial = denied(1, "GetFunction", "orders");
+    denial["userIdentity"]["sessionContext"]["sessionIssuer"]["userName"] = json!(hostile);
+    denial["sourceIPAddress"] = json!(hostile);
+    denial["eventName"] = json!(hostile);
+    denial["eventID"] = json!("$(reboot)");
+    denial["errorMessage"] = json!(format!(
+        "User: {hostile} is not authorized to perform: {hostile} on resource: {}",
+        hostile.repeat(5_000)
+    ));
+    let pipeline = pipeline([("a", file(&[disabled, denial]))]);
+    assert_eq!(run(&pipeline, &payload(&["a"])).counters.alerts_published, 2);
+    for message in pipeline.sink.confirmed() {
+        assert!(message.bytes() < 20_000, "{}", message.bytes());
+        let texts =
+            [&message.subject, &message.body].into_iter().chain(message.attributes.iter().flat_map(|it| &it.values));
+        for text in texts {
+            assert!(!text.lines().any(|line| line.starts_with("Bcc")), "{text}");
+            assert!(!text.contains(['\r', '\u{202e}', '\u{0}']), "{text}");
+        }
+        let commands: Vec<_> = message.body.lines().filter(|line| line.trim_start().starts_with("aws ")).collect();
+        assert!(!commands.is_empty());
+        assert!(commands.iter().all(|it| !it.contains("rm -rf") && !it.contains("$(")), "{commands:?}");
+    }
+}
+
+#[test]
+fn unreadable_records_fail_their_object_and_hide_nothing() {
+    let good = disabled_mapping(1, "orders", "AUTHORIZATION_ERROR").to_string();
+    let lambda = r#""eventSource":"lambda.amazonaws.com""#;
+    let deep = format!("{{{lambda},\"a\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+    let mut stored = format!("{{\"Records\":[{good},{deep},{{{lambda},}},").into_bytes();
+    stored.extend(format!("{{{lambda},\"a\":\"").into_bytes());
+    stored.extend(b"\xff\"},");
+    stored.extend(format!("{}]}}", disabled_mapping(2, "returns", "AUTHORIZATION_ERROR")).into_bytes());
+    let pipeline = pipeline([("a", gzip(&stored))]);
+    let outcome = run(&pipeline, &payload(&["a"]));
+    assert_eq!((outcome.counters.alerts_published, outcome.counters.records_unreadable), (2, 3));
+    assert_snapshot!(failures(&outcome), @"s3://trail/AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/111122223333_CloudTrail_us-east-1_20260102T0305Z_a.json.gz; record at inflated byte 1037: record nested more than 100 deep; record at inflated byte 201081: invalid JSON at byte 38 of the record; record at inflated byte 201121: invalid UTF-8 at byte 43 of the record");
+}
+
+#[test]
+fn many_unreadable_records_are_counted_and_the_first_named() {
+    let stored = format!(r#"{{"Records":[{}1]}}"#, "null,".repeat(5_000));
+    let pipeline = pipeline([("a", gzip(&stored))]);
+    let outcome = run(&pipeline, &payload(&["a"]));
+    assert_eq!(outcome.counters.records_unreadable, 5_001);
+    let text = failures(&outcome);
+    assert_eq!(text.matches("; record at inflated byte").count(), 10);
+    assert!(text.ends_with("; and 4991 more unreadable records"), "{text}");
+}
+
+#[test]
+fn the_generator_makes_what_the_tests_say_it_makes() {
+    let records = support::oracle::records(&support::generator::large_log_file(10 << 20));
+    assert!(records.len() > 4_000);
+    assert_eq!(records.iter().filter(|it| it["eventName"] == "LambdaESMDisabled").count(), 1);
+    assert!(key("a").starts_with(&format!("AWSLogs/{ACCOUNT}/CloudTrail/{REGION}/")));
+}
