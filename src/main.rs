@@ -14,7 +14,7 @@ async fn main() -> ExitCode {
     match serve().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("{error}");
+            lambda_runtime::tracing::error!("{error}");
             ExitCode::FAILURE
         }
     }

@@ -1,0 +1,57 @@
+# `make` alone lists the targets.
+
+SHELL  := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV   := $(CURDIR)/.venv
+TOOLS  := $(VENV)/.complete
+export PATH := $(VENV)/bin:$(PATH)
+export SAM_CLI_TELEMETRY := 0
+EVENT  ?= events/s3_notification.json
+WATCH_PORT ?= 9100
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: $(TOOLS) ## Deploy into an AWS emulator, put log objects, show the alerts that arrive
+	@python -m local.demo
+
+.PHONY: test
+test: $(TOOLS) ## Run all tests: unit, property, adapter, pipeline, and the deployed stack
+	@cargo test --quiet
+	@cargo test --quiet --no-default-features --lib
+	@python -m pytest --quiet tests/deploy
+
+.PHONY: check
+check: $(TOOLS) ## Run the gate: format, lints, docs, the core without I/O, the template
+	@cargo fmt --check
+	@cargo clippy --quiet --all-targets -- -D warnings
+	@cargo clippy --quiet --no-default-features --lib -- -D warnings
+	@! cargo tree --quiet --edges normal --no-default-features --prefix none | grep -E '^(aws-|tokio|lambda|hyper|http)'
+	@RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --document-private-items
+	@AWS_DEFAULT_REGION=us-east-1 sam validate --lint
+	@cfn-lint template.yaml
+	@echo "check: all passed"
+
+.PHONY: watch
+watch: $(TOOLS) ## Serve the function locally beside an emulator, rebuilt on change; see `make invoke`
+	@python -m local.watch $(WATCH_PORT)
+
+.PHONY: invoke
+invoke: $(TOOLS) ## Invoke the function that `make watch` serves, with EVENT=events/…
+	@cargo lambda invoke --invoke-address 127.0.0.1 --invoke-port $(WATCH_PORT) --data-file $(EVENT) trailwarden
+
+.PHONY: clean
+clean: ## Remove what the other targets made
+	@rm -rf $(VENV) .local .aws-sam target
+
+$(TOOLS): local/requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, found " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@echo "Installing the tools into .venv (about a minute)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement local/requirements.txt
+	@touch $(TOOLS)

@@ -1,0 +1,58 @@
+//! Writes log objects as CloudTrail delivers them, invented, into a folder, under their keys.
+//!
+//! `trailgen FOLDER` writes a small trail with one finding of every kind;
+//! `trailgen FOLDER BYTES` writes one object that inflates to so many bytes.
+
+#[path = "../tests/support/generator.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with the tests")]
+mod generator;
+
+use std::error::Error;
+use std::path::Path;
+
+use generator::{denied, disabled_mapping, gzip, key, large_log_file, log_file, ordinary};
+
+/// Mappings, each with the reason that AWS gives. The two in prose are publicly known.
+const DISABLED: [(&str, &str); 8] = [
+    ("invoices", "RESOURCE_NOT_FOUND"),
+    ("orders", "FUNCTION_NOT_FOUND"),
+    ("returns", "Lambda Function not found"),
+    ("emails", "REGION_NAME_NOT_VALID"),
+    ("payments", "AUTHORIZATION_ERROR"),
+    (
+        "shipments",
+        "Lambda does not have required permissions to poll the queue (sqs:ReceiveMessage, sqs:DeleteMessage and \
+         sqs:GetQueueAttributes)",
+    ),
+    ("thumbnails", "FUNCTION_IN_FAILED_STATE"),
+    ("audits", "a reason that is not documented"),
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let folder = arguments.next().ok_or("usage: trailgen FOLDER [BYTES]")?;
+    let folder = Path::new(&folder);
+    match arguments.next() {
+        Some(bytes) => write(folder, &key("large"), &large_log_file(bytes.parse()?)),
+        None => write_small_trail(folder),
+    }
+}
+
+/// One object with every kind of finding among ordinary records, one with denials, one with nothing.
+fn write_small_trail(folder: &Path) -> Result<(), Box<dyn Error>> {
+    let mut records: Vec<_> = (0..2_000).map(ordinary).collect();
+    for (n, (name, reason)) in (0..).zip(DISABLED) {
+        records.insert(200 * (n as usize + 1), disabled_mapping(n, name, reason));
+    }
+    write(folder, &key("disabled"), &gzip(log_file(&records)))?;
+    let mut records: Vec<_> = (0..500).map(ordinary).collect();
+    records.extend((0..25).map(|n| denied(n, "UpdateFunctionCode", &format!("orders-{}", n % 3))));
+    write(folder, &key("denied"), &gzip(log_file(&records)))?;
+    write(folder, &key("quiet"), &gzip(log_file(&(0..500).map(ordinary).collect::<Vec<_>>())))
+}
+
+fn write(folder: &Path, key: &str, bytes: &[u8]) -> Result<(), Box<dyn Error>> {
+    let path = folder.join(key);
+    std::fs::create_dir_all(path.parent().ok_or("a key has folders")?)?;
+    Ok(std::fs::write(path, bytes)?)
+}

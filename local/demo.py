@@ -1,0 +1,77 @@
+"""Puts log objects into the bucket of a deployed stack, and shows the alerts that a subscriber receives."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from local import stack
+from local.emulator import Emulator
+from local.stack import Failed
+
+# What the generated log objects must lead to: category of the alert, and how many.
+EXPECTED = {
+    "RESOURCE_NOT_FOUND": 1,
+    "FUNCTION_NOT_FOUND": 2,
+    "REGION_NAME_NOT_VALID": 1,
+    "AUTHORIZATION_ERROR": 2,
+    "FUNCTION_IN_FAILED_STATE": 1,
+    "UNKNOWN": 1,
+    "policy": 1,
+}
+ALERT_SECONDS = 60
+
+
+def main() -> int:
+    try:
+        demonstrate()
+    except Failed as failure:
+        print(f"\ndemo failed: {failure}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ndemo interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def demonstrate() -> None:
+    print("1. Build the function (some minutes the first time)", flush=True)
+    template = stack.build()
+    objects = stack.log_objects(stack.SCRATCH / "trail")
+    print("2. Start the AWS emulator and deploy template.yaml", flush=True)
+    with Emulator(stack.SCRATCH) as emulator:
+        outputs = stack.deploy(emulator, template)
+        queue = stack.subscribe(emulator, outputs)
+        print(f"3. Put {len(objects)} log objects into {outputs['TrailBucketName']}", flush=True)
+        put_at = {}
+        for key, path in objects.items():
+            put_at[key] = time.monotonic()
+            emulator.client("s3").put_object(Bucket=outputs["TrailBucketName"], Key=key, Body=path.read_bytes())
+        print(f"4. Alerts, as a subscriber of {outputs['AlertTopicArn']} receives them", flush=True)
+        alerts = stack.receive(emulator, queue, ALERT_SECONDS, sum(EXPECTED.values()))
+        show(alerts, put_at)
+        check(alerts, emulator)
+
+
+def show(alerts: list, put_at: dict[str, float]) -> None:
+    for received_at, envelope in alerts:
+        key = next((key for key in put_at if key in envelope["Message"]), None)
+        delay = f"{received_at - put_at[key]:.2f} s after its PutObject" if key else "of no object that was put"
+        print(f"\n{'=' * 100}\nSubject: {envelope['Subject']}    ({delay})\n{'-' * 100}\n{envelope['Message']}", end="")
+    print("=" * 100)
+
+
+def check(alerts: list, emulator: Emulator) -> None:
+    found: dict[str, int] = {}
+    for _, envelope in alerts:
+        category = envelope["MessageAttributes"]["category"]["Value"]
+        found[category] = found.get(category, 0) + 1
+    if found != EXPECTED:
+        wanted = ", ".join(f"{count} {category}" for category, count in EXPECTED.items())
+        had = ", ".join(f"{count} {category}" for category, count in found.items()) or "none"
+        raise Failed(f"expected within {ALERT_SECONDS} s: {wanted}; received: {had}\n(log of the emulator: {emulator.log})")
+    print(f"\n{len(alerts)} alerts received, each expected one and no other.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,169 @@
+"""Builds the function and deploys template.yaml into the emulator, as a user deploys it into AWS."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from local.emulator import Emulator
+
+ROOT = Path(__file__).resolve().parent.parent
+SCRATCH = ROOT / ".local"
+BUILD = SCRATCH / "build"
+NAME = "trailwarden"
+
+
+class Failed(Exception):
+    """What a person should read instead of a traceback."""
+
+
+def architecture() -> str:
+    """The architecture of this machine, as Lambda names it."""
+    names = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
+    machine = platform.machine().lower()
+    if sys.platform != "linux" or machine not in names:
+        raise Failed(f"the emulator runs the function as a process of this machine: it takes Linux on x86-64 or arm64, not {sys.platform} on {machine}")
+    return names[machine]
+
+
+def build() -> Path:
+    """Builds the function for this machine with `sam build`; returns the built template."""
+    if shutil.which("cargo") is None:
+        raise Failed("cargo is not in PATH: install Rust from https://rustup.rs")
+    command = [
+        "sam", "build", "--template", str(ROOT / "template.yaml"), "--build-dir", str(BUILD),
+        "--parameter-overrides", f"Architecture={architecture()}",
+    ]  # fmt: skip
+    # The host's own compiler and linker: nothing is downloaded, and zig is not needed.
+    environment = {**os.environ, **Emulator.credentials(), **sam_settings(), "CARGO_LAMBDA_COMPILER": "cargo"}
+    run("build", command, environment, progress=crates_built)
+    return BUILD / "template.yaml"
+
+
+def sam_settings() -> dict[str, str]:
+    return {"SAM_CLI_TELEMETRY": "0", "SAM_CLI_CONTAINER_CONNECTION_TIMEOUT": "1"}
+
+
+def crates_built() -> str:
+    folders = (ROOT / "target").glob("*/release/.fingerprint")
+    return f"{sum(len(os.listdir(folder)) for folder in folders)} crates built"
+
+
+def deploy(emulator: Emulator, template: Path) -> dict[str, str]:
+    """Deploys with `sam deploy`; returns the stack's outputs."""
+    command = [
+        "sam", "deploy", "--template-file", str(template), "--stack-name", NAME, "--resolve-s3", "--capabilities",
+        "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar", "--parameter-overrides",
+        f"Architecture={architecture()}", "CreateTrail=false",
+    ]  # fmt: skip
+    run("deploy", command, {**emulator.environment(), **sam_settings()})
+    stacks = emulator.client("cloudformation").describe_stacks(StackName=NAME)["Stacks"]
+    outputs = {it["OutputKey"]: it["OutputValue"] for it in stacks[0]["Outputs"]}
+    _allow_publish_batch(emulator, outputs)
+    _allow_plain_http(emulator, outputs["TrailBucketName"])
+    return outputs
+
+
+def _allow_publish_batch(emulator: Emulator, outputs: dict[str, str]) -> None:
+    """AWS authorises PublishBatch as sns:Publish; the emulator asks for an action of that name, which AWS has not."""
+    configuration = emulator.client("lambda").get_function_configuration(FunctionName=outputs["FunctionName"])
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "sns:PublishBatch", "Resource": outputs["AlertTopicArn"]}],
+    }
+    emulator.client("iam").put_role_policy(
+        RoleName=configuration["Role"].rsplit("/", 1)[-1], PolicyName="emulator", PolicyDocument=json.dumps(policy)
+    )
+
+
+def _allow_plain_http(emulator: Emulator, bucket: str) -> None:
+    """The bucket's policy denies requests without TLS, and the emulator speaks no TLS."""
+    s3 = emulator.client("s3")
+    policy = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
+    policy["Statement"] = [it for it in policy["Statement"] if it["Sid"] != "OnlyTls"]
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+
+
+def subscribe(emulator: Emulator, outputs: dict[str, str], name: str = "subscriber") -> str:
+    """Subscribes a new queue to the alert topic; returns its URL."""
+    sqs = emulator.client("sqs")
+    url: str = sqs.create_queue(QueueName=name)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "sns.amazonaws.com"},
+                "Action": "sqs:SendMessage",
+                "Resource": arn,
+                "Condition": {"ArnEquals": {"aws:SourceArn": outputs["AlertTopicArn"]}},
+            }
+        ],
+    }
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
+    emulator.client("sns").subscribe(TopicArn=outputs["AlertTopicArn"], Protocol="sqs", Endpoint=arn)
+    return url
+
+
+def receive(emulator: Emulator, url: str, seconds: float, enough: int = 1) -> list[tuple[float, dict[str, Any]]]:
+    """Takes messages from a queue, with the time of arrival, until there are enough or time is up."""
+    sqs = emulator.client("sqs")
+    deadline = time.monotonic() + seconds
+    received: list[tuple[float, dict[str, Any]]] = []
+    while len(received) < enough and time.monotonic() < deadline:
+        answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1)
+        for message in answer.get("Messages", []):
+            received.append((time.monotonic(), json.loads(message["Body"])))
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    return received
+
+
+def log_objects(folder: Path) -> dict[str, Path]:
+    """Generates log objects; returns their files by key."""
+    shutil.rmtree(folder, ignore_errors=True)
+    command = ["cargo", "run", "--quiet", "--no-default-features", "--example", "trailgen", "--", str(folder)]
+    run("generate log objects", command, dict(os.environ))
+    return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*.json.gz"))}
+
+
+def run(what: str, command: list[str], environment: dict[str, str], progress: Any = None) -> None:
+    """Runs a command, shows that it goes on, and fails with the end of its output."""
+    SCRATCH.mkdir(exist_ok=True)
+    log = SCRATCH / f"{what.replace(' ', '-')}.log"
+    # The tools stand beside the Python that runs this.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    started = time.monotonic()
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, cwd=ROOT, env={**environment, "PATH": path}, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            while process.poll() is None:
+                _show_progress(what, time.monotonic() - started, progress)
+                time.sleep(0.5)
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+    print(f"{_start_of_line()}  {what}: {time.monotonic() - started:.1f} s", flush=True)
+    if process.returncode != 0:
+        tail = log.read_text(errors="replace").splitlines()[-30:]
+        raise Failed("\n".join([f"{what} failed with status {process.returncode}:", *tail, f"(all of it: {log})"]))
+
+
+def _start_of_line() -> str:
+    return "\r\x1b[K" if sys.stdout.isatty() else ""
+
+
+def _show_progress(what: str, seconds: float, progress: Any) -> None:
+    detail = f", {progress()}" if progress else ""
+    if sys.stdout.isatty():
+        print(f"{_start_of_line()}  {what}: {seconds:.0f} s{detail}", end="", flush=True)
+    elif int(seconds * 2) % 60 == 59:
+        print(f"  {what}: {seconds:.0f} s{detail}", flush=True)

@@ -1,0 +1,51 @@
+"""Serves the function with `cargo lambda watch`, beside an emulator that holds a bucket, a topic and log objects."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+
+from local import stack
+from local.emulator import Emulator
+from local.stack import Failed
+
+BUCKET = "trailwarden-local"
+
+
+def main(port: str) -> int:
+    try:
+        return serve(port)
+    except Failed as failure:
+        print(f"watch failed: {failure}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 0
+
+
+def serve(port: str) -> int:
+    objects = stack.log_objects(stack.SCRATCH / "trail")
+    with Emulator(stack.SCRATCH) as emulator:
+        s3 = emulator.client("s3")
+        s3.create_bucket(Bucket=BUCKET)
+        for key, path in objects.items():
+            s3.put_object(Bucket=BUCKET, Key=key, Body=path.read_bytes())
+        topic = emulator.client("sns").create_topic(Name="trailwarden-alerts")["TopicArn"]
+        queue = stack.subscribe(emulator, {"AlertTopicArn": topic})
+        print(f"  emulator: {emulator.url}, {len(objects)} log objects in {BUCKET}")
+        print("  when the function is built: make invoke EVENT=events/s3_notification.json", flush=True)
+        threading.Thread(target=show_alerts, args=(emulator, queue), daemon=True).start()
+        environment = emulator.environment() | {"ALERT_TOPIC_ARN": topic, "TRAIL_BUCKETS": BUCKET}
+        command = ["cargo", "lambda", "watch", "--invoke-address", "127.0.0.1", "--invoke-port", port, "--skip-target-check"]
+        return subprocess.call(command, cwd=stack.ROOT, env=environment)
+
+
+def show_alerts(emulator: Emulator, queue: str) -> None:
+    while True:
+        for _, envelope in stack.receive(emulator, queue, 3600):
+            print(f"\nAlert received by a subscriber\nSubject: {envelope['Subject']}\n{envelope['Message']}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

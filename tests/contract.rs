@@ -1,0 +1,73 @@
+//! What the documents and the template say is what the code does.
+
+mod support;
+
+use std::sync::Arc;
+
+use support::generator::{denied, disabled_mapping, key};
+use trailwarden::alert::Alert;
+use trailwarden::detect::Detector;
+use trailwarden::settings;
+use trailwarden::trail::LogObject;
+use trailwarden::triage::Triage;
+
+const README: &str = include_str!("../README.md");
+const TEMPLATE: &str = include_str!("../template.yaml");
+
+/// Cells of the table under a heading of the README.
+fn table(heading: &str) -> Vec<Vec<&'static str>> {
+    let (_, section) = README.split_once(&format!("\n## {heading}\n")).expect("the heading");
+    let section = section.split("\n## ").next().unwrap_or(section);
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect()).collect()
+}
+
+#[test]
+fn the_settings_of_the_readme_are_those_of_the_code() {
+    let documented: Vec<_> =
+        table("Settings").into_iter().map(|row| (row[0].trim_matches('`'), row[1], row[2])).collect();
+    assert_eq!(documented, settings::ALL);
+}
+
+#[test]
+fn the_template_sets_variables_that_exist() {
+    let (_, variables) = TEMPLATE.split_once("        Variables:\n").expect("variables");
+    let names: Vec<_> = variables
+        .lines()
+        .take_while(|line| line.starts_with("          "))
+        .filter_map(|line| line.trim().split(':').next())
+        .collect();
+    assert_eq!(names, ["ALERT_TOPIC_ARN", "TRAIL_BUCKETS", "EVENT_SOURCES"]);
+    assert!(names.iter().all(|name| settings::ALL.iter().any(|(it, _, _)| it == name)));
+}
+
+#[test]
+fn the_parameters_of_the_readme_are_those_of_the_template() {
+    let (_, parameters) = TEMPLATE.split_once("\nParameters:\n").expect("parameters");
+    let (parameters, _) = parameters.split_once("\nConditions:\n").expect("conditions");
+    let is_name = |line: &&str| line.starts_with("  ") && !line.starts_with("   ");
+    let names: Vec<_> = parameters.lines().filter(is_name).map(|line| line.trim().trim_end_matches(':')).collect();
+    let documented = table("Deploy to AWS");
+    let documented: Vec<_> = documented.iter().map(|row| row[0].trim_matches('`')).take(names.len()).collect();
+    assert_eq!(documented, names);
+}
+
+#[test]
+fn the_alerts_of_the_readme_are_real() {
+    let reason = "Lambda does not have required permissions to poll the queue (sqs:ReceiveMessage, sqs:DeleteMessage \
+                  and sqs:GetQueueAttributes)";
+    let object = Arc::new(LogObject::new("trailwarden-111122223333-us-east-1", key("disabled")));
+    let mut triage = Triage::default();
+    let denials = (0..25).map(|n| denied(n, "UpdateFunctionCode", &format!("orders-{}", n % 3)));
+    for record in denials.chain([disabled_mapping(5, "shipments", reason)]) {
+        let examined = Detector::default().examine(record.to_string().as_bytes(), &object).expect("a record");
+        triage.add(examined.finding.expect("a finding"));
+    }
+    let messages: Vec<_> = triage.into_incidents().map(|incident| Alert::of(&incident).message()).collect();
+    let [disabled, denied] = messages.as_slice() else { panic!("two alerts") };
+    let shown = format!("Subject: {}\n\n{}", disabled.subject, disabled.body);
+    assert!(README.contains(&shown), "{shown}");
+    let (front, _) = denied.body.split_once("  AWS says").expect("the text of AWS");
+    let shown = format!("Subject: {}\n\n{front}", denied.subject);
+    assert!(README.contains(&shown), "{shown}");
+}

@@ -1,0 +1,105 @@
+"""A stack of template.yaml, deployed into an emulator once for all tests."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from local import stack  # noqa: E402
+from local.emulator import ACCOUNT, REGION, Emulator  # noqa: E402
+
+FOLDER = f"AWSLogs/{ACCOUNT}/CloudTrail/{REGION}/2026/01/02"
+# The emulator tries a failed invocation three times before it goes to the on-failure queue.
+FAILURE_SECONDS = 120
+
+
+class Stack:
+    """The deployed stack, from outside: a bucket to put into, queues to read from."""
+
+    def __init__(self, emulator: Emulator, outputs: dict[str, str]) -> None:
+        self.emulator = emulator
+        self.outputs = outputs
+        self.alerts_url = stack.subscribe(emulator, outputs)
+
+    def put(self, body: bytes, name: str | None = None) -> str:
+        key = f"{FOLDER}/{name or uuid.uuid4().hex}.json.gz"
+        self.emulator.client("s3").put_object(Bucket=self.outputs["TrailBucketName"], Key=key, Body=body)
+        return key
+
+    def alerts(self, enough: int = 1, seconds: float = 60) -> list[dict[str, Any]]:
+        return [envelope for _, envelope in stack.receive(self.emulator, self.alerts_url, seconds, enough)]
+
+    def failures(self, enough: int = 1, seconds: float = FAILURE_SECONDS) -> list[dict[str, Any]]:
+        return [record for _, record in stack.receive(self.emulator, self.outputs["OnFailureQueueUrl"], seconds, enough)]
+
+    def set_environment(self, **variables: str) -> dict[str, str]:
+        """Adds to the function's environment; returns what it was."""
+        client = self.emulator.client("lambda")
+        name = self.outputs["FunctionName"]
+        before: dict[str, str] = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        client.update_function_configuration(FunctionName=name, Environment={"Variables": before | variables})
+        client.get_waiter("function_updated").wait(FunctionName=name)
+        return before
+
+    def restore_environment(self, before: dict[str, str]) -> None:
+        self.emulator.client("lambda").update_function_configuration(
+            FunctionName=self.outputs["FunctionName"], Environment={"Variables": before}
+        )
+
+    def peak_memory(self) -> int:
+        """Largest resident set that a process of the function has had, in bytes."""
+        peaks = [0]
+        for status in Path("/proc").glob("[0-9]*/status"):
+            try:
+                environment = (status.parent / "environ").read_bytes()
+                text = status.read_text()
+            except OSError:
+                continue
+            if f"AWS_LAMBDA_FUNCTION_NAME={self.outputs['FunctionName']}\0".encode() in environment:
+                peaks += [int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("VmHWM:")]
+        return max(peaks)
+
+
+@pytest.fixture(scope="session")
+def deployed() -> Iterator[Stack]:
+    template = stack.build()
+    with Emulator(stack.SCRATCH / "test") as emulator:
+        yield Stack(emulator, stack.deploy(emulator, template))
+
+
+@pytest.fixture
+def clean(deployed: Stack) -> Stack:
+    """The stack with empty queues."""
+    for url in (deployed.alerts_url, deployed.outputs["OnFailureQueueUrl"]):
+        deployed.emulator.client("sqs").purge_queue(QueueUrl=url)
+    time.sleep(0.1)
+    return deployed
+
+
+def disabled_mapping(function: str, reason: str = "AUTHORIZATION_ERROR") -> dict[str, Any]:
+    return {
+        "eventVersion": "1.08",
+        "userIdentity": {"accountId": ACCOUNT, "invokedBy": "lambda.amazonaws.com"},
+        "eventTime": "2026-01-02T03:04:05Z",
+        "eventSource": "lambda.amazonaws.com",
+        "eventName": "LambdaESMDisabled",
+        "awsRegion": REGION,
+        "eventID": str(uuid.uuid4()),
+        "recipientAccountId": ACCOUNT,
+        "resources": [{"ARN": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}"}],
+        "serviceEventDetails": {"ESMDisableReason": reason},
+    }
+
+
+def log_file(*records: dict[str, Any]) -> bytes:
+    return gzip.compress(json.dumps({"Records": records}).encode())

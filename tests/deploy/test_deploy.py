@@ -1,0 +1,168 @@
+"""The deployed stack: an object that is put into the bucket ends as alerts, or visibly as a failure."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import re
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import parse_qs
+
+import pytest
+from conftest import Stack, disabled_mapping, log_file
+
+from local import stack
+from local.demo import EXPECTED
+
+MIB = 1 << 20
+NOWHERE = "http://127.0.0.1:1"
+
+
+def test_every_kind_of_alert_arrives_with_its_attributes(clean: Stack) -> None:
+    for path in stack.log_objects(stack.SCRATCH / "trail").values():
+        clean.put(path.read_bytes())
+    alerts = clean.alerts(sum(EXPECTED.values()))
+    found: dict[str, int] = {}
+    for alert in alerts:
+        attributes = {name: it["Value"] for name, it in alert["MessageAttributes"].items()}
+        found[attributes["category"]] = found.get(attributes["category"], 0) + 1
+        assert attributes["account"] == "111122223333"
+        assert 0 < len(alert["Subject"]) < 100
+        assert "What to do\n  1. " in alert["Message"]
+    assert found == EXPECTED
+    assert clean.alerts(1, seconds=2) == [], "no alert twice"
+
+
+@pytest.mark.parametrize("name", ["a b", "a+b", "a%2Bb", "été", "100%", "a&b=c"])
+def test_keys_are_decoded(clean: Stack, name: str) -> None:
+    key = clean.put(log_file(disabled_mapping("orders")), name)
+    (alert,) = clean.alerts()
+    assert f"s3://{clean.outputs['TrailBucketName']}/{key}" in alert["Message"]
+
+
+def test_an_object_that_is_broken_goes_to_the_on_failure_queue(clean: Stack) -> None:
+    whole = log_file(disabled_mapping("orders"))
+    key = clean.put(whole[:-4])
+    (failure,) = clean.failures()
+    assert failure["requestPayload"]["Records"][0]["s3"]["object"]["key"] == key
+    assert failure["responsePayload"]["errorType"] == "ObjectUnreadable"
+    message = failure["responsePayload"]["errorMessage"]
+    assert message == f"s3://{clean.outputs['TrailBucketName']}/{key}; gzip data cut off at stored byte {len(whole) - 4}"
+    subjects = {alert["Subject"] for alert in clean.alerts(3, seconds=5)}
+    assert subjects == {"Stopped: orders AUTHORIZATION_ERROR 111122223333 us-east-1"}, "what stands in front of the fault"
+
+
+def test_objects_that_are_no_log_files_are_skipped(clean: Stack) -> None:
+    client = clean.emulator.client("s3")
+    for key in ["AWSLogs/111122223333/CloudTrail-Digest/us-east-1/2026/01/02/d.json.gz", "photo.jpg", "AWSLogs/111122223333/CloudTrail/"]:
+        client.put_object(Bucket=clean.outputs["TrailBucketName"], Key=key, Body=b"not a log file")
+    clean.put(log_file(disabled_mapping("orders")))
+    assert len(clean.alerts()) == 1
+    assert clean.failures(seconds=2) == []
+
+
+@pytest.mark.parametrize(("service", "error_type"), [("S3", "ObjectUnreadable"), ("SNS", "AlertNotPublished")])
+def test_a_service_that_is_down_fails_the_invocation(clean: Stack, service: str, error_type: str) -> None:
+    before = clean.set_environment(**{f"AWS_ENDPOINT_URL_{service}": NOWHERE})
+    try:
+        key = clean.put(log_file(disabled_mapping("orders")))
+        (failure,) = clean.failures()
+    finally:
+        clean.restore_environment(before)
+    assert failure["responsePayload"]["errorType"] == error_type
+    assert failure["requestPayload"]["Records"][0]["s3"]["object"]["key"] == key
+    assert clean.alerts(1, seconds=2) == []
+    assert last_metrics(clean)["AlertsPublished"] == 0
+
+
+def test_one_refused_entry_fails_the_invocation(clean: Stack) -> None:
+    with topic_that_refuses("returns") as (url, confirmed):
+        before = clean.set_environment(AWS_ENDPOINT_URL_SNS=url)
+        try:
+            clean.put(log_file(*(disabled_mapping(name) for name in ["orders", "returns", "invoices"])))
+            (failure,) = clean.failures()
+        finally:
+            clean.restore_environment(before)
+    assert failure["responsePayload"]["errorType"] == "AlertNotPublished"
+    assert re.fullmatch(
+        r'alert "Stopped: returns [^"]+": sns:PublishBatch: InternalError: refused', failure["responsePayload"]["errorMessage"]
+    )
+    assert any("orders" in it for it in confirmed) and any("invoices" in it for it in confirmed)
+    metrics = last_metrics(clean)
+    assert (metrics["Alerts"], metrics["AlertsPublished"], metrics["AlertsFailed"]) == (3, 2, 1)
+
+
+def test_memory_is_flat(clean: Stack) -> None:
+    folder = stack.SCRATCH / "large"
+    subprocess.run(
+        ["cargo", "run", "--quiet", "--no-default-features", "--example", "trailgen", "--", folder, str(1024 * MIB)],
+        check=True,
+        cwd=stack.ROOT,
+    )
+    (path,) = folder.rglob("*.json.gz")
+    clean.put(path.read_bytes())
+    assert len(clean.alerts(seconds=110)) == 1
+    metrics = last_metrics(clean)
+    assert metrics["InflatedBytes"] >= 1024 * MIB
+    peak = clean.peak_memory()
+    print(f"{metrics['InflatedBytes'] / MIB:.0f} MiB inflated, {metrics['Records']} records, peak {peak / MIB:.1f} MiB resident")
+    assert 0 < peak < 48 * MIB
+
+
+def last_metrics(deployed: Stack) -> dict[str, int]:
+    """The counts that the function logged last."""
+    logs = deployed.emulator.client("logs")
+    function = deployed.emulator.client("lambda").get_function_configuration(FunctionName=deployed.outputs["FunctionName"])
+    group = function["LoggingConfig"]["LogGroup"]
+    events = [event for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group) for event in page["events"]]
+    lines = [line for event in sorted(events, key=lambda it: it["timestamp"]) for line in event["message"].splitlines()]
+    metrics: dict[str, int] = json.loads([line for line in lines if '"_aws"' in line][-1])
+    return metrics
+
+
+@contextmanager
+def topic_that_refuses(part: str) -> Iterator[tuple[str, list[str]]]:
+    """An SNS that answers PublishBatch, and refuses entries whose subject contains `part`."""
+    confirmed: list[str] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            prefix = "PublishBatchRequestEntries.member."
+            entries = [
+                (form[f"{prefix}{n}.Id"][0], form[f"{prefix}{n}.Subject"][0])
+                for n in range(1, 11)
+                if f"{prefix}{n}.Id" in form
+            ]
+            accepted = [(id, subject) for id, subject in entries if part not in subject]
+            confirmed.extend(subject for _, subject in accepted)
+            successful = "".join(f"<member><Id>{id}</Id><MessageId>m</MessageId></member>" for id, _ in accepted)
+            failed = "".join(
+                f"<member><Id>{id}</Id><Code>InternalError</Code><Message>refused</Message><SenderFault>false</SenderFault></member>"
+                for id, subject in entries
+                if part in subject
+            )
+            body = (
+                '<PublishBatchResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><PublishBatchResult>'
+                f"<Successful>{successful}</Successful><Failed>{failed}</Failed></PublishBatchResult>"
+                "<ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></PublishBatchResponse>"
+            ).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "text/xml")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", confirmed
+    finally:
+        server.shutdown()
+        server.server_close()
