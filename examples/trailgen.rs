@@ -4,7 +4,7 @@
 //! `trailgen FOLDER BYTES` writes one object that inflates to so many bytes.
 
 #[path = "../tests/support/generator.rs"]
-#[allow(dead_code, unreachable_pub, reason = "shared with the tests")]
+#[allow(dead_code, unreachable_pub, clippy::expect_used, clippy::indexing_slicing, reason = "shared with the tests")]
 mod generator;
 
 use std::error::Error;

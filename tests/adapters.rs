@@ -1,5 +1,13 @@
 //! The ports over the AWS SDK, against servers on loopback.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 #![cfg(feature = "lambda")]
 
 use std::io::{Read, Write};

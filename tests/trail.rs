@@ -1,6 +1,15 @@
 //! The trail reader against a JSON parser and a gzip decoder, on every chunking, and on what is
 //! broken.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
 mod support;
 
 use std::collections::HashSet;
@@ -12,10 +21,13 @@ use support::generator::{disabled_mapping, gzip, gzip_stored, log_file, ordinary
 use support::oracle;
 use trailwarden::trail::{Entry, EntryError, Limits, RecordReader, TrailError};
 
+/// An entry with its offset.
+type Read = Result<(u64, Vec<u8>), (u64, EntryError)>;
+
 /// What the reader made of an object.
 #[derive(Debug, PartialEq)]
 struct Reading {
-    entries: Vec<Result<(u64, Vec<u8>), (u64, EntryError)>>,
+    entries: Vec<Read>,
     end: Result<(), TrailError>,
 }
 
