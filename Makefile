@@ -43,7 +43,7 @@ watch: $(TOOLS) ## Serve the function locally beside an emulator, rebuilt on cha
 
 .PHONY: invoke
 invoke: $(TOOLS) ## Invoke the function that `make watch` serves, with EVENT=events/…
-	@cargo lambda invoke --invoke-address 127.0.0.1 --invoke-port $(WATCH_PORT) --data-file $(EVENT) trailwarden
+	@cargo lambda invoke --invoke-address 127.0.0.1 --invoke-port $(WATCH_PORT) --data-file $(EVENT) trailwarden || { echo "(No answer? make watch must run, and have built the function.)" >&2; exit 1; }
 
 .PHONY: clean
 clean: ## Remove what the other targets made

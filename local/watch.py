@@ -37,7 +37,7 @@ def serve(port: str) -> int:
         print("  when the function is built: make invoke EVENT=events/s3_notification.json", flush=True)
         threading.Thread(target=show_alerts, args=(emulator, queue), daemon=True).start()
         environment = emulator.environment() | {"ALERT_TOPIC_ARN": topic, "TRAIL_BUCKETS": BUCKET}
-        command = ["cargo", "lambda", "watch", "--invoke-address", "127.0.0.1", "--invoke-port", port, "--skip-target-check"]
+        command = ["cargo", "lambda", "watch", "--invoke-address", "127.0.0.1", "--invoke-port", port]
         return subprocess.call(command, cwd=stack.ROOT, env=environment)
 
 
