@@ -23,6 +23,7 @@ ALERT_SECONDS = 60
 
 
 def main() -> int:
+    stack.stop_on_sigterm()
     try:
         demonstrate()
     except Failed as failure:

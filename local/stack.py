@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -22,6 +23,11 @@ NAME = "trailwarden"
 
 class Failed(Exception):
     """What a person should read instead of a traceback."""
+
+
+def stop_on_sigterm() -> None:
+    """Makes SIGTERM end a program as Ctrl-C does, so that it stops what it started."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def architecture() -> str:

@@ -15,6 +15,7 @@ BUCKET = "trailwarden-local"
 
 
 def main(port: str) -> int:
+    stack.stop_on_sigterm()
     try:
         return serve(port)
     except Failed as failure:
