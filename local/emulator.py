@@ -83,8 +83,7 @@ class Emulator:
 
     def environment(self) -> dict[str, str]:
         """Environment of a command that talks to the emulator, and to nothing else."""
-        ours = {**os.environ, **self.credentials(), "AWS_ENDPOINT_URL": self.url}
-        return {name: value for name, value in ours.items() if name not in ("AWS_PROFILE", "AWS_SESSION_TOKEN")}
+        return {**without_profile(), **self.credentials(), "AWS_ENDPOINT_URL": self.url}
 
     def client(self, service: str) -> Any:
         return boto3.client(
@@ -107,6 +106,11 @@ class Emulator:
             except OSError:
                 time.sleep(0.1)
         raise RuntimeError(f"the emulator did not start; see {self.log}")
+
+
+def without_profile() -> dict[str, str]:
+    """Our environment without what would name the user's own credentials."""
+    return {name: value for name, value in os.environ.items() if name not in ("AWS_PROFILE", "AWS_SESSION_TOKEN")}
 
 
 def _free_port() -> int:

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from local.emulator import Emulator
+from local.emulator import Emulator, without_profile
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRATCH = ROOT / ".local"
@@ -48,7 +48,7 @@ def build() -> Path:
         "--parameter-overrides", f"Architecture={architecture()}",
     ]  # fmt: skip
     # The host's own compiler and linker: nothing is downloaded, and zig is not needed.
-    environment = {**os.environ, **Emulator.credentials(), **sam_settings(), "CARGO_LAMBDA_COMPILER": "cargo"}
+    environment = {**without_profile(), **Emulator.credentials(), **sam_settings(), "CARGO_LAMBDA_COMPILER": "cargo"}
     run("build", command, environment, progress=crates_built)
     return BUILD / "template.yaml"
 

@@ -5,39 +5,20 @@
 //! when they become part of an alert: see [`sanitize`].
 
 mod access_denied;
+mod esm_changed;
 mod esm_disabled;
 mod next_steps;
 mod text;
+mod watched;
 
 pub mod sanitize;
 
 pub use next_steps::Step;
 pub use text::text;
 
+use crate::detect::FindingKind;
+use crate::rules::Severity;
 use crate::triage::{Incident, Tally};
-
-/// How urgent an alert is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// Worth a look in office hours.
-    Medium,
-    /// Something was forbidden on purpose, or cannot work as it is set up.
-    High,
-    /// Work has stopped.
-    Critical,
-}
-
-impl Severity {
-    /// The name in messages and attributes.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Medium => "medium",
-            Self::High => "high",
-            Self::Critical => "critical",
-        }
-    }
-}
 
 /// What is said about an incident.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,9 +65,11 @@ impl Alert {
     /// The alert about an incident.
     #[must_use]
     pub fn of(incident: &Incident) -> Self {
-        match incident {
-            Incident::EsmDisabled(disabled) => esm_disabled::alert(disabled),
-            Incident::AccessDenied(denials) => access_denied::alert(denials),
+        match &incident.finding.kind {
+            FindingKind::EsmDisabled(esm) => esm_disabled::alert(incident, esm),
+            FindingKind::EsmChanged(esm) => esm_changed::alert(incident, esm),
+            FindingKind::AccessDenied(denied) => access_denied::alert(incident, denied),
+            FindingKind::Watched(watched) => watched::alert(incident, watched),
         }
     }
 
@@ -110,24 +93,83 @@ impl Message {
     }
 }
 
-/// Attributes in the order of their names' table; one without a value is left out.
-fn attributes<const N: usize>(named: [(&'static str, Vec<String>); N]) -> Vec<Attribute> {
-    let present = |values: Vec<String>| -> Vec<String> { values.into_iter().filter(|it| !it.is_empty()).collect() };
-    named
-        .into_iter()
-        .map(|(name, values)| Attribute { name, values: present(values) })
-        .filter(|attribute| !attribute.values.is_empty())
-        .collect()
+/// The attributes of an incident; one without a value is left out. A list has the first ten values.
+fn attributes_of(incident: &Incident, error_code: Option<&str>) -> Vec<Attribute> {
+    let finding = &incident.finding;
+    let event = &finding.event;
+    let one = |value: Option<&str>| value.map(sanitize::name).into_iter().collect::<Vec<_>>();
+    let many = |tally: &Tally| tally.kept().iter().map(|value| sanitize::name(value)).collect::<Vec<_>>();
+    let mut attributes = vec![
+        Attribute { name: "alert_type", values: one(Some(finding.alert_type())) },
+        Attribute { name: "severity", values: one(Some(finding.severity().as_str())) },
+        Attribute { name: "category", values: one(Some(finding.category())) },
+        Attribute { name: "account", values: one(event.account.as_deref()) },
+        Attribute { name: "region", values: many(&incident.regions) },
+        Attribute { name: "function_name", values: many(&incident.functions) },
+        Attribute { name: "error_code", values: one(error_code) },
+        Attribute { name: "api_action", values: one(Some(&event.api_action)) },
+    ];
+    for attribute in &mut attributes {
+        attribute.values.retain(|value| !value.is_empty());
+    }
+    attributes.retain(|attribute| !attribute.values.is_empty());
+    attributes
 }
 
-/// The one value of an attribute.
-fn one(value: Option<&str>) -> Vec<String> {
-    value.map(sanitize::name).into_iter().collect()
+/// A subject that is useful when cut to 40 characters: the parts, each within its width, stand in front of account and
+/// Region.
+fn subject(incident: &Incident, word: &str, parts: &[(&str, usize)]) -> String {
+    let account = incident.finding.event.account.as_deref().unwrap_or("?");
+    let region = match incident.regions.kept() {
+        [region] => region.as_str(),
+        [] => "?",
+        _ => "several Regions",
+    };
+    let times = if incident.count > 1 { format!(" x{}", incident.count) } else { String::new() };
+    let parts = parts.iter().map(|(part, width)| sanitize::short(part, *width)).collect::<Vec<_>>().join(" ");
+    sanitize::subject(&format!("{word}: {parts}{times} {account} {region}"))
 }
 
-/// The values of an attribute.
-fn many(tally: &Tally) -> Vec<String> {
-    tally.kept().iter().map(|value| sanitize::name(value)).collect()
+/// How often, when and where.
+fn how_often(incident: &Incident) -> String {
+    let regions = list(&incident.regions);
+    let region = Some(regions.as_str()).filter(|it| !it.is_empty());
+    let place = place(region, incident.finding.event.account.as_deref());
+    let (first, last) = (time(incident.first.as_deref()), time(incident.last.as_deref()));
+    match incident.count {
+        1 => format!("Once, at {first}, in {place}."),
+        count if first == last => format!("{count} times, at {first}, in {place}."),
+        count => format!("{count} times, from {first} to {last}, in {place}."),
+    }
+}
+
+/// The function, or how many there are.
+fn function_or_functions(incident: &Incident) -> Option<String> {
+    match (incident.functions.only(), incident.functions.count()) {
+        (Some(function), _) => Some(format!("the function {}", sanitize::name(function))),
+        (None, 0) => None,
+        (None, count) => Some(format!("{count} functions")),
+    }
+}
+
+/// Labels and values: what is given, between what all alerts have.
+fn details_of<const N: usize>(
+    incident: &Incident,
+    given: [(&'static str, &Option<String>); N],
+) -> Vec<(&'static str, String)> {
+    let finding = &incident.finding;
+    let event = &finding.event;
+    let id = event.id.as_deref().unwrap_or("without ID");
+    let mut details = vec![("Severity", finding.severity().as_str().to_owned())];
+    if !matches!(finding.kind, FindingKind::EsmDisabled(_)) {
+        details.push(("Caller", sanitize::name(&event.principal.key)));
+        details.extend(event.source_ip_address.as_deref().map(|from| ("From", sanitize::name(from))));
+    }
+    details.extend(given.into_iter().filter_map(|(label, value)| Some((label, sanitize::line(value.as_deref()?)))));
+    details.push(("Event", format!("{} {}", sanitize::name(&event.name), sanitize::name(id))));
+    details.push(("Log object", sanitize::line(&event.object)));
+    details.retain(|(_, value)| !value.is_empty());
+    details
 }
 
 /// A time of a record for people; what does not look like one is shown as it is.
@@ -155,9 +197,4 @@ fn list(tally: &Tally) -> String {
         0 => kept,
         more => format!("{kept} and {more} more"),
     }
-}
-
-/// Labels with those values that are there.
-fn details<const N: usize>(labelled: [(&'static str, Option<String>); N]) -> Vec<(&'static str, String)> {
-    labelled.into_iter().filter_map(|(label, value)| Some((label, value.filter(|it| !it.is_empty())?))).collect()
 }

@@ -1,28 +1,36 @@
 //! From a record to what is wrong about it.
 //!
 //! [`Detector::examine`] decides whether a record is of the services that are looked at and, if it
-//! is, whether AWS disabled an event source mapping or denied a call. It works on one record, keeps
-//! nothing, and owns what it returns, so that the record's bytes can go.
+//! is, whether AWS disabled an event source mapping, a user changed one, a call was denied, or a
+//! rule watches for it. It works on one record, keeps nothing, and owns what it returns, so that
+//! the record's bytes can go.
 
 mod access_denied;
 mod api_action;
 mod arn;
 mod denial_message;
+mod esm_changed;
 mod esm_disabled;
+mod json;
 mod principal;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 pub use access_denied::{AccessDenied, DenialKind};
 pub use api_action::api_action;
 pub use arn::{Arn, EventSourceKind};
 pub use denial_message::{DenialMessage, Effect, PolicyType};
+pub use esm_changed::{EsmChange, EsmChanged};
 pub use esm_disabled::{EsmCategory, EsmDisabled};
+pub use json::FindingJson;
 pub use principal::Principal;
 
-use crate::trail::{EventSources, LogObject, Record, RecordError, is_lambda};
+use crate::rules::{Severity, WatchRule};
+use crate::trail::{EventSources, Record, RecordError, is_lambda, value_of};
 
 /// Something that a person should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,8 +46,77 @@ pub struct Finding {
 pub enum FindingKind {
     /// AWS disabled an event source mapping.
     EsmDisabled(EsmDisabled),
+    /// A user disabled, deleted or enabled an event source mapping.
+    EsmChanged(EsmChanged),
     /// A call was denied.
     AccessDenied(AccessDenied),
+    /// A rule watches for the event.
+    Watched(Watched),
+}
+
+/// The rule that watches for an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watched {
+    /// Name of the rule.
+    pub rule: String,
+    /// What the alert says.
+    pub title: String,
+    /// How urgent it is.
+    pub severity: Severity,
+}
+
+impl Finding {
+    /// The kind of alert, by its name in attributes and rules.
+    #[must_use]
+    pub fn alert_type(&self) -> &'static str {
+        match self.kind {
+            FindingKind::EsmDisabled(_) => "esm_disabled",
+            FindingKind::EsmChanged(_) => "esm_changed",
+            FindingKind::AccessDenied(_) => "access_denied",
+            FindingKind::Watched(_) => "watch",
+        }
+    }
+
+    /// Bytes of its longest texts.
+    #[must_use]
+    pub fn text_bytes(&self) -> usize {
+        let bytes = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let of_kind = match &self.kind {
+            FindingKind::EsmDisabled(esm) => bytes(&esm.reason),
+            FindingKind::AccessDenied(denied) => bytes(&denied.message) + bytes(&denied.resource),
+            FindingKind::EsmChanged(_) | FindingKind::Watched(_) => 0,
+        };
+        // Caller and action stand in the fingerprint too.
+        of_kind + 2 * (self.event.principal.key.len() + self.event.name.len())
+    }
+
+    /// How urgent it is.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        match &self.kind {
+            FindingKind::EsmDisabled(_) => Severity::Critical,
+            FindingKind::EsmChanged(EsmChanged { change: EsmChange::Enabled, .. }) => Severity::Low,
+            FindingKind::EsmChanged(_) => Severity::Medium,
+            FindingKind::AccessDenied(denied) => match (denied.kind, denied.effect) {
+                (DenialKind::Authentication, _) => Severity::Low,
+                (DenialKind::Dependency, _) | (_, Some(Effect::Explicit)) => Severity::High,
+                (DenialKind::Policy, _) => Severity::Medium,
+            },
+            FindingKind::Watched(rule) => rule.severity,
+        }
+    }
+
+    /// The reason of a disabled mapping, what was done to a changed one, the kind of a denial, or
+    /// the name of a rule.
+    #[must_use]
+    pub fn category(&self) -> &str {
+        match &self.kind {
+            FindingKind::EsmDisabled(esm) => esm.category.as_str(),
+            FindingKind::EsmChanged(esm) => esm.change.as_str(),
+            FindingKind::AccessDenied(denied) => denied.kind.as_str(),
+            FindingKind::Watched(rule) => &rule.rule,
+        }
+    }
 }
 
 /// What a finding keeps of its event. Texts are the record's own and may be hostile.
@@ -59,14 +136,14 @@ pub struct Event {
     pub account: Option<String>,
     /// Region.
     pub region: Option<String>,
-    /// The Lambda function that the event is about.
+    /// The Lambda function that the event is about, or that made the call.
     pub function_name: Option<String>,
     /// Who made the call.
     pub principal: Principal,
     /// IP address of the caller, or the name of a service.
     pub source_ip_address: Option<String>,
-    /// The log object that the record was read from.
-    pub object: Arc<LogObject>,
+    /// Where the record was read from.
+    pub object: Arc<str>,
 }
 
 /// What became of a record.
@@ -75,27 +152,28 @@ pub struct Examined {
     /// It is of a service that is looked at.
     pub selected: bool,
     /// What was found in it.
-    pub finding: Option<Finding>,
+    pub findings: Vec<Finding>,
 }
 
 /// Finds what is wrong in records of the services that are looked at.
 #[derive(Debug, Clone, Default)]
 pub struct Detector {
-    event_sources: EventSources,
+    /// Services to look at.
+    pub event_sources: EventSources,
+    /// Look for mappings that users disable, delete or enable.
+    pub esm_changes: bool,
+    /// Look for calls with invalid credentials.
+    pub authentication_failures: bool,
+    /// Look for these events.
+    pub watch: Vec<WatchRule>,
 }
 
 impl Detector {
-    /// A detector for records of these services.
-    #[must_use]
-    pub fn new(event_sources: EventSources) -> Self {
-        Self { event_sources }
-    }
-
     /// Looks at the bytes of one record of `object`. Most records cost one search in their bytes.
     ///
     /// # Errors
     /// If the record may be of a service that is looked at, but does not parse.
-    pub fn examine(&self, bytes: &[u8], object: &Arc<LogObject>) -> Result<Examined, RecordError> {
+    pub fn examine(&self, bytes: &[u8], object: &Arc<str>) -> Result<Examined, RecordError> {
         if !self.event_sources.may_select(bytes) {
             return Ok(Examined::default());
         }
@@ -104,23 +182,66 @@ impl Detector {
         if !self.event_sources.selects(event_source) {
             return Ok(Examined::default());
         }
-        let finding = find(&record, bytes).map(|kind| Finding { event: event(&record, &kind, object), kind });
-        Ok(Examined { selected: true, finding })
+        let mut findings = Vec::new();
+        if let Some(kind) = self.built_in(&record, bytes) {
+            findings.push(Finding { event: event(&record, Some(&kind), object), kind });
+        }
+        if !self.watch.is_empty() {
+            self.watch(&record, bytes, object, &mut findings);
+        }
+        Ok(Examined { selected: true, findings })
+    }
+
+    fn built_in(&self, record: &Record<'_>, bytes: &[u8]) -> Option<FindingKind> {
+        let event_name = record.event_name.as_deref().unwrap_or_default();
+        if is_lambda(record.event_source.as_deref().unwrap_or_default()) {
+            if event_name == esm_disabled::EVENT_NAME {
+                return Some(FindingKind::EsmDisabled(esm_disabled::detect(bytes)));
+            }
+            let changed = if self.esm_changes { esm_changed::detect(record, api_action(event_name)) } else { None };
+            if let Some(changed) = changed {
+                return Some(FindingKind::EsmChanged(changed));
+            }
+        }
+        let wanted = |it: &AccessDenied| self.authentication_failures || it.kind != DenialKind::Authentication;
+        access_denied::detect(record).filter(wanted).map(FindingKind::AccessDenied)
+    }
+
+    fn watch(&self, record: &Record<'_>, bytes: &[u8], object: &Arc<str>, findings: &mut Vec<Finding>) {
+        let event = event(record, None, object);
+        let subject = match findings.first() {
+            Some(finding) => pattern_subject(bytes, &finding.to_json()),
+            None => pattern_subject(bytes, &event.to_json()),
+        };
+        for rule in self.watch.iter().filter(|rule| rule.pattern.matches(&subject)) {
+            let watched = Watched { rule: rule.name.clone(), title: rule.title.clone(), severity: rule.severity };
+            findings.push(Finding { event: event.clone(), kind: FindingKind::Watched(watched) });
+        }
     }
 }
 
-fn find(record: &Record<'_>, bytes: &[u8]) -> Option<FindingKind> {
-    let event_source = record.event_source.as_deref().unwrap_or_default();
-    if is_lambda(event_source) && record.event_name.as_deref() == Some(esm_disabled::EVENT_NAME) {
-        return Some(FindingKind::EsmDisabled(esm_disabled::detect(bytes)));
+impl Finding {
+    /// What the pattern of a rule is matched against: the record, given by its bytes, with the
+    /// finding for machines in the field `finding`.
+    #[must_use]
+    pub fn pattern_subject(&self, record: &[u8]) -> Value {
+        pattern_subject(record, &self.to_json())
     }
-    access_denied::detect(record).map(FindingKind::AccessDenied)
 }
 
-fn event(record: &Record<'_>, kind: &FindingKind, object: &Arc<LogObject>) -> Event {
-    let owned = |field: &Option<std::borrow::Cow<'_, str>>| field.as_deref().map(str::to_owned);
+fn pattern_subject(record: &[u8], finding: &FindingJson<'_>) -> Value {
+    let mut subject = value_of(record);
+    if let (Some(members), Ok(finding)) = (subject.as_object_mut(), serde_json::to_value(finding)) {
+        members.insert("finding".to_owned(), finding);
+    }
+    subject
+}
+
+fn event(record: &Record<'_>, kind: Option<&FindingKind>, object: &Arc<str>) -> Event {
+    let owned = |field: &Option<Cow<'_, str>>| field.as_deref().map(str::to_owned);
     let source = owned(&record.event_source).unwrap_or_default();
     let name = owned(&record.event_name).unwrap_or_default();
+    let principal = Principal::of(record);
     Event {
         id: owned(&record.event_id),
         time: owned(&record.event_time),
@@ -128,8 +249,8 @@ fn event(record: &Record<'_>, kind: &FindingKind, object: &Arc<LogObject>) -> Ev
         account: owned(&record.recipient_account_id)
             .or_else(|| record.user_identity.as_ref().and_then(|it| owned(&it.account_id))),
         region: owned(&record.aws_region),
-        function_name: function_name(record, kind),
-        principal: Principal::of(record),
+        function_name: function_name(record, kind).or_else(|| principal.function_name.clone()),
+        principal,
         source_ip_address: owned(&record.source_ip_address),
         object: Arc::clone(object),
         source,
@@ -139,10 +260,12 @@ fn event(record: &Record<'_>, kind: &FindingKind, object: &Arc<LogObject>) -> Ev
 
 /// The function that an event is about: a denied call has no parameters, so its message is asked
 /// first.
-fn function_name(record: &Record<'_>, kind: &FindingKind) -> Option<String> {
+fn function_name(record: &Record<'_>, kind: Option<&FindingKind>) -> Option<String> {
     let arn = match kind {
-        FindingKind::EsmDisabled(esm) => esm.function_arn.as_deref(),
-        FindingKind::AccessDenied(denied) => denied.resource.as_deref(),
+        Some(FindingKind::EsmDisabled(esm)) => esm.function_arn.as_deref(),
+        Some(FindingKind::EsmChanged(esm)) => esm.function_arn.as_deref(),
+        Some(FindingKind::AccessDenied(denied)) => denied.resource.as_deref(),
+        Some(FindingKind::Watched(_)) | None => None,
     };
     let of_arn = |text: &str| Arn::parse(text).and_then(|arn| arn.function_name()).map(str::to_owned);
     arn.and_then(of_arn).or_else(|| requested_function(record)).or_else(|| {
@@ -162,9 +285,9 @@ fn requested_function(record: &Record<'_>) -> Option<String> {
     record.event_source.as_deref().filter(|source| is_lambda(source))?;
     let parameters: Parameters = serde_json::from_str(record.request_parameters?.get()).ok()?;
     let text = parameters.function_name;
-    let name = match text.split_once("function:") {
+    let name = match text.split_once(":function:") {
         Some((_, behind)) => behind,
-        None => &text,
+        None => text.strip_prefix("function:").unwrap_or(&text),
     };
     name.split(':').next().filter(|name| !name.is_empty()).map(str::to_owned)
 }
@@ -174,7 +297,7 @@ mod tests {
     use super::*;
 
     fn examine(record: &str) -> Examined {
-        let object = Arc::new(LogObject::new("trail", "key"));
+        let object = Arc::from("s3://trail/key");
         Detector::default().examine(record.as_bytes(), &object).expect("a record")
     }
 
@@ -183,6 +306,7 @@ mod tests {
         for (function, name) in [
             ("orders", "orders"),
             ("orders:live", "orders"),
+            ("my-function:live", "my-function"),
             ("111122223333:function:orders", "orders"),
             ("arn:aws:lambda:us-east-1:111122223333:function:orders:7", "orders"),
         ] {
@@ -190,7 +314,7 @@ mod tests {
                 r#"{{"eventSource":"lambda.amazonaws.com","eventName":"Invoke","errorCode":"AccessDenied",
                      "requestParameters":{{"functionName":"{function}"}}}}"#
             );
-            let finding = examine(&record).finding.expect("a finding");
+            let finding = examine(&record).findings.pop().expect("a finding");
             assert_eq!(finding.event.function_name.as_deref(), Some(name), "{function}");
         }
     }
@@ -208,13 +332,13 @@ mod tests {
                 "requestParameters":{"eventName":"LambdaESMDisabled","errorCode":"AccessDenied"}}"#
                 .to_owned(),
         ] {
-            assert_eq!(examine(&record).finding, None, "{record}");
+            assert_eq!(examine(&record).findings, [], "{record}");
         }
     }
 
     #[test]
     fn lambda_in_china_is_lambda() {
         let examined = examine(r#"{"eventSource":"lambda.amazonaws.com.cn","eventName":"LambdaESMDisabled"}"#);
-        assert!(matches!(examined.finding, Some(Finding { kind: FindingKind::EsmDisabled(_), .. })));
+        assert!(matches!(examined.findings.as_slice(), [Finding { kind: FindingKind::EsmDisabled(_), .. }]));
     }
 }

@@ -6,7 +6,35 @@ use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::value::RawValue;
 
 use crate::pipeline::{Outcome, Pipeline};
-use crate::ports::{AlertSink, ObjectSource};
+use crate::ports::{AlertSink, ObjectBody, ObjectSource};
+use crate::rules::Rules;
+use crate::settings::RulesSetting;
+
+/// Bytes of an error message. The on-failure queue takes 256 KiB, and holds the payload as well.
+const MAX_ERROR_BYTES: usize = 64 * 1024;
+/// Bytes that an object with rules may have.
+const MAX_RULES_BYTES: usize = 1 << 20;
+
+/// Reads the user's own rules from where the settings say they are.
+///
+/// # Errors
+/// If the object cannot be read, or the rules are wrong.
+pub async fn load_rules(setting: RulesSetting, source: &impl ObjectSource) -> Result<Rules, Error> {
+    let object = match setting {
+        RulesSetting::Inline(rules) => return Ok(rules),
+        RulesSetting::Object(object) => object,
+    };
+    let mut body = source.open(&object).await?;
+    let mut bytes = Vec::new();
+    while let Some(chunk) = body.next_chunk().await? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() > MAX_RULES_BYTES {
+            return Err(format!("{object}: rules of more than {MAX_RULES_BYTES} bytes").into());
+        }
+    }
+    let text = String::from_utf8(bytes).map_err(|_| format!("{object}: rules are not UTF-8"))?;
+    Rules::parse(&text).map_err(|error| format!("{object}: {error}").into())
+}
 
 /// Hands invocations to the pipeline until the runtime ends.
 ///
@@ -28,16 +56,30 @@ async fn handle<S: ObjectSource, A: AlertSink>(
 /// Writes the counts to the log. What failed is the answer, which the runtime logs.
 fn report(outcome: &Outcome, function_name: &str) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    println!("{}", outcome.counters.embedded_metrics(now.as_millis() as u64, function_name));
+    println!("{}", outcome.counters.embedded_metrics(now.as_millis() as u64, function_name, &outcome.suppressed));
+}
+
+/// Joins lines up to what an on-failure record holds beside the payload.
+fn bounded(lines: impl Iterator<Item = String>) -> String {
+    let mut text = String::new();
+    let mut left_out = 0_usize;
+    for line in lines {
+        if text.len() + line.len() < MAX_ERROR_BYTES {
+            text.push_str(if text.is_empty() { "" } else { "\n" });
+            text.push_str(&line);
+        } else {
+            left_out += 1;
+        }
+    }
+    if left_out > 0 { format!("{text}\nand {left_out} more failures") } else { text }
 }
 
 /// The invocation succeeds only if everything did.
 fn answer(outcome: &Outcome) -> Result<(), Diagnostic> {
     match outcome.error_type() {
         None => Ok(()),
-        Some(error_type) => Err(Diagnostic {
-            error_type: error_type.to_owned(),
-            error_message: outcome.failures().collect::<Vec<_>>().join("\n"),
-        }),
+        Some(error_type) => {
+            Err(Diagnostic { error_type: error_type.to_owned(), error_message: bounded(outcome.failures()) })
+        }
     }
 }

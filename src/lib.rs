@@ -5,7 +5,8 @@
 //!
 //! - **event source mappings that AWS disabled** (`LambdaESMDisabled`): a queue or a stream is no
 //!   longer processed, and nothing else says so;
-//! - **calls that were denied**, grouped so that one cause is one alert.
+//! - **calls that were denied**, grouped so that one cause is one alert;
+//! - mappings that users changed, and events that the user's own [`rules`] watch for.
 //!
 //! ```text
 //! invocation payload
@@ -33,6 +34,7 @@ pub mod detect;
 pub mod pipeline;
 pub mod ports;
 pub mod publish;
+pub mod rules;
 pub mod settings;
 pub mod telemetry;
 pub mod trail;

@@ -23,11 +23,19 @@ async fn main() -> ExitCode {
 async fn serve() -> Result<(), lambda_runtime::Error> {
     let settings = Settings::from_lookup(|name| std::env::var(name).ok())?;
     let configuration = aws::configuration().await;
+    let source = TrailBuckets::new(&configuration);
+    let rules = lambda::load_rules(settings.rules, &source).await?;
     let pipeline = Pipeline {
         trail_buckets: settings.trail_buckets,
-        detector: Detector::new(settings.event_sources),
+        detector: Detector {
+            event_sources: settings.event_sources,
+            esm_changes: settings.esm_changes,
+            authentication_failures: settings.authentication_failures,
+            watch: rules.watch,
+        },
+        suppress: rules.suppress,
         limits: settings.limits,
-        source: TrailBuckets::new(&configuration),
+        source,
         sink: AlertTopic::new(&configuration, settings.alert_topic_arn),
     };
     lambda::run(&pipeline).await

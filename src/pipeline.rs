@@ -5,18 +5,22 @@
 //! failed, so that the retry, and at last the on-failure queue, gets it. A retry may repeat an
 //! alert; nothing is lost.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::alert::{Alert, Message};
+use crate::alert::Alert;
 use crate::delivery::{self, PayloadError};
-use crate::detect::{Detector, FindingKind};
+use crate::detect::{Detector, Finding, FindingKind};
 use crate::ports::{AlertSink, ObjectBody, ObjectSource, ServiceError};
 use crate::publish::{self, PublishFailure};
+use crate::rules::SuppressRule;
 use crate::telemetry::Counters;
 use crate::trail::{Entry, EntryError, Limits, LogObject, RecordError, RecordReader, TrailError};
-use crate::triage::Triage;
+use crate::triage::{Triage, suppressing_rule};
 
+/// Alerts that were not published which a failure names; it counts all.
+const NAMED_ALERTS: usize = 10;
 /// Unreadable records that a failure names for one object; it counts all.
 const NAMED_RECORDS: usize = 10;
 
@@ -27,6 +31,8 @@ pub struct Pipeline<S, A> {
     pub trail_buckets: Vec<String>,
     /// What is looked for.
     pub detector: Detector,
+    /// What is found and not wanted.
+    pub suppress: Vec<SuppressRule>,
     /// Bounds of what is read of one object.
     pub limits: Limits,
     /// Where log objects are read from.
@@ -40,6 +46,8 @@ pub struct Pipeline<S, A> {
 pub struct Outcome {
     /// Counts of everything.
     pub counters: Counters,
+    /// Suppressed findings, by the name of the rule.
+    pub suppressed: BTreeMap<String, u64>,
     /// Parts of the payload that were not understood.
     pub payload: Vec<PayloadError>,
     /// Objects that were not read, or not all of it.
@@ -56,80 +64,103 @@ impl<S: ObjectSource, A: AlertSink> Pipeline<S, A> {
         outcome.counters.skipped = delivery.skipped;
         let mut triage = Triage::default();
         for object in delivery.objects {
-            if let Err(failure) = self.read(object, &mut triage, &mut outcome.counters).await {
-                outcome.objects.push(failure);
-            }
+            self.read(object, &mut triage, &mut outcome).await;
         }
         outcome.counters.repeated = triage.repeated();
-        let messages = triage.into_incidents().map(|incident| Alert::of(&incident).message()).collect();
-        outcome.publish(&self.sink, messages).await;
+        outcome.counters.payload_problems = outcome.payload.len() as u64;
+        outcome.publish(&self.sink, &mut triage).await;
         outcome
     }
 
     /// Reads an object to its end, and gives what is found in it to triage.
-    async fn read(&self, object: LogObject, triage: &mut Triage, counters: &mut Counters) -> Result<(), ObjectFailure> {
-        let object = Arc::new(object);
-        let mut reading = Reading { object: &object, triage, counters, unreadable: Vec::new(), count: 0 };
-        let end = self.read_entries(&mut reading).await;
+    async fn read(&self, object: LogObject, triage: &mut Triage, outcome: &mut Outcome) {
+        let mut reading = Reading {
+            detector: &self.detector,
+            suppress: &self.suppress,
+            name: object.to_string().into(),
+            triage,
+            outcome,
+            unreadable: Vec::new(),
+            count: 0,
+        };
+        let end = self.read_entries(&object, &mut reading).await.err();
         let Reading { unreadable, count, .. } = reading;
-        counters.objects += 1;
-        if end.is_ok() && count == 0 {
-            counters.objects_read += 1;
-            return Ok(());
+        outcome.counters.objects += 1;
+        if end.is_none() && count == 0 {
+            outcome.counters.objects_read += 1;
+        } else {
+            outcome.counters.objects_failed += 1;
+            outcome.objects.push(ObjectFailure { object, unreadable, count, end });
         }
-        counters.objects_failed += 1;
-        Err(ObjectFailure { object: LogObject::clone(&object), unreadable, count, end: end.err() })
     }
 
-    async fn read_entries(&self, reading: &mut Reading<'_>) -> Result<(), ReadError> {
-        let mut body = self.source.open(reading.object).await?;
+    async fn read_entries(&self, object: &LogObject, reading: &mut Reading<'_>) -> Result<(), ReadError> {
+        let mut body = self.source.open(object).await?;
         let mut reader = RecordReader::new(self.limits);
         let mut read = async || {
             while let Some(chunk) = body.next_chunk().await? {
-                reader.push(&chunk, |entry| reading.examine(&self.detector, entry))?;
+                reader.push(&chunk, |entry| reading.examine(entry))?;
+                if reading.triage.is_full() {
+                    reading.outcome.publish(&self.sink, reading.triage).await;
+                }
             }
             Ok(reader.finish()?)
         };
         let end = read().await;
-        reading.counters.inflated_bytes += reader.inflated_bytes();
+        reading.outcome.counters.inflated_bytes += reader.inflated_bytes();
         end
     }
 }
 
 /// An object while it is read.
 struct Reading<'a> {
-    object: &'a Arc<LogObject>,
+    detector: &'a Detector,
+    suppress: &'a [SuppressRule],
+    name: Arc<str>,
     triage: &'a mut Triage,
-    counters: &'a mut Counters,
+    outcome: &'a mut Outcome,
     unreadable: Vec<UnreadableRecord>,
     count: u64,
 }
 
 impl Reading<'_> {
-    fn examine(&mut self, detector: &Detector, entry: Entry<'_>) {
-        self.counters.records += 1;
+    fn examine(&mut self, entry: Entry<'_>) {
+        self.outcome.counters.records += 1;
         let (offset, bytes) = match entry {
             Entry::Record { offset, bytes } => (offset, bytes),
             Entry::Unreadable { offset, error } => return self.unreadable(offset, error.into()),
         };
-        let examined = match detector.examine(bytes, self.object) {
-            Ok(examined) => examined,
-            Err(error) => return self.unreadable(offset, error.into()),
-        };
-        self.counters.records_selected += u64::from(examined.selected);
-        self.counters.records_passed_over += u64::from(!examined.selected);
-        if let Some(finding) = examined.finding {
-            self.counters.findings += 1;
-            match finding.kind {
-                FindingKind::EsmDisabled(_) => self.counters.disabled_mappings += 1,
-                FindingKind::AccessDenied(_) => self.counters.denials += 1,
+        match self.detector.examine(bytes, &self.name) {
+            Ok(examined) => {
+                self.outcome.counters.records_selected += u64::from(examined.selected);
+                self.outcome.counters.records_passed_over += u64::from(!examined.selected);
+                examined.findings.into_iter().for_each(|finding| self.take(finding, bytes));
             }
-            self.triage.add(finding);
+            Err(error) => self.unreadable(offset, error.into()),
+        }
+    }
+
+    /// Counts a finding, and hands it on unless a rule suppresses it.
+    fn take(&mut self, finding: Finding, record: &[u8]) {
+        let counters = &mut self.outcome.counters;
+        counters.findings += 1;
+        *match finding.kind {
+            FindingKind::EsmDisabled(_) => &mut counters.disabled_mappings,
+            FindingKind::EsmChanged(_) => &mut counters.changed_mappings,
+            FindingKind::AccessDenied(_) => &mut counters.denials,
+            FindingKind::Watched(_) => &mut counters.watched_events,
+        } += 1;
+        match suppressing_rule(self.suppress, &finding, record) {
+            Some(rule) => {
+                counters.suppressed += 1;
+                *self.outcome.suppressed.entry(rule.name.clone()).or_default() += 1;
+            }
+            None => self.triage.add(finding),
         }
     }
 
     fn unreadable(&mut self, offset: u64, source: UnreadableError) {
-        self.counters.records_unreadable += 1;
+        self.outcome.counters.records_unreadable += 1;
         self.count += 1;
         if self.unreadable.len() < NAMED_RECORDS {
             self.unreadable.push(UnreadableRecord { offset, source });
@@ -138,14 +169,14 @@ impl Reading<'_> {
 }
 
 impl Outcome {
-    /// Publishes messages and notes what became of them.
-    async fn publish(&mut self, sink: &impl AlertSink, messages: Vec<Message>) {
-        self.counters.alerts = messages.len() as u64;
+    /// Publishes what triage holds, and notes what became of it.
+    async fn publish(&mut self, sink: &impl AlertSink, triage: &mut Triage) {
+        let messages: Vec<_> = triage.take_incidents().iter().map(|incident| Alert::of(incident).message()).collect();
+        self.counters.alerts += messages.len() as u64;
         let published = publish::publish(sink, messages).await;
-        self.counters.alerts_published = published.confirmed;
-        self.counters.alerts_failed = published.failures.len() as u64;
-        self.counters.payload_problems = self.payload.len() as u64;
-        self.alerts = published.failures;
+        self.counters.alerts_published += published.confirmed;
+        self.counters.alerts_failed += published.failures.len() as u64;
+        self.alerts.extend(published.failures);
     }
 
     /// The name of the error that the invocation ends with; `None` if it succeeded. Alarms may
@@ -160,11 +191,13 @@ impl Outcome {
         }
     }
 
-    /// Everything that failed, a line each.
+    /// Everything that failed, a line each: every object, the first ten of the alerts.
     pub fn failures(&self) -> impl Iterator<Item = String> {
-        let alerts = self.alerts.iter().map(ToString::to_string);
         let objects = self.objects.iter().map(ToString::to_string);
-        alerts.chain(objects).chain(self.payload.iter().map(ToString::to_string))
+        let alerts = self.alerts.iter().take(NAMED_ALERTS).map(ToString::to_string);
+        let unnamed = self.alerts.len().saturating_sub(NAMED_ALERTS);
+        let more = (unnamed > 0).then(|| format!("and {unnamed} more alerts that were not published"));
+        objects.chain(self.payload.iter().map(ToString::to_string)).chain(alerts).chain(more)
     }
 }
 

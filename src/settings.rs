@@ -5,7 +5,8 @@
 use std::fmt;
 
 use crate::detect::Arn;
-use crate::trail::{EventSources, Limits};
+use crate::rules::Rules;
+use crate::trail::{EventSources, Limits, LogObject};
 
 /// ARN of the topic for people.
 pub const ENV_ALERT_TOPIC_ARN: &str = "ALERT_TOPIC_ARN";
@@ -13,16 +14,32 @@ pub const ENV_ALERT_TOPIC_ARN: &str = "ALERT_TOPIC_ARN";
 pub const ENV_TRAIL_BUCKETS: &str = "TRAIL_BUCKETS";
 /// Services to look at, comma-separated, or `*`.
 pub const ENV_EVENT_SOURCES: &str = "EVENT_SOURCES";
+/// Alert on mappings that users disable, delete or enable.
+pub const ENV_ESM_CHANGES: &str = "ESM_CHANGES";
+/// Alert on calls with invalid credentials.
+pub const ENV_AUTHENTICATION_FAILURES: &str = "AUTHENTICATION_FAILURES";
+/// Rules as JSON.
+pub const ENV_RULES: &str = "RULES";
+/// The object that holds the rules.
+pub const ENV_RULES_URI: &str = "RULES_URI";
 /// Bytes that a record may have.
 pub const ENV_MAX_RECORD_BYTES: &str = "MAX_RECORD_BYTES";
 /// Inflated bytes that an object may have.
 pub const ENV_MAX_OBJECT_BYTES: &str = "MAX_OBJECT_BYTES";
 
 /// All settings, with their default and meaning, as the README lists them.
-pub const ALL: [(&str, &str, &str); 5] = [
+pub const ALL: [(&str, &str, &str); 9] = [
     (ENV_ALERT_TOPIC_ARN, "required", "topic that alerts are published to"),
     (ENV_TRAIL_BUCKETS, "required", "buckets that may be read, comma-separated"),
-    (ENV_EVENT_SOURCES, "`lambda.amazonaws.com`", "services to look at, comma-separated, or `*` for all"),
+    (
+        ENV_EVENT_SOURCES,
+        "`lambda.amazonaws.com`",
+        "services to look at besides Lambda, comma-separated, or `*` for all",
+    ),
+    (ENV_ESM_CHANGES, "`off`", "`on`: alert on mappings that users disable, delete or enable"),
+    (ENV_AUTHENTICATION_FAILURES, "`off`", "`on`: alert on calls with expired or invalid credentials"),
+    (ENV_RULES, "none", "watch rules and suppressions as JSON; Lambda allows 4 KB of variables in all"),
+    (ENV_RULES_URI, "none", "the same from an object, `s3://bucket/key`, read when the function starts"),
     (ENV_MAX_RECORD_BYTES, "4194304", "a longer record fails its object, 1 KiB to 64 MiB"),
     (ENV_MAX_OBJECT_BYTES, "4294967296", "inflated; a longer object fails, from 1 MiB"),
 ];
@@ -36,8 +53,23 @@ pub struct Settings {
     pub trail_buckets: Vec<String>,
     /// Services to look at.
     pub event_sources: EventSources,
+    /// Alert on mappings that users change.
+    pub esm_changes: bool,
+    /// Alert on calls with invalid credentials.
+    pub authentication_failures: bool,
+    /// The user's own rules.
+    pub rules: RulesSetting,
     /// Bounds of what is read of one object.
     pub limits: Limits,
+}
+
+/// Where the user's own rules are.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RulesSetting {
+    /// In the settings; empty where there are none.
+    Inline(Rules),
+    /// In an object.
+    Object(LogObject),
 }
 
 /// All that is wrong with the settings.
@@ -81,6 +113,9 @@ impl Settings {
             alert_topic_arn: read.required(ENV_ALERT_TOPIC_ARN, topic_arn).unwrap_or_default(),
             trail_buckets: read.required(ENV_TRAIL_BUCKETS, buckets).unwrap_or_default(),
             event_sources: read.optional(ENV_EVENT_SOURCES, event_sources).unwrap_or_default(),
+            esm_changes: read.optional(ENV_ESM_CHANGES, switch).unwrap_or_default(),
+            authentication_failures: read.optional(ENV_AUTHENTICATION_FAILURES, switch).unwrap_or_default(),
+            rules: read.rules(),
             limits: Limits {
                 record_bytes: read
                     .optional(ENV_MAX_RECORD_BYTES, |text| number(text, 1 << 10, 64 << 20))
@@ -106,6 +141,15 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         parse(value.trim()).map_err(|problem| self.problems.push((name, problem))).ok()
     }
 
+    fn rules(&mut self) -> RulesSetting {
+        let inline = self.optional(ENV_RULES, |text| Rules::parse(text).map_err(|error| error.to_string()));
+        let object = self.optional(ENV_RULES_URI, s3_uri);
+        if inline.is_some() && object.is_some() {
+            self.problems.push((ENV_RULES_URI, "set this or RULES, not both".to_owned()));
+        }
+        object.map_or_else(|| RulesSetting::Inline(inline.unwrap_or_default()), RulesSetting::Object)
+    }
+
     fn required<T>(&mut self, name: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
         let known = self.problems.len();
         let value = self.optional(name, parse);
@@ -118,6 +162,9 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
 
 fn topic_arn(text: &str) -> Result<String, String> {
     match Arn::parse(text) {
+        Some(arn) if arn.service == "sns" && arn.resource.rsplit('.').next() == Some("fifo") => {
+            Err("FIFO topics are not supported".to_owned())
+        }
         Some(arn) if arn.service == "sns" && !arn.region.is_empty() && !arn.resource.contains(':') => {
             Ok(text.to_owned())
         }
@@ -147,9 +194,24 @@ fn event_sources(text: &str) -> Result<EventSources, String> {
         name.contains('.') && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b))
     };
     match list(text).find(|name| !is_source(name)) {
-        None => Ok(EventSources::only(list(text))),
+        None => Ok(EventSources::lambda_and(list(text))),
         Some("*") if text == "*" => Ok(EventSources::all()),
         Some(name) => Err(format!("expected event sources such as lambda.amazonaws.com, or * alone, found {name:?}")),
+    }
+}
+
+fn switch(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(format!("expected on or off, found {text:?}")),
+    }
+}
+
+fn s3_uri(text: &str) -> Result<LogObject, String> {
+    match text.strip_prefix("s3://").and_then(|path| path.split_once('/')) {
+        Some((bucket, key)) if !bucket.is_empty() && !key.is_empty() => Ok(LogObject::new(bucket, key)),
+        _ => Err(format!("expected s3://bucket/key, found {text:?}")),
     }
 }
 
@@ -178,6 +240,8 @@ mod tests {
         assert_eq!(settings.limits, Limits { record_bytes: 4_194_304, object_bytes: 4_294_967_296 });
         assert!(settings.event_sources.selects("lambda.amazonaws.com"));
         assert!(!settings.event_sources.selects("s3.amazonaws.com"));
+        assert!(!settings.esm_changes && !settings.authentication_failures);
+        assert_eq!(settings.rules, RulesSetting::Inline(Rules::default()));
     }
 
     #[test]
@@ -185,13 +249,19 @@ mod tests {
         let settings = read(&[
             (ENV_TRAIL_BUCKETS, "trail-a, trail.b"),
             (ENV_EVENT_SOURCES, "s3.amazonaws.com,sqs.amazonaws.com"),
+            (ENV_ESM_CHANGES, "on"),
+            (ENV_AUTHENTICATION_FAILURES, "on"),
+            (ENV_RULES_URI, "s3://bucket/a/b.json"),
             (ENV_MAX_RECORD_BYTES, "1024"),
             (ENV_MAX_OBJECT_BYTES, "1048576"),
         ])
         .expect("settings");
         assert_eq!(settings.trail_buckets, ["trail-a", "trail.b"]);
+        assert!(settings.esm_changes && settings.authentication_failures);
+        assert_eq!(settings.rules, RulesSetting::Object(LogObject::new("bucket", "a/b.json")));
         assert!(settings.event_sources.selects("sqs.amazonaws.com"));
-        assert!(!settings.event_sources.selects("lambda.amazonaws.com"));
+        assert!(settings.event_sources.selects("lambda.amazonaws.com"), "always");
+        assert!(!settings.event_sources.selects("iam.amazonaws.com"));
         assert_eq!(settings.limits, Limits { record_bytes: 1_024, object_bytes: 1_048_576 });
         assert!(read(&[(ENV_EVENT_SOURCES, "*")]).expect("settings").event_sources.selects("any.amazonaws.com"));
     }
@@ -202,6 +272,10 @@ mod tests {
             (ENV_ALERT_TOPIC_ARN, "arn:aws:sqs:us-east-1:111122223333:alerts"),
             (ENV_TRAIL_BUCKETS, "trail-a,,s3://b"),
             (ENV_EVENT_SOURCES, "lambda"),
+            (ENV_ESM_CHANGES, "yes"),
+            (ENV_AUTHENTICATION_FAILURES, "ON"),
+            (ENV_RULES, r#"{"watch":[{"name":"w"}]}"#),
+            (ENV_RULES_URI, "https://bucket/key"),
             (ENV_MAX_RECORD_BYTES, "4 MiB"),
             (ENV_MAX_OBJECT_BYTES, "-1"),
         ])
@@ -211,6 +285,13 @@ mod tests {
         ALERT_TOPIC_ARN: expected the ARN of an SNS topic, found "arn:aws:sqs:us-east-1:111122223333:alerts"
         TRAIL_BUCKETS: expected names of buckets, found ""
         EVENT_SOURCES: expected event sources such as lambda.amazonaws.com, or * alone, found "lambda"
+        ESM_CHANGES: expected on or off, found "yes"
+        AUTHENTICATION_FAILURES: expected on or off, found "ON"
+        RULES: rules are wrong
+        watch[0].title: required, a text
+        watch[0].severity: required, a text
+        watch[0].pattern: required
+        RULES_URI: expected s3://bucket/key, found "https://bucket/key"
         MAX_RECORD_BYTES: expected a number from 1024 to 67108864, found "4 MiB"
         MAX_OBJECT_BYTES: expected a number from 1048576 to 18446744073709551615, found "-1"
         "#);

@@ -1,5 +1,7 @@
 //! Counts of what an invocation did, as CloudWatch metrics.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use crate::delivery::Skipped;
@@ -11,7 +13,8 @@ pub const NAMESPACE: &str = "Trailwarden";
 ///
 /// - `objects` = `objects_read` + `objects_failed`
 /// - `records` = `records_selected` + `records_passed_over` + `records_unreadable`
-/// - `findings` = `disabled_mappings` + `denials`, each part of an alert or of `repeated`
+/// - `findings` = `disabled_mappings` + `changed_mappings` + `denials` + `watched_events`, each part of an alert, of
+///   `repeated` or of `suppressed`
 /// - `alerts` = `alerts_published` + `alerts_failed`
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Counters {
@@ -35,12 +38,18 @@ pub struct Counters {
     pub records_passed_over: u64,
     /// Elements that are no readable record.
     pub records_unreadable: u64,
-    /// Findings of either kind.
+    /// Findings of all kinds.
     pub findings: u64,
     /// Event source mappings that AWS disabled.
     pub disabled_mappings: u64,
+    /// Event source mappings that users changed.
+    pub changed_mappings: u64,
     /// Calls that were denied.
     pub denials: u64,
+    /// Events that a rule watches for.
+    pub watched_events: u64,
+    /// Findings that a rule suppressed.
+    pub suppressed: u64,
     /// Findings that were an event already found.
     pub repeated: u64,
     /// Messages to publish.
@@ -54,7 +63,7 @@ pub struct Counters {
 impl Counters {
     /// Names and values of the metrics.
     #[must_use]
-    pub fn metrics(&self) -> [(&'static str, u64); 21] {
+    pub fn metrics(&self) -> [(&'static str, u64); 24] {
         [
             ("Objects", self.objects),
             ("ObjectsRead", self.objects_read),
@@ -72,7 +81,10 @@ impl Counters {
             ("RecordsUnreadable", self.records_unreadable),
             ("Findings", self.findings),
             ("DisabledMappings", self.disabled_mappings),
+            ("ChangedMappings", self.changed_mappings),
             ("Denials", self.denials),
+            ("WatchedEvents", self.watched_events),
+            ("SuppressedFindings", self.suppressed),
             ("RepeatedFindings", self.repeated),
             ("Alerts", self.alerts),
             ("AlertsPublished", self.alerts_published),
@@ -81,9 +93,10 @@ impl Counters {
     }
 
     /// The counts as one line in CloudWatch embedded metric format, which CloudWatch Logs turns
-    /// into metrics. `timestamp` is in milliseconds since 1970.
+    /// into metrics, with the suppressed findings by the name of their rule. `timestamp` is in
+    /// milliseconds since 1970.
     #[must_use]
-    pub fn embedded_metrics(&self, timestamp: u64, function_name: &str) -> String {
+    pub fn embedded_metrics(&self, timestamp: u64, function_name: &str, suppressed: &BTreeMap<String, u64>) -> String {
         let unit = |name| if name == "InflatedBytes" { "Bytes" } else { "Count" };
         let definitions: Vec<Value> =
             self.metrics().iter().map(|(name, _)| json!({"Name": name, "Unit": unit(*name)})).collect();
@@ -96,6 +109,9 @@ impl Counters {
         let mut line = Map::new();
         line.insert("_aws".to_owned(), directive);
         line.insert("FunctionName".to_owned(), json!(function_name));
+        if !suppressed.is_empty() {
+            line.insert("SuppressedByRule".to_owned(), json!(suppressed));
+        }
         line.extend(self.metrics().iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
         Value::Object(line).to_string()
     }
@@ -108,7 +124,7 @@ mod tests {
     #[test]
     fn every_count_is_a_metric_with_its_definition() {
         let counters = Counters { records: 7, inflated_bytes: 4_096, ..Counters::default() };
-        let line = counters.embedded_metrics(1_700_000_000_000, "trailwarden");
+        let line = counters.embedded_metrics(1_700_000_000_000, "trailwarden", &BTreeMap::from([("s".to_owned(), 3)]));
         assert!(!line.contains('\n'));
         let parsed: Value = serde_json::from_str(&line).expect("JSON");
         let directive = &parsed["_aws"]["CloudWatchMetrics"][0];
@@ -120,6 +136,7 @@ mod tests {
             assert!(defined.contains(&json!(name)), "{name}");
             assert_eq!(parsed[name], value, "{name}");
         }
+        assert_eq!(parsed["SuppressedByRule"], json!({"s": 3}));
         assert_eq!((&parsed["Records"], &parsed["FunctionName"]), (&json!(7), &json!("trailwarden")));
     }
 }

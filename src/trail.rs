@@ -18,7 +18,9 @@ mod splitter;
 pub use event_sources::{EventSources, is_lambda};
 pub use gunzip::GunzipError;
 pub use log_object::LogObject;
-pub use record::{Record, RecordError, Resource, SessionContext, SessionIssuer, UserIdentity};
+pub use record::{
+    InScopeOf, OnBehalfOf, Record, RecordError, Resource, SessionContext, SessionIssuer, UserIdentity, value_of,
+};
 
 use gunzip::Gunzip;
 use splitter::{MAX_NESTING, Splitter, Token, Unexpected};

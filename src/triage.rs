@@ -1,49 +1,39 @@
 //! From findings to incidents: one cause, one alert.
 //!
-//! A disabled mapping is never grouped; the same event delivered twice is one incident. Denials
-//! are grouped by [`Fingerprint`] as they come in, so that memory grows with the number of causes
-//! and not with the number of denials.
+//! A finding about an event source mapping is never grouped; the same event delivered twice is one incident. Other
+//! findings are grouped by [`Fingerprint`] as they come in, so that memory grows with the number of causes and not with
+//! the number of findings.
 
 mod fingerprint;
+mod suppression;
 
+use std::collections::hash_map::DefaultHasher;
 use std::collections::{HashMap, HashSet};
+use std::hash::{Hash, Hasher};
 
 pub use fingerprint::Fingerprint;
+pub use suppression::suppressing_rule;
 
-use crate::detect::{AccessDenied, EsmDisabled, Event, Finding, FindingKind};
+use crate::detect::{Finding, FindingKind};
 
 /// Values of a kind that an incident keeps; it counts all.
 const KEPT: usize = 10;
 /// Distinct values beyond which [`Tally`] no longer tells new ones from known ones.
 const TOLD_APART: usize = 10_000;
 
-/// Something that one alert is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "there are few at a time")]
-pub enum Incident {
-    /// AWS disabled an event source mapping.
-    EsmDisabled(Disabled),
-    /// Calls were denied.
-    AccessDenied(Denials),
-}
+/// Bytes of incidents beyond which they should be taken.
+const FULL: usize = 8 << 20;
+/// Bytes of an incident besides its texts, about: the finding, its fingerprint and its tallies.
+const INCIDENT_BYTES: usize = 2_048;
+/// Bytes of a value in a tally, about.
+const TALLY_BYTES: usize = 24;
 
-/// The event that a mapping was disabled.
+/// What one alert is about: a finding, or several of one cause.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Disabled {
-    /// The event.
-    pub event: Event,
-    /// What it says.
-    pub esm: EsmDisabled,
-}
-
-/// Denials with the same fingerprint.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Denials {
-    /// The first event that came in.
-    pub event: Event,
-    /// What it says.
-    pub denied: AccessDenied,
-    /// Number of events.
+pub struct Incident {
+    /// The first that came in.
+    pub finding: Finding,
+    /// Number of findings.
     pub count: u64,
     /// Earliest time of an event.
     pub first: Option<String>,
@@ -51,7 +41,7 @@ pub struct Denials {
     pub last: Option<String>,
     /// Regions of the events.
     pub regions: Tally,
-    /// Resources, as messages name them.
+    /// Resources, as the messages of denials name them.
     pub resources: Tally,
     /// Functions that the events are about.
     pub functions: Tally,
@@ -61,7 +51,8 @@ pub struct Denials {
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Tally {
     kept: Vec<String>,
-    seen: HashSet<String>,
+    /// Hashes of all.
+    seen: HashSet<u64>,
 }
 
 impl Tally {
@@ -71,7 +62,13 @@ impl Tally {
         &self.kept
     }
 
-    /// How many more there are; a lower bound beyond ten thousand.
+    /// How many there are; a lower bound beyond ten thousand.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.seen.len()
+    }
+
+    /// How many there are besides the first ten.
     #[must_use]
     pub fn more(&self) -> usize {
         self.seen.len() - self.kept.len()
@@ -92,33 +89,49 @@ impl Tally {
         tally
     }
 
-    fn add(&mut self, value: Option<&str>) {
-        let Some(value) = value else { return };
-        if self.seen.len() < TOLD_APART && self.seen.insert(value.to_owned()) && self.kept.len() < KEPT {
+    /// True if the value was new.
+    fn add(&mut self, value: Option<&str>) -> bool {
+        let Some(value) = value else { return false };
+        let mut hasher = DefaultHasher::new();
+        value.hash(&mut hasher);
+        let is_new = self.seen.len() < TOLD_APART && self.seen.insert(hasher.finish());
+        if is_new && self.kept.len() < KEPT {
             self.kept.push(value.to_owned());
         }
+        is_new
     }
 }
 
-/// Collects the findings of one invocation.
+/// Collects findings.
 #[derive(Debug, Default)]
 pub struct Triage {
-    disabled: Vec<Disabled>,
-    /// Event IDs of the disabled mappings.
-    disabled_ids: HashSet<String>,
-    denials: Vec<Denials>,
-    /// Places in `denials`.
+    incidents: Vec<Incident>,
+    /// Places in `incidents`.
     by_fingerprint: HashMap<Fingerprint, usize>,
+    /// Event IDs of the findings that are not grouped.
+    ungrouped_ids: HashSet<String>,
     repeated: u64,
+    /// Bytes that the incidents take, about.
+    bytes: usize,
 }
 
 impl Triage {
     /// Takes a finding.
     pub fn add(&mut self, finding: Finding) {
-        let Finding { event, kind } = finding;
-        match kind {
-            FindingKind::EsmDisabled(esm) => self.add_disabled(event, esm),
-            FindingKind::AccessDenied(denied) => self.add_denial(event, denied),
+        let next = self.incidents.len();
+        let at = match Fingerprint::of(&finding) {
+            Some(fingerprint) => *self.by_fingerprint.entry(fingerprint).or_insert(next),
+            None if self.is_repetition(&finding) => {
+                self.repeated += 1;
+                return;
+            }
+            None => next,
+        };
+        if let Some(incident) = self.incidents.get_mut(at) {
+            self.bytes += TALLY_BYTES * incident.add(&finding);
+        } else {
+            self.bytes += INCIDENT_BYTES + finding.text_bytes();
+            self.incidents.push(Incident::of(finding));
         }
     }
 
@@ -128,55 +141,62 @@ impl Triage {
         self.repeated
     }
 
-    /// What alerts are to be made of: disabled mappings first.
-    pub fn into_incidents(self) -> impl Iterator<Item = Incident> {
-        let disabled = self.disabled.into_iter().map(Incident::EsmDisabled);
-        disabled.chain(self.denials.into_iter().map(Incident::AccessDenied))
+    /// True if the incidents should be taken before more is added.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.bytes > FULL
+    }
+
+    /// Takes what alerts are to be made of, the most urgent first.
+    pub fn take_incidents(&mut self) -> Vec<Incident> {
+        self.by_fingerprint.clear();
+        self.bytes = 0;
+        let mut incidents = std::mem::take(&mut self.incidents);
+        incidents.sort_by_key(|incident| std::cmp::Reverse(incident.finding.severity()));
+        incidents
     }
 
     /// An event without an ID cannot be told from another one: rather twice than not at all.
-    fn add_disabled(&mut self, event: Event, esm: EsmDisabled) {
-        let is_new = event.id.as_ref().is_none_or(|id| self.disabled_ids.insert(id.clone()));
-        if is_new {
-            self.disabled.push(Disabled { event, esm });
-        } else {
-            self.repeated += 1;
-        }
-    }
-
-    fn add_denial(&mut self, event: Event, denied: AccessDenied) {
-        let next = self.denials.len();
-        let at = *self.by_fingerprint.entry(Fingerprint::of(&event, &denied)).or_insert(next);
-        match self.denials.get_mut(at) {
-            Some(group) => group.add(&event, &denied),
-            None => self.denials.push(Denials::of(event, denied)),
-        }
+    fn is_repetition(&mut self, finding: &Finding) -> bool {
+        finding.event.id.as_ref().is_some_and(|id| !self.ungrouped_ids.insert(id.clone()))
     }
 }
 
-impl Denials {
-    fn of(event: Event, denied: AccessDenied) -> Self {
+impl Incident {
+    fn of(finding: Finding) -> Self {
+        let event = &finding.event;
         Self {
             count: 1,
             first: event.time.clone(),
             last: event.time.clone(),
             regions: Tally::of(event.region.as_deref()),
-            resources: Tally::of(denied.resource.as_deref()),
+            resources: Tally::of(resource(&finding)),
             functions: Tally::of(event.function_name.as_deref()),
-            event,
-            denied,
+            finding,
         }
     }
 
-    fn add(&mut self, event: &Event, denied: &AccessDenied) {
+    /// Returns how many values were new.
+    fn add(&mut self, finding: &Finding) -> usize {
+        let event = &finding.event;
         self.count += 1;
         // Times are written so that their order as texts is their order.
         let times = || self.first.iter().chain(&self.last).chain(&event.time);
         let (first, last) = (times().min().cloned(), times().max().cloned());
         (self.first, self.last) = (first, last);
-        self.regions.add(event.region.as_deref());
-        self.resources.add(denied.resource.as_deref());
-        self.functions.add(event.function_name.as_deref());
+        let new = [
+            self.regions.add(event.region.as_deref()),
+            self.functions.add(event.function_name.as_deref()),
+            self.resources.add(resource(finding)),
+        ];
+        new.into_iter().filter(|it| *it).count()
+    }
+}
+
+fn resource(finding: &Finding) -> Option<&str> {
+    match &finding.kind {
+        FindingKind::AccessDenied(denied) => denied.resource.as_deref(),
+        _ => None,
     }
 }
 
@@ -186,12 +206,10 @@ mod tests {
 
     use super::*;
     use crate::detect::Detector;
-    use crate::trail::LogObject;
 
     fn finding(record: &str) -> Finding {
-        let object = Arc::new(LogObject::new("trail", "key"));
-        let examined = Detector::default().examine(record.as_bytes(), &object).expect("a record");
-        examined.finding.expect("a finding")
+        let examined = Detector::default().examine(record.as_bytes(), &Arc::from("key")).expect("a record");
+        examined.findings.into_iter().next().expect("a finding")
     }
 
     fn denial(session: &str, action: &str, function: &str, time: &str, region: &str) -> Finding {
@@ -212,10 +230,8 @@ mod tests {
         }
         triage.add(denial("run-1", "GetFunction", "f1", "2026-01-02T04:00:00Z", "eu-west-1"));
         triage.add(denial("run-1", "DeleteFunction", "f1", "2026-01-02T04:00:00Z", "eu-west-1"));
-        let incidents: Vec<_> = triage.into_incidents().collect();
-        let [Incident::AccessDenied(all), Incident::AccessDenied(other)] = incidents.as_slice() else {
-            panic!("two groups of denials, found {incidents:?}");
-        };
+        let incidents = triage.take_incidents();
+        let [all, other] = incidents.as_slice() else { panic!("two incidents, found {incidents:?}") };
         assert_eq!((all.count, other.count), (5_001, 1));
         assert_eq!(all.first.as_deref(), Some("2026-01-02T03:00:00Z"));
         assert_eq!(all.last.as_deref(), Some("2026-01-02T04:00:00Z"));
@@ -225,15 +241,17 @@ mod tests {
     }
 
     #[test]
-    fn disabled_mappings_are_never_grouped() {
+    fn mappings_are_never_grouped() {
         let disabled = |id: &str| {
             finding(&format!(r#"{{"eventSource":"lambda.amazonaws.com","eventName":"LambdaESMDisabled"{id}}}"#))
         };
         let mut triage = Triage::default();
+        triage.add(denial("run-1", "DeleteFunction", "f1", "2026-01-02T04:00:00Z", "eu-west-1"));
         for id in [r#","eventID":"a""#, r#","eventID":"b""#, r#","eventID":"a""#, "", ""] {
             triage.add(disabled(id));
         }
         assert_eq!(triage.repeated(), 1);
-        assert_eq!(triage.into_incidents().count(), 4);
+        let types: Vec<_> = triage.take_incidents().iter().map(|it| it.finding.alert_type()).collect();
+        assert_eq!(types, ["esm_disabled", "esm_disabled", "esm_disabled", "esm_disabled", "access_denied"]);
     }
 }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use support::generator::{denied, disabled_mapping, key};
 use trailwarden::alert::Alert;
 use trailwarden::detect::Detector;
+use trailwarden::rules::Rules;
 use trailwarden::settings;
 use trailwarden::trail::LogObject;
 use trailwarden::triage::Triage;
@@ -65,18 +66,29 @@ fn the_parameters_of_the_readme_are_those_of_the_template() {
 fn the_alerts_of_the_readme_are_real() {
     let reason = "Lambda does not have required permissions to poll the queue (sqs:ReceiveMessage, sqs:DeleteMessage \
                   and sqs:GetQueueAttributes)";
-    let object = Arc::new(LogObject::new("trailwarden-111122223333-us-east-1", key("disabled")));
+    let object = LogObject::new("trailwarden-111122223333-us-east-1", key("disabled")).to_string();
+    let object = Arc::from(object);
     let mut triage = Triage::default();
     let denials = (0..25).map(|n| denied(n, "UpdateFunctionCode", &format!("orders-{}", n % 3)));
     for record in denials.chain([disabled_mapping(5, "shipments", reason)]) {
         let examined = Detector::default().examine(record.to_string().as_bytes(), &object).expect("a record");
-        triage.add(examined.finding.expect("a finding"));
+        examined.findings.into_iter().for_each(|finding| triage.add(finding));
     }
-    let messages: Vec<_> = triage.into_incidents().map(|incident| Alert::of(&incident).message()).collect();
+    let messages: Vec<_> = triage.take_incidents().iter().map(|incident| Alert::of(incident).message()).collect();
     let [disabled, denied] = messages.as_slice() else { panic!("two alerts") };
     let shown = format!("Subject: {}\n\n{}", disabled.subject, disabled.body);
     assert!(README.contains(&shown), "{shown}");
     let (front, _) = denied.body.split_once("  AWS says").expect("the text of AWS");
     let shown = format!("Subject: {}\n\n{front}", denied.subject);
     assert!(README.contains(&shown), "{shown}");
+}
+
+#[test]
+fn the_examples_of_the_rules_are_rules() {
+    let (_, examples) = include_str!("../docs/RULES.md").split_once("\n## Examples\n").expect("examples");
+    let blocks: Vec<_> = examples.split("```json\n").skip(1).filter_map(|it| it.split("```").next()).collect();
+    assert_eq!(blocks.len(), 3);
+    for block in blocks {
+        Rules::parse(block).expect("rules");
+    }
 }

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use support::oracle;
 use trailwarden::detect::{Detector, FindingKind};
-use trailwarden::trail::{Entry, EventSources, Limits, LogObject, RecordReader};
+use trailwarden::trail::{Entry, EventSources, Limits, RecordReader};
 
 fn corpus() -> Vec<PathBuf> {
     let root = std::env::var_os("TRAILWARDEN_CORPUS")
@@ -56,9 +56,9 @@ struct Counts {
 
 /// What the reader and the detector find, fed in chunks as the network would.
 fn found(files: &[Vec<u8>], event_sources: &EventSources) -> Counts {
-    let detector = Detector::new(event_sources.clone());
+    let detector = Detector { event_sources: event_sources.clone(), ..Detector::default() };
     let lambda = Detector::default();
-    let object = Arc::new(LogObject::new("trail", "key"));
+    let object = Arc::from("key");
     let mut counts = Counts::default();
     for stored in files {
         let mut reader = RecordReader::new(Limits::default());
@@ -67,12 +67,14 @@ fn found(files: &[Vec<u8>], event_sources: &EventSources) -> Counts {
                 let Entry::Record { bytes, .. } = entry else { panic!("unreadable: {entry:?}") };
                 counts.records += 1;
                 counts.lambda_events += usize::from(lambda.examine(bytes, &object).expect("a record").selected);
-                let Some(finding) = detector.examine(bytes, &object).expect("a record").finding else { return };
-                let ids = match finding.kind {
-                    FindingKind::EsmDisabled(_) => &mut counts.disabled_mappings,
-                    FindingKind::AccessDenied(_) => &mut counts.denials,
-                };
-                ids.insert(finding.event.id.expect("an event ID"));
+                for finding in detector.examine(bytes, &object).expect("a record").findings {
+                    let ids = match finding.kind {
+                        FindingKind::EsmDisabled(_) => &mut counts.disabled_mappings,
+                        FindingKind::AccessDenied(_) => &mut counts.denials,
+                        FindingKind::EsmChanged(_) | FindingKind::Watched(_) => panic!("not asked for: {finding:?}"),
+                    };
+                    ids.insert(finding.event.id.expect("an event ID"));
+                }
             };
             reader.push(chunk, entry).expect("a log file");
         }

@@ -19,7 +19,8 @@ use support::generator::{ACCOUNT, REGION, denied, disabled_mapping, gzip, gzip_s
 use support::memory::{MemoryBucket, MemoryTopic};
 use trailwarden::detect::Detector;
 use trailwarden::pipeline::{Outcome, Pipeline};
-use trailwarden::trail::Limits;
+use trailwarden::rules::Rules;
+use trailwarden::trail::{EventSources, Limits};
 
 const BUCKET: &str = "trail";
 
@@ -33,6 +34,7 @@ fn pipeline(objects: impl IntoIterator<Item = (&'static str, Vec<u8>)>) -> Memor
     Pipeline {
         trail_buckets: vec![BUCKET.to_owned()],
         detector: Detector::default(),
+        suppress: Vec::new(),
         limits: Limits::default(),
         source: bucket,
         sink: MemoryTopic::default(),
@@ -60,7 +62,8 @@ fn reconcile(outcome: &Outcome) {
     assert_eq!(it.objects, it.objects_read + it.objects_failed, "{it:?}");
     assert_eq!(it.objects_failed, outcome.objects.len() as u64, "{it:?}");
     assert_eq!(it.records, it.records_selected + it.records_passed_over + it.records_unreadable, "{it:?}");
-    assert_eq!(it.findings, it.disabled_mappings + it.denials, "{it:?}");
+    assert_eq!(it.findings, it.disabled_mappings + it.changed_mappings + it.denials + it.watched_events, "{it:?}");
+    assert_eq!(it.suppressed, outcome.suppressed.values().sum::<u64>(), "{it:?}");
     assert_eq!(it.alerts, it.alerts_published + it.alerts_failed, "{it:?}");
     assert_eq!(it.alerts_failed, outcome.alerts.len() as u64, "{it:?}");
     assert_eq!(it.payload_problems, outcome.payload.len() as u64, "{it:?}");
@@ -473,4 +476,331 @@ fn the_generator_makes_what_the_tests_say_it_makes() {
     assert!(records.len() > 4_000);
     assert_eq!(records.iter().filter(|it| it["eventName"] == "LambdaESMDisabled").count(), 1);
     assert!(key("a").starts_with(&format!("AWSLogs/{ACCOUNT}/CloudTrail/{REGION}/")));
+}
+
+fn lambda_call(n: u64, api: &str, parameters: &Value) -> Value {
+    let mut record = denied(n, api, "orders");
+    for field in ["errorCode", "errorMessage"] {
+        record.as_object_mut().expect("a record").remove(field);
+    }
+    record["requestParameters"] = parameters.clone();
+    record
+}
+
+fn mapping_calls() -> Vec<Value> {
+    let arns = json!({
+        "uUID": "11111111-2222-3333-4444-555555555555",
+        "functionArn": format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:orders"),
+        "eventSourceArn": format!("arn:aws:kafka:{REGION}:{ACCOUNT}:cluster/clicks/1-2")
+    });
+    let changes = [
+        ("UpdateEventSourceMapping", json!({"uUID": arns["uUID"], "enabled": false})),
+        ("UpdateEventSourceMapping", json!({"uUID": arns["uUID"], "enabled": true})),
+        ("DeleteEventSourceMapping", json!({"uUID": arns["uUID"]})),
+        ("UpdateEventSourceMapping", json!({"uUID": arns["uUID"], "batchSize": 5})),
+    ];
+    let call = |(n, (api, parameters)): (u64, (&str, Value))| {
+        let mut record = lambda_call(n, api, &parameters);
+        record["responseElements"] = arns.clone();
+        record
+    };
+    (0..).zip(changes).map(call).collect()
+}
+
+#[test]
+fn mappings_that_users_change_alert_if_asked_for() {
+    let mut pipeline = pipeline([("a", file(&mapping_calls()))]);
+    assert_eq!(run(&pipeline, &payload(&["a"])).counters.findings, 0);
+    pipeline.detector.esm_changes = true;
+    let outcome = run(&pipeline, &payload(&["a"]));
+    assert_eq!((outcome.counters.changed_mappings, outcome.counters.alerts_published), (3, 3));
+    assert_snapshot!(shown(&pipeline), @"
+    Subject: Disabled: clicks -> orders by a user 111122223333 us-east-1
+    alert_type: esm_changed
+    severity: medium
+    category: disabled
+    account: 111122223333
+    region: us-east-1
+    function_name: orders
+    api_action: UpdateEventSourceMapping
+
+    Disabled by role deployer (session run-0): Lambda no longer reads the event source clicks for the function orders.
+    Mapping 11111111-2222-3333-4444-555555555555. Once, at 2026-01-02 03:00:00 UTC, in us-east-1, account 111122223333.
+    What the source holds is not processed, and may expire, until the mapping is enabled again.
+
+    Why
+      A user's call, not a decision of AWS.
+
+    What to do
+      1. If it was not meant, enable the mapping again:
+         aws lambda update-event-source-mapping --region us-east-1 --uuid 11111111-2222-3333-4444-555555555555 --enabled
+      2. If nobody expects this call, find out who made it:
+         aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=5ea303e4-3498-4c74-8000-000000000000
+
+    Details
+      Severity      medium
+      Caller        arn:aws:iam::111122223333:role/deployer
+      From          203.0.113.0
+      Mapping       11111111-2222-3333-4444-555555555555
+      Function      arn:aws:lambda:us-east-1:111122223333:function:orders
+      Event source  arn:aws:kafka:us-east-1:111122223333:cluster/clicks/1-2
+      Event         UpdateEventSourceMapping20150331 5ea303e4-3498-4c74-8000-000000000000
+      Log object    s3://trail/AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/111122223333_CloudTrail_us-east-1_20260102T0305Z_a.json.gz
+
+    Subject: Deleted: clicks -> orders by a user 111122223333 us-east-1
+    alert_type: esm_changed
+    severity: medium
+    category: deleted
+    account: 111122223333
+    region: us-east-1
+    function_name: orders
+    api_action: DeleteEventSourceMapping
+
+    Deleted by role deployer (session run-2): Lambda no longer reads the event source clicks for the function orders.
+    Mapping 11111111-2222-3333-4444-555555555555. Once, at 2026-01-02 03:00:02 UTC, in us-east-1, account 111122223333.
+    What the source holds waits for another mapping.
+
+    Why
+      A user's call, not a decision of AWS.
+
+    What to do
+      1. If it was not meant, create the mapping anew.
+      2. If nobody expects this call, find out who made it:
+         aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=778906ce-24cc-44e6-8002-000000000002
+
+    Details
+      Severity      medium
+      Caller        arn:aws:iam::111122223333:role/deployer
+      From          203.0.113.2
+      Mapping       11111111-2222-3333-4444-555555555555
+      Function      arn:aws:lambda:us-east-1:111122223333:function:orders
+      Event source  arn:aws:kafka:us-east-1:111122223333:cluster/clicks/1-2
+      Event         DeleteEventSourceMapping20150331 778906ce-24cc-44e6-8002-000000000002
+      Log object    s3://trail/AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/111122223333_CloudTrail_us-east-1_20260102T0305Z_a.json.gz
+
+    Subject: Enabled again: clicks -> orders by a user 111122223333 us-east-1
+    alert_type: esm_changed
+    severity: low
+    category: enabled
+    account: 111122223333
+    region: us-east-1
+    function_name: orders
+    api_action: UpdateEventSourceMapping
+
+    Enabled again by role deployer (session run-1): Lambda reads the event source clicks for the function orders.
+    Mapping 11111111-2222-3333-4444-555555555555. Once, at 2026-01-02 03:00:01 UTC, in us-east-1, account 111122223333.
+    If it had been disabled, that is over.
+
+    Why
+      A user's call, not a decision of AWS.
+
+    What to do
+      1. Nothing, if it was meant. See that records are processed again:
+         aws lambda get-event-source-mapping --region us-east-1 --uuid 11111111-2222-3333-4444-555555555555
+      2. If nobody expects this call, find out who made it:
+         aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=4b340059-3ce7-483f-8001-000000000001
+
+    Details
+      Severity      low
+      Caller        arn:aws:iam::111122223333:role/deployer
+      From          203.0.113.1
+      Mapping       11111111-2222-3333-4444-555555555555
+      Function      arn:aws:lambda:us-east-1:111122223333:function:orders
+      Event source  arn:aws:kafka:us-east-1:111122223333:cluster/clicks/1-2
+      Event         UpdateEventSourceMapping20150331 4b340059-3ce7-483f-8001-000000000001
+      Log object    s3://trail/AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/111122223333_CloudTrail_us-east-1_20260102T0305Z_a.json.gz
+    ");
+}
+
+#[test]
+fn denials_of_other_services_name_the_function_behind() {
+    let mut record = denied(1, "GetItem", "x");
+    record["eventSource"] = json!("dynamodb.amazonaws.com");
+    record["eventName"] = json!("GetItem");
+    record["userIdentity"]["arn"] = json!(format!("arn:aws:sts::{ACCOUNT}:assumed-role/orders-role/orders"));
+    record["userIdentity"]["sessionContext"]["sessionIssuer"] =
+        json!({"type": "Role", "arn": format!("arn:aws:iam::{ACCOUNT}:role/orders-role"), "userName": "orders-role"});
+    record["userIdentity"]["inScopeOf"] = json!({
+        "issuerType": "AWS::Lambda::Function",
+        "credentialsIssuedTo": format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:orders")
+    });
+    record["errorMessage"] = json!(format!(
+        "User: arn:aws:sts::{ACCOUNT}:assumed-role/orders-role/orders is not authorized to perform: dynamodb:GetItem on \
+         resource: arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/orders with an explicit deny in a service control policy: \
+         arn:aws:organizations::999999999999:policy/o-x/service_control_policy/p-x"
+    ));
+    let mut expired = record.clone();
+    expired["errorCode"] = json!("ExpiredTokenException");
+    expired["errorMessage"] = json!("The security token included in the request is expired");
+    let mut pipeline = pipeline([("a", file(&[record, expired]))]);
+    assert_eq!(run(&pipeline, &payload(&["a"])).counters.findings, 0);
+    pipeline.detector.event_sources = EventSources::all();
+    pipeline.detector.authentication_failures = true;
+    assert_eq!(run(&pipeline, &payload(&["a"])).counters.denials, 2);
+    assert_snapshot!(shown(&pipeline), @r#"
+    Subject: Denied: function orders dynamodb:GetItem 111122223333 us-east-1
+    alert_type: access_denied
+    severity: high
+    category: policy
+    account: 111122223333
+    region: us-east-1
+    function_name: orders
+    error_code: AccessDenied
+    api_action: GetItem
+
+    Denied: function orders with role orders-role (session orders) may not call dynamodb:GetItem on arn:aws:dynamodb:us-east-1:111122223333:table/orders.
+    Once, at 2026-01-02 03:00:01 UTC, in us-east-1, account 111122223333.
+
+    Why
+      A service control policy denies it explicitly (AccessDenied).
+      AWS says: "User: arn:aws:sts::111122223333:assumed-role/orders-role/orders is not authorized to perform: dynamodb:GetItem on resource: arn:aws:dynamodb:us-east-1:111122223333:table/orders with an explicit deny in a service control policy: arn:aws:organizations::999999999999:policy/o-x/service_control_policy/p-x"
+
+    What to do
+      1. If the call should work, change the statement that denies it in the service control policies of the organization. An allow elsewhere does not help.
+      2. If nobody expects this call, find out who made it:
+         aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=4b340059-3ce7-483f-8001-000000000001
+
+    Details
+      Severity      high
+      Caller        arn:aws:iam::111122223333:role/orders-role
+      From          203.0.113.1
+      Error code    AccessDenied
+      Functions     orders
+      Resources     arn:aws:dynamodb:us-east-1:111122223333:table/orders
+      Policy        arn:aws:organizations::999999999999:policy/o-x/service_control_policy/p-x
+      Event         GetItem 4b340059-3ce7-483f-8001-000000000001
+      Log object    s3://trail/AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/111122223333_CloudTrail_us-east-1_20260102T0305Z_a.json.gz
+
+    Subject: Denied: function orders dynamodb:GetItem 111122223333 us-east-1
+    alert_type: access_denied
+    severity: low
+    category: authentication
+    account: 111122223333
+    region: us-east-1
+    function_name: orders
+    error_code: ExpiredTokenException
+    api_action: GetItem
+
+    Denied: function orders with role orders-role (session orders) may not call dynamodb:GetItem.
+    Once, at 2026-01-02 03:00:01 UTC, in us-east-1, account 111122223333.
+
+    Why
+      The caller's credentials were not accepted (ExpiredTokenException).
+      AWS says: "The security token included in the request is expired"
+
+    What to do
+      1. If the caller is yours, renew its credentials: they are expired, revoked, or not enabled for the service.
+      2. If nobody expects this call, find out who made it:
+         aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=4b340059-3ce7-483f-8001-000000000001
+
+    Details
+      Severity      low
+      Caller        arn:aws:iam::111122223333:role/orders-role
+      From          203.0.113.1
+      Error code    ExpiredTokenException
+      Functions     orders
+      Event         GetItem 4b340059-3ce7-483f-8001-000000000001
+      Log object    s3://trail/AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/111122223333_CloudTrail_us-east-1_20260102T0305Z_a.json.gz
+    "#);
+}
+
+#[test]
+fn rules_watch_and_suppress() {
+    let rules = Rules::parse(
+        r#"{"watch": [
+              {"name": "deleted", "title": "A Lambda function was deleted", "severity": "high",
+               "pattern": {"finding": {"api_action": ["DeleteFunction"]}, "errorCode": [{"exists": false}]}},
+              {"name": "any-denial", "title": "Denied", "severity": "low", "pattern": {"finding": {"alert_type": ["access_denied"]}}}],
+            "suppress": [
+              {"name": "deployer", "reason": "known", "pattern": {"finding": {"alert_type": ["access_denied"], "principal": [{"suffix": ":role/deployer"}]}}},
+              {"name": "everything", "reason": "too much", "expires": "2026-01-01", "pattern": {"eventSource": [{"exists": true}]}},
+              {"name": "all-of-lambda", "reason": "too much", "pattern": {"finding": {"function_name": ["returns"]}}}]}"#,
+    )
+    .expect("rules");
+    let mut records: Vec<_> =
+        (0..3).map(|n| lambda_call(n, "DeleteFunction", &json!({"functionName": "orders"}))).collect();
+    records.extend((0..2).map(|n| denied(n, "DeleteFunction", "orders")));
+    records.push(disabled_mapping(1, "returns", "AUTHORIZATION_ERROR"));
+    let mut pipeline = pipeline([("a", file(&records))]);
+    pipeline.detector.watch = rules.watch;
+    pipeline.suppress = rules.suppress;
+    let outcome = run(&pipeline, &payload(&["a"]));
+    assert_eq!((outcome.counters.watched_events, outcome.counters.denials), (5, 2));
+    assert_eq!(outcome.suppressed.into_iter().collect::<Vec<_>>(), [("deployer".to_owned(), 2)]);
+    let shown = shown(&pipeline);
+    assert_eq!(subjects(&pipeline).len(), 3);
+    let watched = shown.find("Subject: Watched: A Lambda").expect("a watched event");
+    assert_snapshot!(&shown[watched..], @r#"
+    Subject: Watched: A Lambda function was deleted DeleteFunction x3 111122223333 us-east-1
+    alert_type: watch
+    severity: high
+    category: deleted
+    account: 111122223333
+    region: us-east-1
+    function_name: orders
+    api_action: DeleteFunction
+
+    A Lambda function was deleted: role deployer (session run-0) called DeleteFunction on the function orders.
+    3 times, from 2026-01-02 03:00:00 UTC to 2026-01-02 03:00:02 UTC, in us-east-1, account 111122223333.
+
+    Why
+      The rule "deleted" watches for it.
+
+    What to do
+      1. If nobody expects this call, find out who made it:
+         aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=5ea303e4-3498-4c74-8000-000000000000
+
+    Details
+      Severity      high
+      Caller        arn:aws:iam::111122223333:role/deployer
+      From          203.0.113.0
+      Event         DeleteFunction20150331 5ea303e4-3498-4c74-8000-000000000000
+      Log object    s3://trail/AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/111122223333_CloudTrail_us-east-1_20260102T0305Z_a.json.gz
+
+    Subject: Watched: Denied DeleteFunction x2 111122223333 us-east-1
+    alert_type: watch
+    severity: low
+    category: any-denial
+    account: 111122223333
+    region: us-east-1
+    api_action: DeleteFunction
+
+    Denied: role deployer (session run-0) called DeleteFunction.
+    2 times, from 2026-01-02 03:00:00 UTC to 2026-01-02 03:00:01 UTC, in us-east-1, account 111122223333.
+
+    Why
+      The rule "any-denial" watches for it.
+
+    What to do
+      1. If nobody expects this call, find out who made it:
+         aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=5ea303e4-3498-4c74-8000-000000000000
+
+    Details
+      Severity      low
+      Caller        arn:aws:iam::111122223333:role/deployer
+      From          203.0.113.0
+      Event         DeleteFunction20150331 5ea303e4-3498-4c74-8000-000000000000
+      Log object    s3://trail/AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/111122223333_CloudTrail_us-east-1_20260102T0305Z_a.json.gz
+    "#);
+}
+
+#[test]
+fn many_causes_are_published_in_parts() {
+    let record = |n: u64| {
+        let mut record = denied(n, "GetFunction", "orders");
+        record["userIdentity"]["sessionContext"]["sessionIssuer"]["arn"] =
+            json!(format!("arn:aws:iam::{ACCOUNT}:role/r{n}"));
+        record
+    };
+    let mut records = vec![disabled_mapping(1, "orders", "AUTHORIZATION_ERROR")];
+    records.extend((0..6_000).map(record));
+    records.push(disabled_mapping(1, "orders", "AUTHORIZATION_ERROR"));
+    let pipeline = pipeline([("a", file(&records))]);
+    let outcome = run(&pipeline, &payload(&["a"]));
+    assert_eq!((outcome.counters.denials, outcome.counters.repeated), (6_000, 1));
+    assert_eq!((outcome.counters.alerts_published, outcome.error_type()), (6_001, None));
+    assert!(subjects(&pipeline)[0].starts_with("Stopped: orders-queue"));
+    pipeline.sink.down.set(true);
+    let outcome = run(&pipeline, &payload(&["a"]));
+    assert_eq!((outcome.counters.alerts_failed, outcome.failures().count()), (6_001, 11));
 }

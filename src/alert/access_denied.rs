@@ -1,83 +1,55 @@
 //! What is said about denied calls.
 
-use super::esm_disabled::event_line;
-use super::{Alert, Severity, attributes, details, list, many, next_steps, one, place, sanitize, time};
+use super::{Alert, attributes_of, details_of, function_or_functions, how_often, list, next_steps, sanitize, subject};
 use crate::detect::{AccessDenied, DenialKind, Effect, PolicyType};
-use crate::triage::Denials;
+use crate::triage::Incident;
 
-pub(super) fn alert(denials: &Denials) -> Alert {
-    let Denials { event, denied, .. } = denials;
-    let severity = severity(denied);
+pub(super) fn alert(incident: &Incident, denied: &AccessDenied) -> Alert {
+    let finding = &incident.finding;
+    let principal = &finding.event.principal;
+    let who = match &principal.function_name {
+        Some(function) => format!("function {function}"),
+        None => principal.display.split(" (").next().unwrap_or_default().to_owned(),
+    };
     Alert {
-        severity,
-        subject: subject(denials),
-        headline: headline(denials),
-        situation: vec![how_often(denials)],
+        severity: finding.severity(),
+        subject: subject(incident, "Denied", &[(&who, 28), (&action(incident, denied), 36)]),
+        headline: headline(incident, denied),
+        situation: vec![how_often(incident)],
         why: why(denied),
-        next_steps: next_steps::of_denials(denials),
-        details: details([
-            ("Severity", Some(severity.as_str().to_owned())),
-            ("Caller", Some(sanitize::name(&event.principal.key))),
-            ("From", event.source_ip_address.as_deref().map(sanitize::name)),
-            ("Error code", Some(sanitize::name(&denied.error_code))),
-            ("Functions", Some(list(&denials.functions))),
-            ("Resources", Some(list(&denials.resources))),
-            ("Policy", denied.policy_arn.as_deref().map(sanitize::name)),
-            ("Event", Some(event_line(event))),
-            ("Log object", Some(sanitize::line(&event.object.to_string()))),
-        ]),
-        attributes: attributes([
-            ("alert_type", one(Some("access_denied"))),
-            ("severity", one(Some(severity.as_str()))),
-            ("category", one(Some(denied.kind.as_str()))),
-            ("account", one(event.account.as_deref())),
-            ("region", many(&denials.regions)),
-            ("function_name", many(&denials.functions)),
-            ("error_code", one(Some(&denied.error_code))),
-            ("api_action", one(Some(&event.api_action))),
-        ]),
-    }
-}
-
-fn severity(denied: &AccessDenied) -> Severity {
-    match (denied.kind, denied.effect) {
-        (DenialKind::Dependency, _) | (_, Some(Effect::Explicit)) => Severity::High,
-        (DenialKind::Policy, _) => Severity::Medium,
+        next_steps: next_steps::of_denial(&finding.event, denied),
+        details: details_of(
+            incident,
+            [
+                ("Error code", &Some(denied.error_code.clone())),
+                ("Functions", &Some(list(&incident.functions))),
+                ("Resources", &Some(list(&incident.resources))),
+                ("Policy", &denied.policy_arn),
+            ],
+        ),
+        attributes: attributes_of(incident, Some(&denied.error_code)),
     }
 }
 
 /// The action as IAM names it where the message tells, else as the event does.
-fn action(denials: &Denials) -> String {
-    let Denials { event, denied, .. } = denials;
+fn action(incident: &Incident, denied: &AccessDenied) -> String {
     if let Some(action) = &denied.action {
         return sanitize::name(action);
     }
+    let event = &incident.finding.event;
     let service = event.source.split('.').next().unwrap_or(&event.source);
     sanitize::name(&format!("{service}:{}", event.api_action))
 }
 
-fn headline(denials: &Denials) -> String {
-    let who = sanitize::name(&denials.event.principal.display);
-    let action = action(denials);
-    let known = denials.resources.kept().len() + denials.resources.more();
-    match (denials.functions.only(), denials.resources.only(), known) {
-        (Some(function), _, 0 | 1) => {
-            format!("Denied: {who} may not call {action} on the function {}.", sanitize::name(function))
-        }
-        (_, Some(resource), _) => format!("Denied: {who} may not call {action} on {}.", sanitize::name(resource)),
-        (_, _, 0) => format!("Denied: {who} may not call {action}."),
-        _ => format!("Denied: {who} may not call {action} on {known} resources."),
-    }
-}
-
-fn how_often(denials: &Denials) -> String {
-    let regions = list(&denials.regions);
-    let place = place(Some(&regions).filter(|it| !it.is_empty()).map(String::as_str), denials.event.account.as_deref());
-    let (first, last) = (time(denials.first.as_deref()), time(denials.last.as_deref()));
-    match denials.count {
-        1 => format!("Once, at {first}, in {place}."),
-        count if first == last => format!("{count} times, at {first}, in {place}."),
-        count => format!("{count} times, from {first} to {last}, in {place}."),
+fn headline(incident: &Incident, denied: &AccessDenied) -> String {
+    let who = sanitize::name(&incident.finding.event.principal.display);
+    let action = action(incident, denied);
+    let calls_itself = incident.finding.event.principal.function_name.is_some();
+    match (incident.resources.only(), incident.resources.count(), function_or_functions(incident)) {
+        (_, 0 | 1, Some(function)) if !calls_itself => format!("Denied: {who} may not call {action} on {function}."),
+        (Some(resource), _, _) => format!("Denied: {who} may not call {action} on {}.", sanitize::name(resource)),
+        (None, 0, _) => format!("Denied: {who} may not call {action}."),
+        (None, count, _) => format!("Denied: {who} may not call {action} on {count} resources."),
     }
 }
 
@@ -105,21 +77,7 @@ fn reason(denied: &AccessDenied) -> String {
         (None, _) => match denied.kind {
             DenialKind::Policy => format!("The service answered {code}."),
             DenialKind::Dependency => format!("The service was denied something that it needs for the call ({code})."),
+            DenialKind::Authentication => format!("The caller's credentials were not accepted ({code})."),
         },
     }
-}
-
-/// Useful when cut to 40 characters: who and what come first.
-fn subject(denials: &Denials) -> String {
-    let event = &denials.event;
-    let who = event.principal.display.split(" (").next().unwrap_or_default();
-    let times = if denials.count > 1 { format!(" x{}", denials.count) } else { String::new() };
-    let account = event.account.as_deref().unwrap_or("?");
-    let region = match denials.regions.kept() {
-        [region] => region.as_str(),
-        [] => "?",
-        _ => "several Regions",
-    };
-    let (who, action) = (sanitize::short(who, 28), sanitize::short(&action(denials), 36));
-    sanitize::subject(&format!("Denied: {who} {action}{times} {account} {region}"))
 }

@@ -1,16 +1,23 @@
 //! What is said about a disabled event source mapping.
 
-use super::{Alert, Severity, attributes, details, next_steps, one, place, sanitize, time};
-use crate::detect::{Arn, EsmCategory, EsmDisabled, Event, EventSourceKind};
-use crate::triage::Disabled;
+use super::{Alert, attributes_of, details_of, function_or_functions, next_steps, place, sanitize, time};
+use crate::detect::{Arn, EsmCategory, EsmDisabled, EventSourceKind};
+use crate::triage::Incident;
 
-pub(super) fn alert(Disabled { event, esm }: &Disabled) -> Alert {
-    let severity = Severity::Critical;
-    let source = Source::of(esm);
+pub(super) fn alert(incident: &Incident, esm: &EsmDisabled) -> Alert {
+    let finding = &incident.finding;
+    let event = &finding.event;
+    let source = Source::of(esm.event_source_arn.as_deref());
+    let uuid = esm.mapping_uuid.as_deref();
     Alert {
-        severity,
-        subject: subject(event, esm, &source),
-        headline: headline(event, esm, &source),
+        severity: finding.severity(),
+        subject: subject(incident, "Stopped", &source, uuid),
+        headline: match (&event.function_name, uuid) {
+            (None, Some(uuid)) => {
+                format!("Lambda no longer reads {} for the mapping {}.", source.named(), sanitize::name(uuid))
+            }
+            _ => format!("Lambda {}.", reading(incident, &source, "no longer reads")),
+        },
         situation: vec![
             format!(
                 "AWS disabled the event source mapping at {} in {}.",
@@ -21,42 +28,32 @@ pub(super) fn alert(Disabled { event, esm }: &Disabled) -> Alert {
         ],
         why: why(esm),
         next_steps: next_steps::of_disabled_mapping(event, esm),
-        details: details([
-            ("Severity", Some(severity.as_str().to_owned())),
-            ("Mapping", esm.mapping_uuid.as_deref().map(sanitize::name)),
-            ("Function", esm.function_arn.as_deref().map(sanitize::name)),
-            ("Event source", esm.event_source_arn.as_deref().map(sanitize::name)),
-            ("Event", Some(event_line(event))),
-            ("Log object", Some(sanitize::line(&event.object.to_string()))),
-        ]),
-        attributes: attributes([
-            ("alert_type", one(Some("esm_disabled"))),
-            ("severity", one(Some(severity.as_str()))),
-            ("category", one(Some(esm.category.as_str()))),
-            ("account", one(event.account.as_deref())),
-            ("region", one(event.region.as_deref())),
-            ("function_name", one(event.function_name.as_deref())),
-            ("api_action", one(Some(&event.api_action))),
-        ]),
+        details: details_of(
+            incident,
+            [("Mapping", &esm.mapping_uuid), ("Function", &esm.function_arn), ("Event source", &esm.event_source_arn)],
+        ),
+        attributes: attributes_of(incident, None),
     }
 }
 
-/// Name of the event and its ID.
-pub(super) fn event_line(event: &Event) -> String {
-    let id = event.id.as_deref().unwrap_or("without ID");
-    format!("{} {}", sanitize::name(&event.name), sanitize::name(id))
-}
-
-/// What the mapping reads.
-struct Source<'a> {
+/// What a mapping reads.
+pub(super) struct Source<'a> {
     kind: Option<EventSourceKind>,
     name: Option<&'a str>,
 }
 
 impl<'a> Source<'a> {
-    fn of(esm: &'a EsmDisabled) -> Self {
-        let arn = esm.event_source_arn.as_deref().and_then(Arn::parse);
+    pub(super) fn of(arn: Option<&'a str>) -> Self {
+        let arn = arn.and_then(Arn::parse);
         Self { kind: arn.and_then(|it| it.event_source()), name: arn.map(|it| it.short_name()) }
+    }
+
+    /// With its kind and its name.
+    fn named(&self) -> String {
+        match self.name {
+            Some(name) => format!("{} {}", self.noun(), sanitize::name(name)),
+            None => self.noun().to_owned(),
+        }
     }
 
     /// With its article.
@@ -65,11 +62,12 @@ impl<'a> Source<'a> {
             Some(EventSourceKind::Queue) => "the SQS queue",
             Some(EventSourceKind::Stream) => "the Kinesis stream",
             Some(EventSourceKind::Table) => "the stream of the DynamoDB table",
+            None if self.name.is_some() => "the event source",
             None => "an event source",
         }
     }
 
-    fn consequence(&self) -> &'static str {
+    pub(super) fn consequence(&self) -> &'static str {
         match self.kind {
             Some(EventSourceKind::Queue) => {
                 "Messages pile up in the queue, and expire, until the mapping is enabled again."
@@ -82,32 +80,24 @@ impl<'a> Source<'a> {
     }
 }
 
-fn headline(event: &Event, esm: &EsmDisabled, source: &Source<'_>) -> String {
-    let named = |noun: &str, name: Option<&str>| match name {
-        Some(name) => format!("{noun} {}", sanitize::name(name)),
-        None => noun.to_owned(),
-    };
-    let source = named(source.noun(), source.name);
-    match (&event.function_name, &esm.mapping_uuid) {
-        (Some(function), _) => {
-            format!("Lambda no longer reads {source} for {}.", named("the function", Some(function)))
-        }
-        (None, Some(uuid)) => format!("Lambda no longer reads {source} for the mapping {}.", sanitize::name(uuid)),
-        (None, None) => format!("Lambda no longer reads {source} for one of its functions."),
-    }
+/// What is read no longer, or again, and for whom.
+pub(super) fn reading(incident: &Incident, source: &Source<'_>, verb: &str) -> String {
+    let target = function_or_functions(incident).unwrap_or_else(|| "one of its functions".to_owned());
+    format!("{verb} {} for {target}", source.named())
 }
 
-/// Useful when cut to 40 characters: what stopped comes first.
-fn subject(event: &Event, esm: &EsmDisabled, source: &Source<'_>) -> String {
-    let target = event.function_name.as_deref().or(esm.mapping_uuid.as_deref()).unwrap_or("unknown mapping");
-    let target = sanitize::short(target, 24);
-    let what = match source.name {
-        Some(name) => format!("{} -> {target}", sanitize::short(name, 24)),
-        None => target,
+/// What stopped comes first.
+pub(super) fn subject(incident: &Incident, word: &str, source: &Source<'_>, uuid: Option<&str>) -> String {
+    let finding = &incident.finding;
+    let target = finding.event.function_name.as_deref().or(uuid).unwrap_or("unknown mapping");
+    let category = match word {
+        "Stopped" => finding.category(),
+        _ => "by a user",
     };
-    let account = event.account.as_deref().unwrap_or("?");
-    let region = event.region.as_deref().unwrap_or("?");
-    sanitize::subject(&format!("Stopped: {what} {} {account} {region}", esm.category.as_str()))
+    match source.name {
+        Some(name) => super::subject(incident, word, &[(name, 24), ("->", 2), (target, 24), (category, 30)]),
+        None => super::subject(incident, word, &[(target, 36), (category, 30)]),
+    }
 }
 
 fn why(esm: &EsmDisabled) -> Vec<String> {

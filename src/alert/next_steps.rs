@@ -1,8 +1,10 @@
 //! What to do about an incident, with the commands to run.
 
 use super::sanitize::word;
-use crate::detect::{Arn, DenialKind, Effect, EsmCategory, EsmDisabled, Event, EventSourceKind, PolicyType};
-use crate::triage::Denials;
+use crate::detect::{
+    AccessDenied, Arn, DenialKind, Effect, EsmCategory, EsmChange, EsmChanged, EsmDisabled, Event, EventSourceKind,
+    PolicyType,
+};
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,26 +123,55 @@ fn show_source(region: &str, esm: &EsmDisabled) -> Option<String> {
     })
 }
 
+/// What to do about a mapping that a user changed.
+pub(super) fn of_changed_mapping(event: &Event, esm: &EsmChanged) -> Vec<Step> {
+    let region = word(event.region.as_deref(), "REGION");
+    let uuid = word(esm.mapping_uuid.as_deref(), "UUID");
+    let wanted = match esm.change {
+        EsmChange::Enabled => step(
+            "Nothing, if it was meant. See that records are processed again:",
+            format!("aws lambda get-event-source-mapping --region {region} --uuid {uuid}"),
+        ),
+        EsmChange::Disabled => step(
+            "If it was not meant, enable the mapping again:",
+            format!("aws lambda update-event-source-mapping --region {region} --uuid {uuid} --enabled"),
+        ),
+        EsmChange::Deleted => step("If it was not meant, create the mapping anew.", None),
+    };
+    vec![wanted, who_made_it(event)]
+}
+
+/// What to do about an event that a rule watches for.
+pub(super) fn of_watched(event: &Event) -> Vec<Step> {
+    vec![who_made_it(event)]
+}
+
 /// What to do about denials.
-pub(super) fn of_denials(denials: &Denials) -> Vec<Step> {
-    let Denials { event, denied, .. } = denials;
+pub(super) fn of_denial(event: &Event, denied: &AccessDenied) -> Vec<Step> {
     let wanted = match denied.kind {
+        DenialKind::Policy => step(policy_step(denied.effect, denied.policy_type), None),
         DenialKind::Dependency => step(
             "The service itself was denied something it needs, such as a key. If the call should work, correct the \
              policy of what the message names, or the role the service uses.",
             None,
         ),
-        DenialKind::Policy => step(policy_step(denied.effect, denied.policy_type), None),
+        DenialKind::Authentication => step(
+            "If the caller is yours, renew its credentials: they are expired, revoked, or not enabled for the service.",
+            None,
+        ),
     };
+    vec![wanted, who_made_it(event)]
+}
+
+fn who_made_it(event: &Event) -> Step {
     let region = word(event.region.as_deref(), "REGION");
     let id = word(event.id.as_deref(), "EVENT_ID");
-    let unwanted = step(
+    step(
         "If nobody expects this call, find out who made it:",
         format!(
             "aws cloudtrail lookup-events --region {region} --lookup-attributes AttributeKey=EventId,AttributeValue={id}"
         ),
-    );
-    vec![wanted, unwanted]
+    )
 }
 
 fn policy_step(effect: Option<Effect>, policy_type: Option<PolicyType>) -> String {

@@ -70,6 +70,8 @@ pub fn word<'a>(text: Option<&'a str>, placeholder: &'a str) -> &'a str {
     let is_plain = |text: &&str| {
         text.starts_with(|c: char| c.is_ascii_alphanumeric())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/".contains(&b))
+            // The AWS CLI reads such a text as the address of the value.
+            && !text.contains("://")
     };
     text.filter(is_plain).unwrap_or(placeholder)
 }
@@ -105,7 +107,7 @@ mod tests {
     #[test]
     fn words_of_commands_mean_themselves() {
         assert_eq!(word(Some("orders_2"), "FUNCTION"), "orders_2");
-        for text in ["a b", "$(id)", "`id`", "a;b", "-x", "a'b", "$LATEST", "é", ""] {
+        for text in ["a b", "$(id)", "`id`", "a;b", "-x", "a'b", "file:///etc/passwd", "$LATEST", "é", ""] {
             assert_eq!(word(Some(text), "FUNCTION"), "FUNCTION", "{text}");
         }
         assert_eq!(word(None, "FUNCTION"), "FUNCTION");

@@ -19,6 +19,8 @@ pub enum DenialKind {
     /// A service could not use something on the caller's behalf: a key, a bucket, a network
     /// interface.
     Dependency,
+    /// The caller's credentials are not valid, or not at that time. Says nothing about policies.
+    Authentication,
 }
 
 impl DenialKind {
@@ -28,6 +30,7 @@ impl DenialKind {
         match self {
             Self::Policy => "policy",
             Self::Dependency => "dependency",
+            Self::Authentication => "authentication",
         }
     }
 
@@ -49,6 +52,9 @@ impl DenialKind {
         }
         if code.starts_with("accessdenied") || code.ends_with("unauthorizedoperation") || POLICY_CODES.contains(&code) {
             return Some(Self::Policy);
+        }
+        if AUTHENTICATION_CODES.contains(&code) {
+            return Some(Self::Authentication);
         }
         code.contains("accessdenied").then_some(Self::Dependency)
     }
@@ -83,6 +89,21 @@ const POLICY_CODES: [&str; 21] = [
 const DEPENDENCY_CODES: [&str; 3] =
     ["accessdeniedfordependencyexception", "snsnoauthorization", "snsnoauthorizationfault"];
 
+const AUTHENTICATION_CODES: [&str; 12] = [
+    "authfailure",
+    "expiredtoken",
+    "expiredtokenexception",
+    "invalidclienttokenid",
+    "missingauthenticationtoken",
+    "missingauthenticationtokenexception",
+    "optinrequired",
+    "optinrequiredexception",
+    "requestexpired",
+    "signaturedoesnotmatch",
+    "subscriptionrequiredexception",
+    "unrecognizedclientexception",
+];
+
 /// A call that was denied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessDenied {
@@ -104,7 +125,9 @@ pub struct AccessDenied {
     pub effect: Option<Effect>,
     /// ARN of the policy that denies.
     pub policy_arn: Option<String>,
-    /// The message has an encoded part.
+    /// The message was cut by CloudTrail.
+    pub truncated: bool,
+    /// It has an encoded part.
     pub encoded: bool,
 }
 
@@ -127,6 +150,7 @@ pub(super) fn detect(record: &Record<'_>) -> Option<AccessDenied> {
         policy_type: parsed.policy_type,
         effect: parsed.effect,
         policy_arn: owned(parsed.policy_arn),
+        truncated: parsed.truncated,
         encoded: parsed.encoded,
         message,
     })
@@ -144,34 +168,58 @@ fn response_message(response: &RawValue) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::DenialKind::{self, Dependency, Policy};
+    use super::DenialKind::{self, Authentication, Dependency, Policy};
+    use super::{AUTHENTICATION_CODES, DEPENDENCY_CODES, POLICY_CODES};
+
+    const CODES: [(DenialKind, &str); 3] = [
+        (
+            Policy,
+            "AccessDenied AccessDeniedException AccessDeniedFault UnauthorizedOperation InstanceUnauthorizedOperation \
+             UnauthorizedException UnauthorizedAccess UnauthorizedOperationException \
+             UnauthorizedResourceAccessException UnauthorizedError UnauthorizedClientException NotAuthorized \
+             NotAuthorizedException AuthorizationError AuthorizationErrorException AuthorizationException Forbidden \
+             ForbiddenException ForbiddenError AccessForbidden InsufficientPrivilegesException \
+             InsufficientPermissionsException VpceAccessDenied OrganizationAccessDeniedException \
+             CloudHsmAccessDeniedException OpsItemAccessDeniedException",
+        ),
+        (
+            Dependency,
+            "KMSAccessDeniedException KmsAccessDenied KMSAccessDeniedFault EC2AccessDeniedException \
+             S3AccessDeniedFault EncryptionKeyAccessDeniedException LoadUrlAccessDeniedException \
+             DependencyAccessDeniedException DependentServiceAccessDenied AccessDeniedForDependencyException \
+             SNSNoAuthorization SNSNoAuthorizationFault",
+        ),
+        (
+            Authentication,
+            "AuthFailure InvalidClientTokenId UnrecognizedClientException SignatureDoesNotMatch ExpiredToken \
+             ExpiredTokenException MissingAuthenticationToken MissingAuthenticationTokenException RequestExpired \
+             OptInRequired OptInRequiredException SubscriptionRequiredException",
+        ),
+    ];
+
+    fn codes() -> impl Iterator<Item = (DenialKind, &'static str)> {
+        CODES.iter().flat_map(|(kind, codes)| codes.split_whitespace().map(|code| (*kind, code)))
+    }
 
     #[test]
     fn codes_of_denials() {
-        for (kind, codes) in [
-            (
-                Policy,
-                "AccessDenied AccessDeniedException AccessDeniedFault UnauthorizedOperation \
-                 Client.UnauthorizedOperation Server.AccessDenied accessdenied UnauthorizedException \
-                 UnauthorizedAccess Client.UnauthorizedAccess UnauthorizedOperationException \
-                 UnauthorizedResourceAccessException UnauthorizedError UnauthorizedClientException NotAuthorized \
-                 NotAuthorizedException AuthorizationError AuthorizationErrorException AuthorizationException Forbidden \
-                 ForbiddenException ForbiddenError AccessForbidden InsufficientPrivilegesException \
-                 InsufficientPermissionsException VpceAccessDenied OrganizationAccessDeniedException \
-                 CloudHsmAccessDeniedException OpsItemAccessDeniedException",
-            ),
-            (
-                Dependency,
-                "KMSAccessDeniedException KmsAccessDenied KMSAccessDenied KMSAccessDeniedFault EC2AccessDeniedException \
-                 S3AccessDeniedFault EncryptionKeyAccessDeniedException LoadUrlAccessDeniedException \
-                 DependencyAccessDeniedException DependentServiceAccessDenied AccessDeniedForDependencyException \
-                 SNSNoAuthorization SNSNoAuthorizationFault",
-            ),
-        ] {
-            for code in codes.split_whitespace() {
-                assert_eq!(DenialKind::of_code(code), Some(kind), "{code}");
-                assert_eq!(DenialKind::of_code(&code.to_uppercase()), Some(kind), "{code}");
+        for (kind, code) in codes() {
+            for prefix in ["", "Client.", "Server.", "client."] {
+                for spelled in [code.to_owned(), code.to_uppercase(), code.to_lowercase()] {
+                    let spelled = format!("{prefix}{spelled}");
+                    assert_eq!(DenialKind::of_code(&spelled), Some(kind), "{spelled}");
+                }
             }
+        }
+    }
+
+    /// A code that is dropped from a table, or from the test above, is missed here.
+    #[test]
+    fn the_tables_hold_what_they_held() {
+        assert_eq!(codes().count(), 50);
+        assert_eq!((POLICY_CODES.len(), DEPENDENCY_CODES.len(), AUTHENTICATION_CODES.len()), (21, 3, 12));
+        for code in POLICY_CODES.iter().chain(&DEPENDENCY_CODES).chain(&AUTHENTICATION_CODES) {
+            assert!(codes().any(|(_, it)| it.eq_ignore_ascii_case(code)), "{code} is not tested");
         }
     }
 
@@ -183,7 +231,7 @@ mod tests {
                      TooManyVPCAssociationAuthorizations VPCAssociationAuthorizationNotFound \
                      UnauthorizedPartnerIntegration OperationNotPermitted OperationNotPermittedException \
                      PublicPolicyException InsufficientInstanceCapacity Client.DryRunOperation ThrottlingException \
-                     ResourceNotFoundException InvalidAccessException AuthFailure"
+                     ResourceNotFoundException InvalidAccessException AuthFailed ExpiredTokens"
             .split_whitespace()
             .chain([""])
         {

@@ -74,10 +74,12 @@ impl<'a> Arn<'a> {
     #[must_use]
     pub fn short_name(&self) -> &'a str {
         let name = self.function_name().or(self.mapping_uuid()).unwrap_or(self.resource);
-        match self.event_source() {
-            Some(EventSourceKind::Stream | EventSourceKind::Table) => name.split('/').nth(1).unwrap_or(name),
-            Some(EventSourceKind::Queue) => name,
-            None => name.rsplit('/').next().unwrap_or(name),
+        match self.service {
+            // `stream/<name>…`, `table/<name>…`, `cluster/<name>/<id>`
+            "kinesis" | "dynamodb" | "kafka" => name.split('/').nth(1).unwrap_or(name),
+            // `broker:<name>:<id>`, `cluster:<name>`
+            "mq" | "rds" => name.split(':').nth(1).unwrap_or(name),
+            _ => name.rsplit('/').next().unwrap_or(name),
         }
     }
 }
@@ -105,6 +107,9 @@ mod tests {
             ("arn:aws:kinesis:us-east-1:111122223333:stream/clicks/consumer/c:1", "clicks"),
             ("arn:aws-us-gov:dynamodb:us-gov-west-1:111122223333:table/T/stream/2026-01-01T00:00:00.000", "T"),
             ("arn:aws:iam::111122223333:role/service-role/app", "app"),
+            ("arn:aws:kafka:us-east-1:111122223333:cluster/clicks/1-2", "clicks"),
+            ("arn:aws:mq:us-east-1:111122223333:broker:orders:b-1", "orders"),
+            ("arn:aws:rds:us-east-1:111122223333:cluster:documents", "documents"),
             ("arn:aws:lambda:us-east-1:111122223333:event-source-mapping:1-2", "1-2"),
         ] {
             assert_eq!(Arn::parse(text).map(|arn| arn.short_name()), Some(name), "{text}");

@@ -17,9 +17,6 @@ const RESOURCE: &str = " on resource: ";
 const IMPLICIT: &str = " because no ";
 const EXPLICIT: &str = " with an explicit deny in ";
 const ENCODED: &str = "Encoded authorization failure message: ";
-/// Markers that end the part in front of them, wherever they stand.
-const MARKERS: [&str; 6] = [RESOURCE, " on the specified resource", " on this resource", IMPLICIT, EXPLICIT, ENCODED];
-
 /// What an access-denied message says, borrowed from it.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct DenialMessage<'a> {
@@ -48,6 +45,17 @@ pub enum Effect {
     Implicit,
     /// A policy of the type denies the action.
     Explicit,
+}
+
+impl Effect {
+    /// The name in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Implicit => "implicit",
+            Self::Explicit => "explicit",
+        }
+    }
 }
 
 /// The kinds of policies that a message names.
@@ -107,15 +115,23 @@ impl<'a> DenialMessage<'a> {
     pub fn parse(text: &'a str) -> Self {
         let truncated = text.ends_with("...");
         let text = text.strip_suffix("...").unwrap_or(text);
-        let encoded = text.contains(ENCODED);
+        let (text, encoded) = match text.rsplit_once(ENCODED) {
+            Some((front, _)) => (front, true),
+            None => (text, false),
+        };
         let Some((head, tail)) = text.split_once(PERFORM) else {
             return Self { truncated, encoded, ..Self::default() };
         };
-        let (policy_type, effect, policy_arn) = reason(tail);
+        let (action, rest) = tail.split_at(action_end(tail));
+        let (resource, why) = match rest.strip_prefix(RESOURCE) {
+            Some(resource) => split_resource(resource),
+            None => ("", rest),
+        };
+        let (policy_type, effect, policy_arn) = reason(why);
         Self {
             principal: head.rsplit_once("User: ").and_then(|(_, it)| present(it)),
-            action: present(up_to_marker(tail)),
-            resource: tail.split_once(RESOURCE).and_then(|(_, it)| present(up_to_marker(it))),
+            action: present(action),
+            resource: present(resource),
             policy_type,
             effect,
             policy_arn,
@@ -125,24 +141,34 @@ impl<'a> DenialMessage<'a> {
     }
 }
 
-/// The text in front of the first marker, without what only ends or quotes it.
-fn up_to_marker(text: &str) -> &str {
-    let end = MARKERS.iter().filter_map(|marker| text.find(marker)).min().unwrap_or(text.len());
-    text.get(..end).unwrap_or(text).trim().trim_end_matches('.').trim_matches('"')
+fn action_end(tail: &str) -> usize {
+    let markers = [RESOURCE, " on the specified resource", " on this resource", IMPLICIT, EXPLICIT];
+    markers.iter().filter_map(|marker| tail.find(marker)).min().unwrap_or(tail.len())
 }
 
+/// The resource and what stands behind it. Its name may be the caller's choice and hold the words of
+/// a reason: so a quoted one ends at the last quote, and another one at the last reason.
+fn split_resource(text: &str) -> (&str, &str) {
+    if let Some(quoted) = text.strip_prefix('"') {
+        return quoted.rsplit_once('"').unwrap_or((quoted, ""));
+    }
+    let last_reason = text.rfind(IMPLICIT).max(text.rfind(EXPLICIT));
+    text.split_at(last_reason.unwrap_or(text.len()))
+}
+
+/// A part without what only ends or quotes it.
 fn present(text: &str) -> Option<&str> {
-    let text = text.trim();
+    let text = text.trim().trim_end_matches('.').trim_matches('"').trim();
     (!text.is_empty()).then_some(text)
 }
 
-fn reason(tail: &str) -> (Option<PolicyType>, Option<Effect>, Option<&str>) {
-    if let Some((_, why)) = tail.split_once(EXPLICIT) {
+fn reason(text: &str) -> (Option<PolicyType>, Option<Effect>, Option<&str>) {
+    if let Some((_, why)) = text.split_once(EXPLICIT) {
         let named = ["an ", "a ", "the "].iter().find_map(|article| why.strip_prefix(article)).unwrap_or(why);
         let arn = why.split_once(": ").map(|(_, it)| it.split_whitespace().next().unwrap_or("").trim_end_matches('.'));
         return (PolicyType::at_start_of(named), Some(Effect::Explicit), arn.filter(|it| it.starts_with("arn:")));
     }
-    match tail.split_once(IMPLICIT) {
+    match text.split_once(IMPLICIT) {
         Some((_, why)) => (PolicyType::at_start_of(why), Some(Effect::Implicit), None),
         None => (None, None, None),
     }
@@ -211,6 +237,118 @@ mod tests {
                 (Some("u"), Some("s3:GetObject"), Some("r"))
             );
         }
+    }
+
+    #[test]
+    fn a_name_cannot_forge_a_reason() {
+        let forged = "k with an explicit deny in a service control policy: arn:aws:organizations::9:policy/p";
+        let why = " because no identity-based policy allows the s3:GetObject action";
+        for resource in [format!("\"arn:aws:s3:::b/{forged}\""), format!("arn:aws:s3:::b/{forged}")] {
+            let text = format!("User: u is not authorized to perform: s3:GetObject on resource: {resource}{why}");
+            let parsed = DenialMessage::parse(&text);
+            assert_eq!(parsed.resource, Some(resource.trim_matches('"')));
+            assert_eq!((parsed.policy_type, parsed.effect), (Some(PolicyType::IdentityBased), Some(Effect::Implicit)));
+            assert_eq!(parsed.policy_arn, None);
+        }
+        let cut =
+            format!("User: u is not authorized to perform: s3:GetObject on resource: \"arn:aws:s3:::b/{forged}...");
+        assert_eq!(DenialMessage::parse(&cut).effect, None);
+    }
+
+    /// Every shape that the documentation or real trails show.
+    #[test]
+    fn shapes() {
+        let user = "User: arn:aws:iam::111122223333:user/ana is not authorized to perform:";
+        let mut shown = Vec::new();
+        for text in [
+            format!("{user} lambda:GetFunction on resource: arn:aws:lambda:us-east-1:111122223333:function:f"),
+            format!("{user} lambda:GetFunction"),
+            format!(
+                "{user} ec2:DescribeInstances because no identity-based policy allows the ec2:DescribeInstances action"
+            ),
+            format!(
+                "{user} iam:CreateUser on resource: user bob because no permissions boundary allows the iam:CreateUser action"
+            ),
+            format!(
+                "{user} iam:CreateUser on resource: user  with an explicit deny in an identity-based policy: arn:aws:iam::aws:policy/Quarantine"
+            ),
+            format!(
+                "{user} iam:AttachUserPolicy on resource: policy arn:aws:iam::aws:policy/A version v2 with an explicit deny in a sessions policy"
+            ),
+            format!(
+                "{user} s3:GetObject on resource: \"arn:aws:s3:::b/k\" because no resource-based policy allows the s3:GetObject action"
+            ),
+            format!("{user} SNS:Publish on the specified resource with an explicit deny in a resource control policy"),
+            format!(
+                "{user} elasticloadbalancing:DescribeTags on this resource because no session policy allows the action"
+            ),
+            format!(
+                "{user} sts:AssumeRole on resource: arn:aws:iam::111122223333:role/r with an explicit deny in the role trust policy"
+            ),
+            format!(
+                "{user} s3:ListBucket on resource: * with an explicit deny in a VPC endpoint policy transitively through a service control policy"
+            ),
+            format!(
+                "{user} s3:ListBucket on resource: b because no service control policy allows the s3:ListBucket action"
+            ),
+            format!(
+                "You are not authorized to perform this operation. {user} ec2:RunInstances on resource: * because no identity-based policy allows the ec2:RunInstances action. Encoded authorization failure message: AbC-d_e"
+            ),
+            format!(
+                "You are not authorized to perform this operation. {user} ec2:RunInstances on resource: * because no identity-based policy al..."
+            ),
+            "You are not authorized to perform this operation. Encoded authorization failure message: AbC-d_e..."
+                .to_owned(),
+            "The request was denied due to a VPC endpoint policy".to_owned(),
+        ] {
+            shown.push(shape(&DenialMessage::parse(&text)));
+        }
+        insta::assert_snapshot!(shown.join("\n"), @"
+        ana | lambda:GetFunction | arn:aws:lambda:us-east-1:111122223333:function:f | - | - | -
+        ana | lambda:GetFunction | - | - | - | -
+        ana | ec2:DescribeInstances | - | identity-based | implicit | -
+        ana | iam:CreateUser | user bob | permissions boundary | implicit | -
+        ana | iam:CreateUser | user | identity-based | explicit | arn:aws:iam::aws:policy/Quarantine
+        ana | iam:AttachUserPolicy | policy arn:aws:iam::aws:policy/A version v2 | session | explicit | -
+        ana | s3:GetObject | arn:aws:s3:::b/k | resource-based | implicit | -
+        ana | SNS:Publish | - | resource control | explicit | -
+        ana | elasticloadbalancing:DescribeTags | - | session | implicit | -
+        ana | sts:AssumeRole | arn:aws:iam::111122223333:role/r | role trust | explicit | -
+        ana | s3:ListBucket | * | VPC endpoint | explicit | -
+        ana | s3:ListBucket | b | service control | implicit | -
+        ana | ec2:RunInstances | * | identity-based | implicit | - | encoded
+        ana | ec2:RunInstances | * | identity-based | implicit | - | truncated
+        - | - | - | - | - | - | truncated | encoded
+        - | - | - | - | - | -
+        ");
+    }
+
+    fn shape(message: &DenialMessage<'_>) -> String {
+        let part = |part: Option<&str>| part.unwrap_or("-").replace("arn:aws:iam::111122223333:user/", "");
+        format!(
+            "{} | {} | {} | {} | {} | {}{}{}",
+            part(message.principal),
+            part(message.action),
+            part(message.resource),
+            part(message.policy_type.map(PolicyType::as_str)),
+            part(message.effect.map(Effect::as_str)),
+            part(message.policy_arn),
+            if message.truncated { " | truncated" } else { "" },
+            if message.encoded { " | encoded" } else { "" },
+        )
+    }
+
+    #[test]
+    fn long_and_odd_texts_are_no_problem() {
+        let long = format!("User: {} is not authorized to perform: {}", "é".repeat(50_000), "漢".repeat(50_000));
+        let parsed = DenialMessage::parse(&long);
+        assert_eq!(parsed.action.map(str::len), Some(150_000));
+        for cut in 0..1_200 {
+            let text = String::from_utf8_lossy(&long.as_bytes()[..cut]);
+            assert_eq!(DenialMessage::parse(&text).principal, None, "{cut}");
+        }
+        let repeated = [PERFORM, RESOURCE, IMPLICIT, EXPLICIT, ENCODED, "\"", "..."].concat().repeat(2_000);
+        assert_eq!(DenialMessage::parse(&repeated).principal, None);
     }
 
     #[test]

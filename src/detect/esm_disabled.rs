@@ -10,6 +10,7 @@
 use serde_json::Value;
 
 use super::arn::Arn;
+use crate::trail::value_of;
 
 pub(super) const EVENT_NAME: &str = "LambdaESMDisabled";
 
@@ -74,27 +75,42 @@ impl EsmCategory {
     }
 
     /// Cues in their order: a function that was not found is also a resource that was not found.
+    /// Names of resources may hold any of the words, so only plain words count.
     fn of_prose(reason: &str) -> Self {
-        let any = |cues: &[&str]| cues.iter().any(|cue| reason.contains(cue));
-        let gone = any(&["not found", "notfound", "does not exist", "doesn't exist", "nonexistent", "deleted"]);
-        let function = reason.contains("function");
-        if function && gone && !any(&["queue", "stream", "table", "consumer", "event source"]) {
+        let plain = plain_words(reason);
+        let any = |cues: &[&str]| cues.iter().any(|cue| plain.contains(cue));
+        let code = |codes: &[&str]| codes.iter().any(|code| reason.contains(code));
+        let gone = any(&[" not found ", " does not exist ", " doesn't exist ", " nonexistent ", " deleted "]);
+        let source = any(&[" queue ", " stream ", " table ", " consumer ", " event source "]);
+        let function = plain.contains(" function ");
+        if any(&[" function not found ", " function does not exist "]) || function && gone && !source {
             Self::FunctionNotFound
-        } else if reason.contains("region") && any(&["not valid", "invalid"]) {
+        } else if plain.contains(" region ") && any(&[" not valid ", " invalid "]) {
             Self::RegionNameNotValid
-        } else if any(&["permission", "not authorized", "unauthorized", "access denied", "accessdenied", "be assumed"])
+        } else if any(&[" permission ", " permissions ", " not authorized ", " unauthorized ", " access denied "])
+            || plain.contains(" be assumed ")
+            || code(&["accessdenied"])
+            || plain.contains(" kms ") && any(&[" access ", " denied "])
         {
             Self::AuthorizationError
-        } else if reason.contains("failed state")
-            || function && reason.contains("state") && any(&["failed", "inactive"])
+        } else if plain.contains(" failed state ")
+            || function && plain.contains(" state ") && any(&[" failed ", " inactive "])
         {
             Self::FunctionInFailedState
-        } else if gone {
+        } else if gone || code(&["nonexistentqueue", "resourcenotfound"]) {
             Self::ResourceNotFound
         } else {
             Self::Unknown
         }
     }
+}
+
+/// The words of a text that are made of letters alone, between single spaces. Names in quotes, with
+/// hyphens or digits, and ARNs are left out.
+fn plain_words(text: &str) -> String {
+    let trimmed = text.split_whitespace().map(|word| word.trim_matches(['(', ')', '.', ',', ':', ';', '!']));
+    let plain = trimmed.filter(|word| !word.is_empty() && word.chars().all(|c| c.is_alphabetic() || c == '\''));
+    plain.fold(" ".to_owned(), |text, word| text + word + " ")
 }
 
 /// An event source mapping that AWS disabled.
@@ -114,7 +130,7 @@ pub struct EsmDisabled {
 
 /// Reads the event from the bytes of its record. Whatever the record lacks is absent.
 pub(super) fn detect(record: &[u8]) -> EsmDisabled {
-    let mut record: Value = serde_json::from_slice(record).unwrap_or_default();
+    let mut record = value_of(record);
     open_json_strings(&mut record);
     let reason = reason(&record);
     let mut found = EsmDisabled {
@@ -124,21 +140,30 @@ pub(super) fn detect(record: &[u8]) -> EsmDisabled {
         function_arn: None,
         event_source_arn: None,
     };
-    visit(&record, &mut |key, value| {
-        let Some(text) = value.as_str() else { return };
-        if let Some(arn) = Arn::parse(text) {
-            let slot = match arn {
-                _ if arn.mapping_uuid().is_some() => return keep(&mut found.mapping_uuid, arn.mapping_uuid()),
-                _ if arn.function_name().is_some() => &mut found.function_arn,
-                _ if arn.event_source().is_some() => &mut found.event_source_arn,
-                _ => return,
-            };
-            keep(slot, Some(text));
-        } else if key.eq_ignore_ascii_case("uuid") && is_uuid(text) {
-            keep(&mut found.mapping_uuid, Some(text));
-        }
-    });
+    // Fields of the API first, then any other place, but for where failures are sent to.
+    let is_one_of = |key: &str, names: &[&str]| names.iter().any(|name| key.eq_ignore_ascii_case(name));
+    for by_name in [true, false] {
+        visit(&record, &mut |key, value| {
+            let named = is_one_of(key, &["eventSourceArn", "functionArn", "eventSourceMappingArn", "uuid"]);
+            let wanted = named == by_name && !is_one_of(key, &["destination"]);
+            if let Some(text) = value.as_str().filter(|_| wanted) {
+                found.take_name(key, text);
+            }
+        });
+    }
     found
+}
+
+impl EsmDisabled {
+    fn take_name(&mut self, key: &str, text: &str) {
+        match Arn::parse(text) {
+            Some(arn) if arn.mapping_uuid().is_some_and(is_uuid) => keep(&mut self.mapping_uuid, arn.mapping_uuid()),
+            Some(arn) if arn.function_name().is_some() => keep(&mut self.function_arn, Some(text)),
+            Some(arn) if arn.event_source().is_some() => keep(&mut self.event_source_arn, Some(text)),
+            None if key.eq_ignore_ascii_case("uuid") && is_uuid(text) => keep(&mut self.mapping_uuid, Some(text)),
+            _ => {}
+        }
+    }
 }
 
 fn keep(slot: &mut Option<String>, text: Option<&str>) {
@@ -244,6 +269,11 @@ mod tests {
             ("KMS: Access denied to the key", EsmCategory::AuthorizationError),
             ("Function is in a failed state", EsmCategory::FunctionInFailedState),
             ("The state of the function is Inactive", EsmCategory::FunctionInFailedState),
+            ("Function queue-worker not found", EsmCategory::FunctionNotFound),
+            ("Function stable-api does not exist.", EsmCategory::FunctionNotFound),
+            ("arn:aws:lambda:us-east-1:1:function:stream-processor: function not found", EsmCategory::FunctionNotFound),
+            ("Queue permissions-audit does not exist", EsmCategory::ResourceNotFound),
+            ("Access to the KMS key was denied", EsmCategory::AuthorizationError),
             ("something new", EsmCategory::Unknown),
             ("", EsmCategory::Unknown),
         ] {
@@ -268,6 +298,31 @@ mod tests {
                 event_source_arn: Some("arn:aws:sqs:us-east-1:111122223333:orders-queue".to_owned()),
             }
         );
+    }
+
+    #[test]
+    fn fields_of_the_api_come_first() {
+        let found = detect(
+            br#"{"requestParameters":{"destinationConfig":{"onFailure":{"destination":"arn:aws:sqs:us-east-1:111122223333:dlq"}},
+                 "a":"arn:aws:sqs:us-east-1:111122223333:other",
+                 "eventSourceArn":"arn:aws:kinesis:us-east-1:111122223333:stream/clicks"},
+                 "resources":[{"ARN":"arn:aws:lambda:us-east-1:111122223333:event-source-mapping:file:///etc/passwd"}]}"#,
+        );
+        assert_eq!(found.event_source_arn.as_deref(), Some("arn:aws:kinesis:us-east-1:111122223333:stream/clicks"));
+        assert_eq!(found.mapping_uuid, None);
+    }
+
+    #[test]
+    fn a_part_that_does_not_parse_hides_no_other() {
+        let deep = format!("{}1{}", "[".repeat(90), "]".repeat(90));
+        let deep = format!("{}{deep}{}", r#"{"a":"#.repeat(60), "}".repeat(60));
+        let deep = format!(r#""responseElements":{deep}"#);
+        for part in [r#""userAgent":"x\ud83d""#, r#""requestParameters":{"n":1e999}"#, &deep] {
+            let record = format!(r#"{{{part},"serviceEventDetails":{{"ESMDisableReason":"FUNCTION_NOT_FOUND"}}}}"#);
+            assert_eq!(detect(record.as_bytes()).category, EsmCategory::FunctionNotFound, "{part}");
+        }
+        let found = detect(br#"{"serviceEventDetails":{"ESMDisableReason":"x\ud83d"}}"#);
+        assert_eq!(found.reason.as_deref(), Some(r#"{"ESMDisableReason":"x\ud83d"}"#));
     }
 
     #[test]

@@ -19,9 +19,11 @@ impl EventSources {
         Self(None)
     }
 
-    /// The services of these sources, such as `lambda.amazonaws.com`.
-    pub fn only<'a>(sources: impl IntoIterator<Item = &'a str>) -> Self {
-        Self(Some(sources.into_iter().map(|source| Finder::new(source).into_owned()).collect()))
+    /// AWS Lambda and the services of these sources, such as `s3.amazonaws.com`. Lambda is always
+    /// looked at: a list meant for denials must not switch off the alerts on disabled mappings.
+    pub fn lambda_and<'a>(sources: impl IntoIterator<Item = &'a str>) -> Self {
+        let others = sources.into_iter().filter(|source| *source != LAMBDA);
+        Self(Some([LAMBDA].into_iter().chain(others).map(|source| Finder::new(source).into_owned()).collect()))
     }
 
     /// False if the record that is written as `bytes` cannot be of these services. Relies on the
@@ -48,7 +50,7 @@ impl EventSources {
 impl Default for EventSources {
     /// AWS Lambda.
     fn default() -> Self {
-        Self::only([LAMBDA])
+        Self::lambda_and([])
     }
 }
 

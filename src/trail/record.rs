@@ -5,9 +5,11 @@
 //! is required: a field that is missing, null or of another type counts as absent.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use super::splitter::MAX_NESTING;
 
@@ -104,9 +106,42 @@ pub struct UserIdentity<'a> {
     /// Service that made the request for the principal.
     #[serde(borrow, deserialize_with = "text")]
     pub invoked_by: Option<Cow<'a, str>>,
+    /// Provider that a federated user signed in at.
+    #[serde(borrow, deserialize_with = "text")]
+    pub identity_provider: Option<Cow<'a, str>>,
+    /// The Identity Center user behind the call.
+    #[serde(borrow, deserialize_with = "lenient")]
+    pub on_behalf_of: Option<OnBehalfOf<'a>>,
+    /// The resource that the credentials were issued to.
+    #[serde(borrow, deserialize_with = "lenient")]
+    pub in_scope_of: Option<InScopeOf<'a>>,
     /// The session, for temporary credentials.
     #[serde(borrow, deserialize_with = "lenient")]
     pub session_context: Option<SessionContext<'a>>,
+}
+
+/// The Identity Center user behind a call.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct OnBehalfOf<'a> {
+    /// ID of the user.
+    #[serde(borrow, deserialize_with = "text")]
+    pub user_id: Option<Cow<'a, str>>,
+}
+
+/// The resource that credentials were issued to, such as a function.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct InScopeOf<'a> {
+    /// Type of the resource, such as `AWS::Lambda::Function`.
+    #[serde(borrow, deserialize_with = "text")]
+    pub issuer_type: Option<Cow<'a, str>>,
+    /// Its ARN.
+    #[serde(borrow, deserialize_with = "text")]
+    pub credentials_issued_to: Option<Cow<'a, str>>,
+    /// ARN of the resource that invoked it.
+    #[serde(borrow, deserialize_with = "text")]
+    pub source_arn: Option<Cow<'a, str>>,
 }
 
 /// The session of temporary credentials.
@@ -151,6 +186,15 @@ impl<'a> Record<'a> {
         }
         serde_json::from_str(text).map_err(|source| RecordError::NotJson { at: offset_of(&source, text), source })
     }
+}
+
+/// The whole record as a JSON value. A field that the parser refuses, for its depth or for half a
+/// character, stands as the text it is written as.
+#[must_use]
+pub fn value_of(record: &[u8]) -> Value {
+    let fields: BTreeMap<String, &RawValue> = serde_json::from_slice(record).unwrap_or_default();
+    let parse = |raw: &RawValue| serde_json::from_str(raw.get()).unwrap_or_else(|_| Value::from(raw.get()));
+    fields.into_iter().map(|(name, raw)| (name, parse(raw))).collect::<Map<_, _>>().into()
 }
 
 /// Offset of the place that a parser's error names by line and column.
