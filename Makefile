@@ -22,15 +22,15 @@ demo: $(TOOLS) ## Deploy into an AWS emulator, put log objects, show the alerts 
 
 .PHONY: test
 test: $(TOOLS) ## Run all tests: unit, property, adapter, pipeline, and the deployed stack
-	@cargo test --quiet
-	@cargo test --quiet --no-default-features --lib
+	@cargo test --quiet --features cli
 	@python -m pytest --quiet tests/deploy
 
 .PHONY: check
 check: $(TOOLS) ## Run the gate: format, lints, docs, the core without I/O, the template
 	@cargo fmt --check
-	@cargo clippy --quiet --all-targets -- -D warnings
+	@cargo clippy --quiet --all-targets --features cli -- -D warnings
 	@cargo clippy --quiet --no-default-features --lib -- -D warnings
+	@cargo clippy --quiet --no-default-features --features cli --bin trailscan -- -D warnings
 	@! cargo tree --quiet --edges normal --no-default-features --prefix none | grep -E '^(aws-|tokio|lambda|hyper|http)'
 	@RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --document-private-items
 	@AWS_DEFAULT_REGION=us-east-1 sam validate --lint

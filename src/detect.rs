@@ -151,6 +151,8 @@ pub struct Event {
 pub struct Examined {
     /// It is of a service that is looked at.
     pub selected: bool,
+    /// It is of AWS Lambda.
+    pub of_lambda: bool,
     /// What was found in it.
     pub findings: Vec<Finding>,
 }
@@ -189,7 +191,7 @@ impl Detector {
         if !self.watch.is_empty() {
             self.watch(&record, bytes, object, &mut findings);
         }
-        Ok(Examined { selected: true, findings })
+        Ok(Examined { selected: true, of_lambda: is_lambda(event_source), findings })
     }
 
     fn built_in(&self, record: &Record<'_>, bytes: &[u8]) -> Option<FindingKind> {

@@ -112,7 +112,9 @@ impl Settings {
         let settings = Self {
             alert_topic_arn: read.required(ENV_ALERT_TOPIC_ARN, topic_arn).unwrap_or_default(),
             trail_buckets: read.required(ENV_TRAIL_BUCKETS, buckets).unwrap_or_default(),
-            event_sources: read.optional(ENV_EVENT_SOURCES, event_sources).unwrap_or_default(),
+            event_sources: read
+                .optional(ENV_EVENT_SOURCES, |text| text.parse::<EventSources>().map_err(|error| error.to_string()))
+                .unwrap_or_default(),
             esm_changes: read.optional(ENV_ESM_CHANGES, switch).unwrap_or_default(),
             authentication_failures: read.optional(ENV_AUTHENTICATION_FAILURES, switch).unwrap_or_default(),
             rules: read.rules(),
@@ -186,17 +188,6 @@ fn buckets(text: &str) -> Result<Vec<String>, String> {
     match list(text).find(|name| !is_bucket(name)) {
         Some(name) => Err(format!("expected names of buckets, found {name:?}")),
         None => Ok(list(text).map(str::to_owned).collect()),
-    }
-}
-
-fn event_sources(text: &str) -> Result<EventSources, String> {
-    let is_source = |name: &str| {
-        name.contains('.') && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b))
-    };
-    match list(text).find(|name| !is_source(name)) {
-        None => Ok(EventSources::lambda_and(list(text))),
-        Some("*") if text == "*" => Ok(EventSources::all()),
-        Some(name) => Err(format!("expected event sources such as lambda.amazonaws.com, or * alone, found {name:?}")),
     }
 }
 

@@ -15,7 +15,7 @@ mod log_object;
 mod record;
 mod splitter;
 
-pub use event_sources::{EventSources, is_lambda};
+pub use event_sources::{EventSources, EventSourcesError, is_lambda};
 pub use gunzip::GunzipError;
 pub use log_object::LogObject;
 pub use record::{

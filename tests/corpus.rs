@@ -124,6 +124,36 @@ fn real_trails_read_as_a_json_parser_reads_them() {
 }
 
 #[test]
+fn callers_and_actions_of_denials_are_read_where_the_text_holds_them() {
+    const HEAD: &str = " is not authorized to perform: ";
+    let detector = Detector { event_sources: EventSources::all(), ..Detector::default() };
+    let records = corpus().into_iter().flat_map(|path| oracle::records(&std::fs::read(path).expect("a file")));
+    let mut texts = 0;
+    for record in records {
+        let text =
+            [&record["errorMessage"], &record["responseElements"]["message"]].into_iter().find_map(Value::as_str);
+        let examined = detector.examine(record.to_string().as_bytes(), &Arc::from("key")).expect("a record");
+        for finding in examined.findings {
+            let (FindingKind::AccessDenied(denied), Some(text)) = (&finding.kind, text) else { continue };
+            assert_eq!(denied.message.as_deref(), Some(text));
+            if let Some((head, tail)) = text.split_once(HEAD) {
+                texts += 1;
+                let user = head.rsplit("User: ").next();
+                assert_eq!(denied.principal.as_deref(), user, "{text}");
+                let action = tail.split([' ', '.']).next();
+                assert_eq!(denied.action.as_deref(), action, "{text}");
+                assert_eq!(
+                    denied.policy_type.is_some(),
+                    tail.contains("policy") || tail.contains("boundary"),
+                    "{text}"
+                );
+            }
+        }
+    }
+    eprintln!("{texts} denials with a caller and an action in their text");
+}
+
+#[test]
 fn what_the_corpus_calls_an_error_is_known() {
     let codes: BTreeSet<String> = corpus()
         .iter()

@@ -71,6 +71,8 @@ struct Denial<'a> {
     effect: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     policy_arn: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
     truncated: bool,
     encoded: bool,
 }
@@ -102,6 +104,7 @@ impl Finding {
                     policy_type: denied.policy_type.map(super::PolicyType::as_str),
                     effect: denied.effect.map(Effect::as_str),
                     policy_arn: denied.policy_arn.as_deref(),
+                    message: denied.message.as_deref(),
                     truncated: denied.truncated,
                     encoded: denied.encoded,
                 });

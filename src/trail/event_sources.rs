@@ -1,5 +1,7 @@
 //! Which services' events are looked at.
 
+use std::str::FromStr;
+
 use memchr::memmem::Finder;
 
 const LAMBDA: &str = "lambda.amazonaws.com";
@@ -51,6 +53,32 @@ impl Default for EventSources {
     /// AWS Lambda.
     fn default() -> Self {
         Self::lambda_and([])
+    }
+}
+
+/// A text that is no list of event sources.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected event sources such as lambda.amazonaws.com, or * alone, found {found:?}")]
+pub struct EventSourcesError {
+    /// The part that is none.
+    pub found: String,
+}
+
+impl FromStr for EventSources {
+    type Err = EventSourcesError;
+
+    /// Reads a comma-separated list, or `*`.
+    fn from_str(text: &str) -> Result<Self, EventSourcesError> {
+        if text.trim() == "*" {
+            return Ok(Self::all());
+        }
+        let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b);
+        let is_source = |name: &&str| name.contains('.') && name.bytes().all(is_plain);
+        let names: Vec<&str> = text.split(',').map(str::trim).collect();
+        match names.iter().find(|name| !is_source(name)) {
+            Some(found) => Err(EventSourcesError { found: (*found).to_owned() }),
+            None => Ok(Self::lambda_and(names)),
+        }
     }
 }
 

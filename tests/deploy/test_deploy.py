@@ -95,6 +95,21 @@ def test_one_refused_entry_fails_the_invocation(clean: Stack) -> None:
     assert (metrics["Alerts"], metrics["AlertsPublished"], metrics["AlertsFailed"]) == (3, 2, 1)
 
 
+def test_rules_are_read_from_the_bucket(clean: Stack) -> None:
+    bucket = clean.outputs["TrailBucketName"]
+    pattern = {"finding": {"alert_type": ["esm_disabled"], "function_name": ["orders"]}}
+    for rule, alerts, fails in [({"reason": "known"}, ["returns"], False), ({}, [], True)]:
+        rules = {"suppress": [{"name": "orders", "pattern": pattern, **rule}]}
+        clean.emulator.client("s3").put_object(Bucket=bucket, Key="rules.json", Body=json.dumps(rules).encode())
+        before = clean.set_environment(RULES_URI=f"s3://{bucket}/rules.json")
+        try:
+            clean.put(log_file(disabled_mapping("orders"), disabled_mapping("returns")))
+            received = [alert["Subject"].split()[1] for alert in clean.alerts(2, seconds=20)]
+            assert (received, bool(clean.failures(seconds=60 if fails else 1))) == (alerts, fails)
+        finally:
+            clean.restore_environment(before)
+
+
 def test_memory_is_flat(clean: Stack) -> None:
     folder = stack.SCRATCH / "large"
     subprocess.run(
