@@ -4,6 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use crate::pipeline::{Outcome, Pipeline};
 use crate::ports::{AlertSink, ObjectBody, ObjectSource};
@@ -47,7 +48,7 @@ pub async fn run<S: ObjectSource, A: AlertSink>(pipeline: &Pipeline<S, A>) -> Re
 async fn handle<S: ObjectSource, A: AlertSink>(
     pipeline: &Pipeline<S, A>,
     event: LambdaEvent<Box<RawValue>>,
-) -> Result<(), Diagnostic> {
+) -> Result<Value, Diagnostic> {
     let outcome = pipeline.run(event.payload.get()).await;
     report(&outcome, &event.context.env_config.function_name);
     answer(&outcome)
@@ -74,12 +75,58 @@ fn bounded(lines: impl Iterator<Item = String>) -> String {
     if left_out > 0 { format!("{text}\nand {left_out} more failures") } else { text }
 }
 
-/// The invocation succeeds only if everything did.
-fn answer(outcome: &Outcome) -> Result<(), Diagnostic> {
+/// The invocation succeeds only if everything did. SQS is told which messages failed instead, and tries those again; the
+/// runtime logs an error, but no answer, so what failed is logged here. A message without an ID cannot be named, so that
+/// all of them fail.
+fn answer(outcome: &Outcome) -> Result<Value, Diagnostic> {
+    if let Some(failed) =
+        outcome.failed_messages.as_ref().filter(|failed| outcome.error_type().is_none() || !failed.is_empty())
+    {
+        for failure in outcome.failures() {
+            lambda_runtime::tracing::error!("{failure}");
+        }
+        let failed: Vec<_> = failed.iter().map(|id| json!({"itemIdentifier": id})).collect();
+        return Ok(json!({"batchItemFailures": failed}));
+    }
     match outcome.error_type() {
-        None => Ok(()),
+        None => Ok(Value::Null),
         Some(error_type) => {
             Err(Diagnostic { error_type: error_type.to_owned(), error_message: bounded(outcome.failures()) })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::PayloadError;
+
+    fn outcome(problems: usize, failed_messages: Option<Vec<String>>) -> Outcome {
+        let problem = PayloadError::Incomplete { expected: "a messageId" };
+        Outcome { payload: vec![problem; problems], failed_messages, ..Outcome::default() }
+    }
+
+    #[test]
+    fn a_failure_is_an_error_or_names_its_messages() {
+        assert_eq!(answer(&outcome(0, None)), Ok(Value::Null));
+        assert_eq!(answer(&outcome(0, Some(Vec::new()))), Ok(json!({"batchItemFailures": []})));
+        let named = json!({"batchItemFailures": [{"itemIdentifier": "1"}]});
+        assert_eq!(answer(&outcome(1, Some(vec!["1".to_owned()]))), Ok(named));
+        for nameless in [outcome(1, None), outcome(1, Some(Vec::new()))] {
+            let error = answer(&nameless).expect_err("an error");
+            assert_eq!(
+                (error.error_type.as_str(), error.error_message.as_str()),
+                ("PayloadNotUnderstood", "expected a messageId")
+            );
+        }
+    }
+
+    #[test]
+    fn error_messages_are_bounded_and_say_so() {
+        let lines = (0..5_000).map(|n| format!("{n:0100}"));
+        let text = bounded(lines);
+        assert!(text.len() < MAX_ERROR_BYTES + 100, "{}", text.len());
+        assert!(text.ends_with(" more failures"), "{text}");
+        assert_eq!(bounded(["a".to_owned(), "b".to_owned()].into_iter()), "a\nb");
     }
 }

@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::alert::Alert;
-use crate::delivery::{self, PayloadError};
+use crate::delivery::{self, PayloadError, QueueMessage};
 use crate::detect::{Detector, Finding, FindingKind};
 use crate::ports::{AlertSink, ObjectBody, ObjectSource, ServiceError};
 use crate::publish::{self, PublishFailure};
@@ -54,6 +54,8 @@ pub struct Outcome {
     pub objects: Vec<ObjectFailure>,
     /// Alerts that were not published.
     pub alerts: Vec<PublishFailure>,
+    /// IDs of the SQS messages that failed; `None` if the payload held no messages.
+    pub failed_messages: Option<Vec<String>>,
 }
 
 impl<S: ObjectSource, A: AlertSink> Pipeline<S, A> {
@@ -63,17 +65,18 @@ impl<S: ObjectSource, A: AlertSink> Pipeline<S, A> {
         let mut outcome = Outcome { payload: delivery.problems, ..Outcome::default() };
         outcome.counters.skipped = delivery.skipped;
         let mut triage = Triage::default();
-        for object in delivery.objects {
+        for object in &delivery.objects {
             self.read(object, &mut triage, &mut outcome).await;
         }
         outcome.counters.repeated = triage.repeated();
         outcome.counters.payload_problems = outcome.payload.len() as u64;
         outcome.publish(&self.sink, &mut triage).await;
+        outcome.failed_messages = delivery.messages.map(|messages| outcome.failed(messages, &delivery.objects));
         outcome
     }
 
     /// Reads an object to its end, and gives what is found in it to triage.
-    async fn read(&self, object: LogObject, triage: &mut Triage, outcome: &mut Outcome) {
+    async fn read(&self, object: &LogObject, triage: &mut Triage, outcome: &mut Outcome) {
         let mut reading = Reading {
             detector: &self.detector,
             suppress: &self.suppress,
@@ -83,14 +86,14 @@ impl<S: ObjectSource, A: AlertSink> Pipeline<S, A> {
             unreadable: Vec::new(),
             count: 0,
         };
-        let end = self.read_entries(&object, &mut reading).await.err();
+        let end = self.read_entries(object, &mut reading).await.err();
         let Reading { unreadable, count, .. } = reading;
         outcome.counters.objects += 1;
         if end.is_none() && count == 0 {
             outcome.counters.objects_read += 1;
         } else {
             outcome.counters.objects_failed += 1;
-            outcome.objects.push(ObjectFailure { object, unreadable, count, end });
+            outcome.objects.push(ObjectFailure { object: object.clone(), unreadable, count, end });
         }
     }
 
@@ -177,6 +180,15 @@ impl Outcome {
         self.counters.alerts_published += published.confirmed;
         self.counters.alerts_failed += published.failures.len() as u64;
         self.alerts.extend(published.failures);
+    }
+
+    /// The IDs of those messages that a failure concerns. An alert cannot be traced to a message: if one is not
+    /// published, all of them fail.
+    fn failed(&self, messages: Vec<QueueMessage>, objects: &[LogObject]) -> Vec<String> {
+        let unread =
+            |at: &usize| objects.get(*at).is_none_or(|object| self.objects.iter().any(|it| it.object == *object));
+        let fails = |it: &QueueMessage| !self.alerts.is_empty() || !it.understood || it.objects.iter().any(unread);
+        messages.into_iter().filter(fails).map(|it| it.id).collect()
     }
 
     /// The name of the error that the invocation ends with; `None` if it succeeded. Alarms may

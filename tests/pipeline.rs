@@ -804,3 +804,23 @@ fn many_causes_are_published_in_parts() {
     let outcome = run(&pipeline, &payload(&["a"]));
     assert_eq!((outcome.counters.alerts_failed, outcome.failures().count()), (6_001, 11));
 }
+
+#[test]
+fn messages_of_a_queue_fail_by_themselves() {
+    let record = |id: &str, body: &str| json!({"eventSource": "aws:sqs", "messageId": id, "body": body});
+    let queue = json!({"Records": [
+        record("good", &payload(&["a"])),
+        record("broken", &payload(&["b"])),
+        record("both", &payload(&["a", "b"])),
+        record("unknown", "{}"),
+        record("test", &json!({"Event": "s3:TestEvent"}).to_string()),
+    ]})
+    .to_string();
+    let pipeline = pipeline([("a", one_disabled("a")), ("b", b"not a log file".to_vec())]);
+    let outcome = run(&pipeline, &queue);
+    assert_eq!(outcome.failed_messages, Some(["broken", "both", "unknown"].map(str::to_owned).to_vec()));
+    assert_eq!((outcome.counters.objects, outcome.counters.alerts_published), (2, 1), "each object is read once");
+    pipeline.sink.down.set(true);
+    assert_eq!(run(&pipeline, &queue).failed_messages.map(|it| it.len()), Some(5));
+    assert_eq!(run(&pipeline, &payload(&["a"])).failed_messages, None);
+}

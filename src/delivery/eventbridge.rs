@@ -1,0 +1,43 @@
+//! S3 events through EventBridge.
+//!
+//! Source: "EventBridge event message structure" in the Amazon S3 User Guide. Keys are not encoded.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::envelope::{incomplete, shape};
+use super::{Decoder, PayloadError};
+
+#[derive(Deserialize)]
+struct Detail {
+    bucket: Bucket,
+    object: Object,
+}
+
+#[derive(Deserialize)]
+struct Bucket {
+    name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Object {
+    key: String,
+    version_id: Option<String>,
+}
+
+pub(super) fn decode(event: &Value, decoder: &mut Decoder<'_>) -> Result<(), PayloadError> {
+    let field = |name| event.get(name).and_then(Value::as_str);
+    match (field("source"), field("detail-type")) {
+        (Some("aws.s3"), Some("Object Created")) => {}
+        (Some("aws.s3"), Some(_)) => {
+            decoder.delivery.skipped.other_events += 1;
+            return Ok(());
+        }
+        _ => return Err(PayloadError::UnknownShape { found: shape(event) }),
+    }
+    let detail = event.get("detail").unwrap_or(&Value::Null);
+    let Detail { bucket, object } = Detail::deserialize(detail)
+        .map_err(|_| incomplete("an EventBridge event with detail.bucket.name and detail.object.key"))?;
+    decoder.announce(&bucket.name, object.key, object.version_id)
+}
