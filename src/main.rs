@@ -35,6 +35,7 @@ async fn serve() -> Result<(), lambda_runtime::Error> {
         },
         suppress: rules.suppress,
         limits: settings.limits,
+        object_concurrency: settings.object_concurrency,
         source,
         sink: AlertTopic::new(&configuration, settings.alert_topic_arn),
     };

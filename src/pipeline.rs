@@ -5,9 +5,12 @@
 //! failed, so that the retry, and at last the on-failure queue, gets it. A retry may repeat an
 //! alert; nothing is lost.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+
+use futures_util::stream::{self, StreamExt as _};
 
 use crate::alert::Alert;
 use crate::delivery::{self, PayloadError, QueueMessage};
@@ -35,6 +38,8 @@ pub struct Pipeline<S, A> {
     pub suppress: Vec<SuppressRule>,
     /// Bounds of what is read of one object.
     pub limits: Limits,
+    /// Objects that are read at the same time.
+    pub object_concurrency: usize,
     /// Where log objects are read from.
     pub source: S,
     /// Where alerts are published.
@@ -62,32 +67,27 @@ impl<S: ObjectSource, A: AlertSink> Pipeline<S, A> {
     /// Handles the payload of one invocation.
     pub async fn run(&self, payload: &str) -> Outcome {
         let delivery = delivery::decode(payload, &self.trail_buckets);
-        let mut outcome = Outcome { payload: delivery.problems, ..Outcome::default() };
-        outcome.counters.skipped = delivery.skipped;
-        let mut triage = Triage::default();
-        for object in &delivery.objects {
-            self.read(object, &mut triage, &mut outcome).await;
-        }
+        let gathered = RefCell::new(Gathered::default());
+        gathered.borrow_mut().outcome.counters.skipped = delivery.skipped;
+        stream::iter(&delivery.objects)
+            .for_each_concurrent(self.object_concurrency, |object| self.read(object, &gathered))
+            .await;
+        self.publish(&gathered).await;
+        let Gathered { triage, mut outcome } = gathered.into_inner();
         outcome.counters.repeated = triage.repeated();
-        outcome.counters.payload_problems = outcome.payload.len() as u64;
-        outcome.publish(&self.sink, &mut triage).await;
+        outcome.counters.payload_problems = delivery.problems.len() as u64;
+        outcome.payload = delivery.problems;
+        outcome.objects.sort_by_key(|failure| delivery.objects.iter().position(|it| *it == failure.object));
         outcome.failed_messages = delivery.messages.map(|messages| outcome.failed(messages, &delivery.objects));
         outcome
     }
 
     /// Reads an object to its end, and gives what is found in it to triage.
-    async fn read(&self, object: &LogObject, triage: &mut Triage, outcome: &mut Outcome) {
-        let mut reading = Reading {
-            detector: &self.detector,
-            suppress: &self.suppress,
-            name: object.to_string().into(),
-            triage,
-            outcome,
-            unreadable: Vec::new(),
-            count: 0,
-        };
-        let end = self.read_entries(object, &mut reading).await.err();
+    async fn read(&self, object: &LogObject, gathered: &RefCell<Gathered>) {
+        let mut reading = Reading { pipeline: self, name: object.to_string().into(), unreadable: Vec::new(), count: 0 };
+        let end = self.read_entries(object, &mut reading, gathered).await.err();
         let Reading { unreadable, count, .. } = reading;
+        let Gathered { outcome, .. } = &mut *gathered.borrow_mut();
         outcome.counters.objects += 1;
         if end.is_none() && count == 0 {
             outcome.counters.objects_read += 1;
@@ -97,73 +97,97 @@ impl<S: ObjectSource, A: AlertSink> Pipeline<S, A> {
         }
     }
 
-    async fn read_entries(&self, object: &LogObject, reading: &mut Reading<'_>) -> Result<(), ReadError> {
+    async fn read_entries(
+        &self,
+        object: &LogObject,
+        reading: &mut Reading<'_, S, A>,
+        gathered: &RefCell<Gathered>,
+    ) -> Result<(), ReadError> {
         let mut body = self.source.open(object).await?;
         let mut reader = RecordReader::new(self.limits);
         let mut read = async || {
             while let Some(chunk) = body.next_chunk().await? {
-                reader.push(&chunk, |entry| reading.examine(entry))?;
-                if reading.triage.is_full() {
-                    reading.outcome.publish(&self.sink, reading.triage).await;
+                reader.push(&chunk, |entry| reading.examine(entry, &mut gathered.borrow_mut()))?;
+                if gathered.borrow().triage.is_full() {
+                    self.publish(gathered).await;
                 }
             }
             Ok(reader.finish()?)
         };
         let end = read().await;
-        reading.outcome.counters.inflated_bytes += reader.inflated_bytes();
+        gathered.borrow_mut().outcome.counters.inflated_bytes += reader.inflated_bytes();
         end
+    }
+
+    /// Publishes what triage holds, and notes what became of it.
+    async fn publish(&self, gathered: &RefCell<Gathered>) {
+        let incidents = gathered.borrow_mut().triage.take_incidents();
+        let messages: Vec<_> = incidents.iter().map(|incident| Alert::of(incident).message()).collect();
+        let alerts = messages.len() as u64;
+        let published = publish::publish(&self.sink, messages).await;
+        let Gathered { outcome, .. } = &mut *gathered.borrow_mut();
+        outcome.counters.alerts += alerts;
+        outcome.counters.alerts_published += published.confirmed;
+        outcome.counters.alerts_failed += published.failures.len() as u64;
+        outcome.alerts.extend(published.failures);
     }
 }
 
+/// What the objects of an invocation come to. Objects are read at the same time, but on one thread, and none keeps this
+/// across a wait.
+#[derive(Debug, Default)]
+struct Gathered {
+    triage: Triage,
+    outcome: Outcome,
+}
+
 /// An object while it is read.
-struct Reading<'a> {
-    detector: &'a Detector,
-    suppress: &'a [SuppressRule],
+struct Reading<'a, S, A> {
+    pipeline: &'a Pipeline<S, A>,
     name: Arc<str>,
-    triage: &'a mut Triage,
-    outcome: &'a mut Outcome,
     unreadable: Vec<UnreadableRecord>,
     count: u64,
 }
 
-impl Reading<'_> {
-    fn examine(&mut self, entry: Entry<'_>) {
-        self.outcome.counters.records += 1;
+impl<S, A> Reading<'_, S, A> {
+    fn examine(&mut self, entry: Entry<'_>, gathered: &mut Gathered) {
+        let counters = &mut gathered.outcome.counters;
+        counters.records += 1;
         let (offset, bytes) = match entry {
             Entry::Record { offset, bytes } => (offset, bytes),
-            Entry::Unreadable { offset, error } => return self.unreadable(offset, error.into()),
+            Entry::Unreadable { offset, error } => return self.unreadable(offset, error.into(), counters),
         };
-        match self.detector.examine(bytes, &self.name) {
+        match self.pipeline.detector.examine(bytes, &self.name) {
             Ok(examined) => {
-                self.outcome.counters.records_selected += u64::from(examined.selected);
-                self.outcome.counters.records_passed_over += u64::from(!examined.selected);
-                examined.findings.into_iter().for_each(|finding| self.take(finding, bytes));
+                counters.records_selected += u64::from(examined.selected);
+                counters.records_passed_over += u64::from(!examined.selected);
+                examined.findings.into_iter().for_each(|finding| self.take(finding, bytes, gathered));
             }
-            Err(error) => self.unreadable(offset, error.into()),
+            Err(error) => self.unreadable(offset, error.into(), counters),
         }
     }
 
     /// Counts a finding, and hands it on unless a rule suppresses it.
-    fn take(&mut self, finding: Finding, record: &[u8]) {
-        let counters = &mut self.outcome.counters;
-        counters.findings += 1;
+    fn take(&self, finding: Finding, record: &[u8], gathered: &mut Gathered) {
+        let Gathered { triage, outcome } = gathered;
+        outcome.counters.findings += 1;
         *match finding.kind {
-            FindingKind::EsmDisabled(_) => &mut counters.disabled_mappings,
-            FindingKind::EsmChanged(_) => &mut counters.changed_mappings,
-            FindingKind::AccessDenied(_) => &mut counters.denials,
-            FindingKind::Watched(_) => &mut counters.watched_events,
+            FindingKind::EsmDisabled(_) => &mut outcome.counters.disabled_mappings,
+            FindingKind::EsmChanged(_) => &mut outcome.counters.changed_mappings,
+            FindingKind::AccessDenied(_) => &mut outcome.counters.denials,
+            FindingKind::Watched(_) => &mut outcome.counters.watched_events,
         } += 1;
-        match suppressing_rule(self.suppress, &finding, record) {
+        match suppressing_rule(&self.pipeline.suppress, &finding, record) {
             Some(rule) => {
-                counters.suppressed += 1;
-                *self.outcome.suppressed.entry(rule.name.clone()).or_default() += 1;
+                outcome.counters.suppressed += 1;
+                *outcome.suppressed.entry(rule.name.clone()).or_default() += 1;
             }
-            None => self.triage.add(finding),
+            None => triage.add(finding),
         }
     }
 
-    fn unreadable(&mut self, offset: u64, source: UnreadableError) {
-        self.outcome.counters.records_unreadable += 1;
+    fn unreadable(&mut self, offset: u64, source: UnreadableError, counters: &mut Counters) {
+        counters.records_unreadable += 1;
         self.count += 1;
         if self.unreadable.len() < NAMED_RECORDS {
             self.unreadable.push(UnreadableRecord { offset, source });
@@ -172,16 +196,6 @@ impl Reading<'_> {
 }
 
 impl Outcome {
-    /// Publishes what triage holds, and notes what became of it.
-    async fn publish(&mut self, sink: &impl AlertSink, triage: &mut Triage) {
-        let messages: Vec<_> = triage.take_incidents().iter().map(|incident| Alert::of(incident).message()).collect();
-        self.counters.alerts += messages.len() as u64;
-        let published = publish::publish(sink, messages).await;
-        self.counters.alerts_published += published.confirmed;
-        self.counters.alerts_failed += published.failures.len() as u64;
-        self.alerts.extend(published.failures);
-    }
-
     /// The IDs of those messages that a failure concerns. An alert cannot be traced to a message: if one is not
     /// published, all of them fail.
     fn failed(&self, messages: Vec<QueueMessage>, objects: &[LogObject]) -> Vec<String> {

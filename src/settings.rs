@@ -22,13 +22,18 @@ pub const ENV_AUTHENTICATION_FAILURES: &str = "AUTHENTICATION_FAILURES";
 pub const ENV_RULES: &str = "RULES";
 /// The object that holds the rules.
 pub const ENV_RULES_URI: &str = "RULES_URI";
+/// Objects that are read at the same time.
+pub const ENV_OBJECT_CONCURRENCY: &str = "OBJECT_CONCURRENCY";
 /// Bytes that a record may have.
 pub const ENV_MAX_RECORD_BYTES: &str = "MAX_RECORD_BYTES";
 /// Inflated bytes that an object may have.
 pub const ENV_MAX_OBJECT_BYTES: &str = "MAX_OBJECT_BYTES";
 
+/// Enough to hide the wait for S3 behind the reading of other objects.
+const DEFAULT_CONCURRENCY: usize = 8;
+
 /// All settings, with their default and meaning, as the README lists them.
-pub const ALL: [(&str, &str, &str); 9] = [
+pub const ALL: [(&str, &str, &str); 10] = [
     (ENV_ALERT_TOPIC_ARN, "required", "topic that alerts are published to"),
     (ENV_TRAIL_BUCKETS, "required", "buckets that may be read, comma-separated"),
     (
@@ -40,6 +45,7 @@ pub const ALL: [(&str, &str, &str); 9] = [
     (ENV_AUTHENTICATION_FAILURES, "`off`", "`on`: alert on calls with expired or invalid credentials"),
     (ENV_RULES, "none", "watch rules and suppressions as JSON; Lambda allows 4 KB of variables in all"),
     (ENV_RULES_URI, "none", "the same from an object, `s3://bucket/key`, read when the function starts"),
+    (ENV_OBJECT_CONCURRENCY, "8", "objects of an invocation that are read at the same time, 1 to 64"),
     (ENV_MAX_RECORD_BYTES, "4194304", "a longer record fails its object, 1 KiB to 64 MiB"),
     (ENV_MAX_OBJECT_BYTES, "4294967296", "inflated; a longer object fails, from 1 MiB"),
 ];
@@ -59,6 +65,8 @@ pub struct Settings {
     pub authentication_failures: bool,
     /// The user's own rules.
     pub rules: RulesSetting,
+    /// Objects that are read at the same time.
+    pub object_concurrency: usize,
     /// Bounds of what is read of one object.
     pub limits: Limits,
 }
@@ -118,6 +126,9 @@ impl Settings {
             esm_changes: read.optional(ENV_ESM_CHANGES, switch).unwrap_or_default(),
             authentication_failures: read.optional(ENV_AUTHENTICATION_FAILURES, switch).unwrap_or_default(),
             rules: read.rules(),
+            object_concurrency: read
+                .optional(ENV_OBJECT_CONCURRENCY, |text| number(text, 1, 64))
+                .map_or(DEFAULT_CONCURRENCY, |number| number as usize),
             limits: Limits {
                 record_bytes: read
                     .optional(ENV_MAX_RECORD_BYTES, |text| number(text, 1 << 10, 64 << 20))
@@ -243,11 +254,13 @@ mod tests {
             (ENV_ESM_CHANGES, "on"),
             (ENV_AUTHENTICATION_FAILURES, "on"),
             (ENV_RULES_URI, "s3://bucket/a/b.json"),
+            (ENV_OBJECT_CONCURRENCY, "64"),
             (ENV_MAX_RECORD_BYTES, "1024"),
             (ENV_MAX_OBJECT_BYTES, "1048576"),
         ])
         .expect("settings");
         assert_eq!(settings.trail_buckets, ["trail-a", "trail.b"]);
+        assert_eq!(settings.object_concurrency, 64);
         assert!(settings.esm_changes && settings.authentication_failures);
         assert_eq!(settings.rules, RulesSetting::Object(LogObject::new("bucket", "a/b.json")));
         assert!(settings.event_sources.selects("sqs.amazonaws.com"));
@@ -267,6 +280,7 @@ mod tests {
             (ENV_AUTHENTICATION_FAILURES, "ON"),
             (ENV_RULES, r#"{"watch":[{"name":"w"}]}"#),
             (ENV_RULES_URI, "https://bucket/key"),
+            (ENV_OBJECT_CONCURRENCY, "65"),
             (ENV_MAX_RECORD_BYTES, "4 MiB"),
             (ENV_MAX_OBJECT_BYTES, "-1"),
         ])
@@ -283,6 +297,7 @@ mod tests {
         watch[0].severity: required, a text
         watch[0].pattern: required
         RULES_URI: expected s3://bucket/key, found "https://bucket/key"
+        OBJECT_CONCURRENCY: expected a number from 1 to 64, found "65"
         MAX_RECORD_BYTES: expected a number from 1024 to 67108864, found "4 MiB"
         MAX_OBJECT_BYTES: expected a number from 1048576 to 18446744073709551615, found "-1"
         "#);

@@ -147,12 +147,15 @@ impl Triage {
         self.bytes > FULL
     }
 
-    /// Takes what alerts are to be made of, the most urgent first.
+    /// Takes what alerts are to be made of, the most urgent first, then by time.
     pub fn take_incidents(&mut self) -> Vec<Incident> {
         self.by_fingerprint.clear();
         self.bytes = 0;
         let mut incidents = std::mem::take(&mut self.incidents);
-        incidents.sort_by_key(|incident| std::cmp::Reverse(incident.finding.severity()));
+        incidents.sort_by(|a, b| {
+            let severity = b.finding.severity().cmp(&a.finding.severity());
+            severity.then_with(|| a.first.cmp(&b.first))
+        });
         incidents
     }
 

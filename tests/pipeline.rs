@@ -36,6 +36,7 @@ fn pipeline(objects: impl IntoIterator<Item = (&'static str, Vec<u8>)>) -> Memor
         detector: Detector::default(),
         suppress: Vec::new(),
         limits: Limits::default(),
+        object_concurrency: 8,
         source: bucket,
         sink: MemoryTopic::default(),
     }
@@ -307,7 +308,7 @@ fn siblings_of_a_failed_object_are_alerted() {
     let checksum = broken.len() - 8;
     broken[checksum] ^= 1;
     let bad_record =
-        log_file(&[disabled_mapping(3, "c", "x")]).replace("]}", r#",{"eventSource":"lambda.amazonaws.com",}]}"#);
+        log_file(&[disabled_mapping(99, "c", "x")]).replace("]}", r#",{"eventSource":"lambda.amazonaws.com",}]}"#);
     let bad_record =
         bad_record.replacen(r#"{"Records":["#, r#"{"Records":[{"eventSource":"lambda.amazonaws.com""a"},"#, 1);
     let pipeline = pipeline([
@@ -803,6 +804,25 @@ fn many_causes_are_published_in_parts() {
     pipeline.sink.down.set(true);
     let outcome = run(&pipeline, &payload(&["a"]));
     assert_eq!((outcome.counters.alerts_failed, outcome.failures().count()), (6_001, 11));
+}
+
+#[test]
+fn objects_are_read_at_the_same_time_within_bounds() {
+    let names: Vec<&'static str> = "abcdefghijklmnopqrst".split("").filter(|it| !it.is_empty()).collect();
+    for concurrency in [1, 3, 64] {
+        let mut pipeline = pipeline(names.iter().map(|name| (*name, one_disabled(name))));
+        pipeline.source.chunk = Some(100);
+        pipeline.source.cut.insert(key("q"), 50);
+        pipeline.source.cut.insert(key("c"), 900);
+        pipeline.object_concurrency = concurrency;
+        let outcome = run(&pipeline, &payload(&names));
+        assert_eq!(pipeline.source.most_open.get(), concurrency.min(names.len()));
+        assert_eq!((outcome.counters.objects_read, outcome.counters.objects_failed), (18, 2));
+        let failed: Vec<_> = outcome.objects.iter().map(|it| it.object.key.clone()).collect();
+        assert_eq!(failed, [key("c"), key("q")], "in the order of the payload");
+        assert_eq!(outcome.counters.alerts_published, outcome.counters.disabled_mappings);
+        assert!((18..=20).contains(&outcome.counters.disabled_mappings));
+    }
 }
 
 #[test]

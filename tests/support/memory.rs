@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
 
 use bytes::Bytes;
 use trailwarden::alert::Message;
@@ -19,6 +20,9 @@ pub struct MemoryBucket {
     pub cut: HashMap<String, usize>,
     /// The service cannot be reached.
     pub down: Cell<bool>,
+    open: Rc<Cell<usize>>,
+    /// The most objects that were open at the same time.
+    pub most_open: Cell<usize>,
 }
 
 impl MemoryBucket {
@@ -38,17 +42,28 @@ impl ObjectSource for MemoryBucket {
         let cut = self.cut.get(&object.key).copied();
         let bytes = &bytes[..cut.unwrap_or(bytes.len())];
         let chunks = bytes.chunks(self.chunk.unwrap_or(8_192)).map(Bytes::copy_from_slice).collect();
-        Ok(MemoryBody { chunks, cut: cut.is_some() })
+        self.open.set(self.open.get() + 1);
+        self.most_open.set(self.most_open.get().max(self.open.get()));
+        Ok(MemoryBody { chunks, cut: cut.is_some(), open: Rc::clone(&self.open) })
     }
 }
 
 pub struct MemoryBody {
     chunks: VecDeque<Bytes>,
     cut: bool,
+    open: Rc<Cell<usize>>,
+}
+
+impl Drop for MemoryBody {
+    fn drop(&mut self) {
+        self.open.set(self.open.get() - 1);
+    }
 }
 
 impl ObjectBody for MemoryBody {
     async fn next_chunk(&mut self) -> Result<Option<Bytes>, ServiceError> {
+        // As a network does, it lets others go on.
+        tokio::task::yield_now().await;
         match self.chunks.pop_front() {
             None if self.cut => Err(fault("s3:GetObject", "transfer broke off", false)),
             chunk => Ok(chunk),
