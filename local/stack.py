@@ -62,18 +62,20 @@ def crates_built() -> str:
     return f"{sum(len(os.listdir(folder)) for folder in folders)} crates built"
 
 
-def deploy(emulator: Emulator, template: Path) -> dict[str, str]:
+def deploy(emulator: Emulator, template: Path, name: str = NAME, **parameters: str) -> dict[str, str]:
     """Deploys with `sam deploy`; returns the stack's outputs."""
+    parameters = {"Architecture": architecture(), "CreateTrail": "false", **parameters}
     command = [
-        "sam", "deploy", "--template-file", str(template), "--stack-name", NAME, "--resolve-s3", "--capabilities",
+        "sam", "deploy", "--template-file", str(template), "--stack-name", name, "--resolve-s3", "--capabilities",
         "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar", "--parameter-overrides",
-        f"Architecture={architecture()}", "CreateTrail=false",
+        *(f"{name}={value}" for name, value in parameters.items()),
     ]  # fmt: skip
     run("deploy", command, {**emulator.environment(), **sam_settings()})
-    stacks = emulator.client("cloudformation").describe_stacks(StackName=NAME)["Stacks"]
+    stacks = emulator.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
     outputs = {it["OutputKey"]: it["OutputValue"] for it in stacks[0]["Outputs"]}
     _allow_publish_batch(emulator, outputs)
-    _allow_plain_http(emulator, outputs["TrailBucketName"])
+    if "DeliveryMode" not in parameters:
+        _allow_plain_http(emulator, outputs["TrailBucketName"])
     return outputs
 
 

@@ -24,29 +24,26 @@ use trailwarden::triage::Triage;
 const README: &str = include_str!("../README.md");
 const TEMPLATE: &str = include_str!("../template.yaml");
 
-/// Cells of the table under a heading of the README.
+/// Cells of the table of the README whose first column has this heading.
 fn table(heading: &str) -> Vec<Vec<&'static str>> {
-    let (_, section) = README.split_once(&format!("\n## {heading}\n")).expect("the heading");
-    let section = section.split("\n## ").next().unwrap_or(section);
-    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    let (_, table) =
+        README.split_once(&format!("\n| {heading} | default | meaning |\n|---|---|---|\n")).expect("a table");
+    let rows = table.lines().take_while(|line| line.starts_with('|'));
     rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect()).collect()
 }
 
 #[test]
 fn the_settings_of_the_readme_are_those_of_the_code() {
-    let documented: Vec<_> =
-        table("Settings").into_iter().map(|row| (row[0].trim_matches('`'), row[1], row[2])).collect();
+    let documented: Vec<_> = table("name").into_iter().map(|row| (row[0].trim_matches('`'), row[1], row[2])).collect();
     assert_eq!(documented, settings::ALL);
 }
 
 #[test]
 fn the_template_sets_variables_that_exist() {
     let (_, variables) = TEMPLATE.split_once("        Variables:\n").expect("variables");
-    let names: Vec<_> = variables
-        .lines()
-        .take_while(|line| line.starts_with("          "))
-        .filter_map(|line| line.trim().split(':').next())
-        .collect();
+    let is_name = |line: &&str| line.starts_with("          ") && !line.starts_with("           ");
+    let section = variables.lines().take_while(|line| line.starts_with("          "));
+    let names: Vec<_> = section.filter(is_name).filter_map(|line| line.trim().split(':').next()).collect();
     assert_eq!(names.len(), 6);
     assert!(names.iter().all(|name| settings::ALL.iter().any(|(it, _, _)| it == name)));
 }
@@ -57,8 +54,7 @@ fn the_parameters_of_the_readme_are_those_of_the_template() {
     let (parameters, _) = parameters.split_once("\nConditions:\n").expect("conditions");
     let is_name = |line: &&str| line.starts_with("  ") && !line.starts_with("   ");
     let names: Vec<_> = parameters.lines().filter(is_name).map(|line| line.trim().trim_end_matches(':')).collect();
-    let documented = table("Deploy to AWS");
-    let documented: Vec<_> = documented.iter().map(|row| row[0].trim_matches('`')).take(names.len()).collect();
+    let documented: Vec<_> = table("parameter").iter().map(|row| row[0].trim_matches('`')).collect();
     assert_eq!(documented, names);
 }
 

@@ -29,7 +29,7 @@ class Stack:
     def __init__(self, emulator: Emulator, outputs: dict[str, str]) -> None:
         self.emulator = emulator
         self.outputs = outputs
-        self.alerts_url = stack.subscribe(emulator, outputs)
+        self.alerts_url = stack.subscribe(emulator, outputs, f"subscriber-{uuid.uuid4().hex}")
 
     def put(self, body: bytes, name: str | None = None) -> str:
         key = f"{FOLDER}/{name or uuid.uuid4().hex}.json.gz"

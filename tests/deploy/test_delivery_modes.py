@@ -1,0 +1,78 @@
+"""Each way in which an existing bucket can announce its objects, deployed and used."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from conftest import ACCOUNT, REGION, Stack, disabled_mapping, log_file
+
+from local import stack
+
+
+def existing_bucket(deployed: Stack, mode: str) -> str:
+    name = f"existing-{mode.lower()}"
+    deployed.emulator.client("s3").create_bucket(Bucket=name)
+    return name
+
+
+def topic(deployed: Stack, bucket: str) -> str:
+    """A topic that the bucket may publish to."""
+    sns = deployed.emulator.client("sns")
+    arn: str = sns.create_topic(Name=bucket)["TopicArn"]
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "s3.amazonaws.com"},
+        "Action": "sns:Publish",
+        "Resource": arn,
+        "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    sns.set_topic_attributes(TopicArn=arn, AttributeName="Policy", AttributeValue=policy)
+    return arn
+
+
+def deploy(deployed: Stack, mode: str, bucket: str, **parameters: str) -> Stack:
+    parameters = {"DeliveryMode": mode, "TrailBucketName": bucket, **parameters}
+    outputs = stack.deploy(deployed.emulator, stack.BUILD / "template.yaml", f"trailwarden-{mode.lower()}", **parameters)
+    return Stack(deployed.emulator, outputs)
+
+
+def notify(deployed: Stack, bucket: str, **configuration: Any) -> None:
+    deployed.emulator.client("s3").put_bucket_notification_configuration(
+        Bucket=bucket, NotificationConfiguration=configuration
+    )
+
+
+@pytest.fixture(scope="module", params=["EventBridge", "Sns", "Sqs"])
+def mode(request: pytest.FixtureRequest, deployed: Stack) -> Stack:
+    bucket = existing_bucket(deployed, request.param)
+    created = {"Events": ["s3:ObjectCreated:*"]}
+    if request.param == "EventBridge":
+        notify(deployed, bucket, EventBridgeConfiguration={})
+        return deploy(deployed, "EventBridge", bucket)
+    if request.param == "Sns":
+        arn = topic(deployed, bucket)
+        notify(deployed, bucket, TopicConfigurations=[{"TopicArn": arn, **created}])
+        return deploy(deployed, "Sns", bucket, TrailTopicArn=arn)
+    result = deploy(deployed, "Sqs", bucket)
+    notify(deployed, bucket, QueueConfigurations=[{"QueueArn": result.outputs["TrailQueueArn"], **created}])
+    return result
+
+
+def test_alerts_arrive_and_a_poisoned_object_ends_in_the_dead_letter_queue(mode: Stack) -> None:
+    # The queue tries a message five times, each time after its visibility timeout.
+    name = mode.outputs["TrailQueueArn"].rsplit(":", 1)[-1]
+    sqs = mode.emulator.client("sqs")
+    url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "2"})
+    mode.put(b"not a log file", "poisoned a+b")
+    for function in ["orders", "returns"]:
+        mode.put(log_file(disabled_mapping(function)), f"{function} a+b")
+    subjects = sorted(alert["Subject"] for alert in mode.alerts(2))
+    assert subjects == [f"Stopped: {name} AUTHORIZATION_ERROR {ACCOUNT} {REGION}" for name in ["orders", "returns"]]
+    letters = stack.receive(mode.emulator, mode.outputs["TrailDeadLetterQueueUrl"], 120)
+    assert [("poisoned" in json.dumps(letter)) for _, letter in letters] == [True]
+    assert mode.alerts(1, seconds=2) == []
+    assert mode.failures(seconds=1) == []
