@@ -16,13 +16,16 @@ pub use sns::AlertTopic;
 
 use crate::ports::ServiceError;
 
+/// How long a call may take, with its retries.
+pub(crate) const OPERATION_TIMEOUT: Duration = Duration::from_secs(40);
+
 /// Credentials, Region and endpoints from the environment, with bounds on how long a call may take.
 /// The SDK retries what is worth it.
 pub async fn configuration() -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(3))
         .read_timeout(Duration::from_secs(10))
-        .operation_timeout(Duration::from_secs(40))
+        .operation_timeout(OPERATION_TIMEOUT)
         .build();
     aws_config::defaults(BehaviorVersion::latest())
         .timeout_config(timeouts)

@@ -1,16 +1,20 @@
 //! The Lambda runtime around the pipeline.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use crate::aws::OPERATION_TIMEOUT;
 use crate::pipeline::{Outcome, Pipeline};
 use crate::ports::{AlertSink, ObjectBody, ObjectSource};
 use crate::rules::Rules;
 use crate::settings::RulesSetting;
 
+/// The longest that Lambda lets a function run. It stands for a deadline that was over before the invocation began:
+/// runtimes for local use send such.
+const LONGEST: Duration = Duration::from_mins(15);
 /// Bytes of an error message. The on-failure queue takes 256 KiB, and holds the payload as well.
 const MAX_ERROR_BYTES: usize = 64 * 1024;
 /// Bytes that an object with rules may have.
@@ -49,9 +53,16 @@ async fn handle<S: ObjectSource, A: AlertSink>(
     pipeline: &Pipeline<S, A>,
     event: LambdaEvent<Box<RawValue>>,
 ) -> Result<Value, Diagnostic> {
-    let outcome = pipeline.run(event.payload.get()).await;
+    let remaining = event.context.deadline().duration_since(SystemTime::now()).unwrap_or(LONGEST);
+    let time_up = tokio::time::sleep(remaining.saturating_sub(reserve(remaining)));
+    let outcome = pipeline.run(event.payload.get(), time_up).await;
     report(&outcome, &event.context.env_config.function_name);
     answer(&outcome)
+}
+
+/// The end of an invocation's time that is kept for publishing: a third, but no more than a call may take.
+fn reserve(remaining: Duration) -> Duration {
+    (remaining / 3).min(OPERATION_TIMEOUT)
 }
 
 /// Writes the counts to the log. What failed is the answer, which the runtime logs.

@@ -8,8 +8,10 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 
+use futures_util::future::{self, Either, FutureExt as _, Shared};
 use futures_util::stream::{self, StreamExt as _};
 
 use crate::alert::Alert;
@@ -64,13 +66,15 @@ pub struct Outcome {
 }
 
 impl<S: ObjectSource, A: AlertSink> Pipeline<S, A> {
-    /// Handles the payload of one invocation.
-    pub async fn run(&self, payload: &str) -> Outcome {
+    /// Handles the payload of one invocation. When `time_up` comes, reading ends: what was found is published, and the
+    /// objects that were not read to their end fail.
+    pub async fn run(&self, payload: &str, time_up: impl Future<Output = ()>) -> Outcome {
+        let time_up = time_up.shared();
         let delivery = delivery::decode(payload, &self.trail_buckets);
         let gathered = RefCell::new(Gathered::default());
         gathered.borrow_mut().outcome.counters.skipped = delivery.skipped;
         stream::iter(&delivery.objects)
-            .for_each_concurrent(self.object_concurrency, |object| self.read(object, &gathered))
+            .for_each_concurrent(self.object_concurrency, |object| self.read(object, &gathered, &time_up))
             .await;
         self.publish(&gathered).await;
         let Gathered { triage, mut outcome } = gathered.into_inner();
@@ -83,9 +87,14 @@ impl<S: ObjectSource, A: AlertSink> Pipeline<S, A> {
     }
 
     /// Reads an object to its end, and gives what is found in it to triage.
-    async fn read(&self, object: &LogObject, gathered: &RefCell<Gathered>) {
+    async fn read<T: Future<Output = ()>>(
+        &self,
+        object: &LogObject,
+        gathered: &RefCell<Gathered>,
+        time_up: &Shared<T>,
+    ) {
         let mut reading = Reading { pipeline: self, name: object.to_string().into(), unreadable: Vec::new(), count: 0 };
-        let end = self.read_entries(object, &mut reading, gathered).await.err();
+        let end = self.read_entries(object, &mut reading, gathered, time_up).await.err();
         let Reading { unreadable, count, .. } = reading;
         let Gathered { outcome, .. } = &mut *gathered.borrow_mut();
         outcome.counters.objects += 1;
@@ -97,16 +106,17 @@ impl<S: ObjectSource, A: AlertSink> Pipeline<S, A> {
         }
     }
 
-    async fn read_entries(
+    async fn read_entries<T: Future<Output = ()>>(
         &self,
         object: &LogObject,
         reading: &mut Reading<'_, S, A>,
         gathered: &RefCell<Gathered>,
+        time_up: &Shared<T>,
     ) -> Result<(), ReadError> {
-        let mut body = self.source.open(object).await?;
+        let mut body = before(time_up, self.source.open(object)).await?;
         let mut reader = RecordReader::new(self.limits);
         let mut read = async || {
-            while let Some(chunk) = body.next_chunk().await? {
+            while let Some(chunk) = before(time_up, body.next_chunk()).await? {
                 reader.push(&chunk, |entry| reading.examine(entry, &mut gathered.borrow_mut()))?;
                 if gathered.borrow().triage.is_full() {
                     self.publish(gathered).await;
@@ -130,6 +140,17 @@ impl<S: ObjectSource, A: AlertSink> Pipeline<S, A> {
         outcome.counters.alerts_published += published.confirmed;
         outcome.counters.alerts_failed += published.failures.len() as u64;
         outcome.alerts.extend(published.failures);
+    }
+}
+
+/// Waits for a service, but not beyond the time. Only such waits end early: what is being published is not cut off.
+async fn before<V>(
+    time_up: &Shared<impl Future<Output = ()>>,
+    call: impl Future<Output = Result<V, ServiceError>>,
+) -> Result<V, ReadError> {
+    match future::select(pin!(call), time_up.clone()).await {
+        Either::Left((result, _)) => Ok(result?),
+        Either::Right(((), _)) => Err(ReadError::OutOfTime),
     }
 }
 
@@ -263,6 +284,9 @@ pub enum ReadError {
     /// The object could not be had, or not all of it.
     #[error(transparent)]
     Source(#[from] ServiceError),
+    /// The time of the invocation was up.
+    #[error("out of time: the invocation ended before the object was read")]
+    OutOfTime,
     /// Its bytes are not a log file.
     #[error(transparent)]
     Trail(#[from] TrailError),

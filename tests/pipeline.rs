@@ -52,7 +52,7 @@ fn payload(names: &[&str]) -> String {
 
 #[tokio::main(flavor = "current_thread")]
 async fn run(pipeline: &Memory, payload: &str) -> Outcome {
-    let outcome = pipeline.run(payload).await;
+    let outcome = pipeline.run(payload, std::future::pending()).await;
     reconcile(&outcome);
     outcome
 }
@@ -823,6 +823,23 @@ fn objects_are_read_at_the_same_time_within_bounds() {
         assert_eq!(outcome.counters.alerts_published, outcome.counters.disabled_mappings);
         assert!((18..=20).contains(&outcome.counters.disabled_mappings));
     }
+}
+
+/// A body that stalls is given up when the time is up; what came before it is published.
+#[tokio::test]
+async fn with_time_running_out_what_was_found_is_published() {
+    let mut pipeline =
+        pipeline([("a", one_disabled("a")), ("b", gzip_stored(log_file(&vec![disabled_mapping(2, "b", "x"); 9])))]);
+    pipeline.source.chunk = Some(1_000);
+    pipeline.source.stall.insert(key("b"), 3);
+    let time_up = tokio::time::sleep(std::time::Duration::from_millis(50));
+    let outcome = pipeline.run(&payload(&["b", "a", "a"]), time_up).await;
+    reconcile(&outcome);
+    assert_eq!(outcome.error_type(), Some("ObjectUnreadable"));
+    assert!(failures(&outcome).ends_with("_b.json.gz; out of time: the invocation ended before the object was read"));
+    assert_eq!(subjects(&pipeline).len(), 2, "one of each object");
+    let outcome = pipeline.run(&payload(&["a", "b"]), std::future::ready(())).await;
+    assert_eq!((outcome.counters.objects_failed, outcome.counters.alerts), (2, 0), "no time at all");
 }
 
 #[test]

@@ -18,6 +18,8 @@ pub struct MemoryBucket {
     pub chunk: Option<usize>,
     /// Keys whose transfer breaks off behind so many bytes.
     pub cut: HashMap<String, usize>,
+    /// Keys whose transfer stalls behind so many chunks.
+    pub stall: HashMap<String, usize>,
     /// The service cannot be reached.
     pub down: Cell<bool>,
     open: Rc<Cell<usize>>,
@@ -44,13 +46,20 @@ impl ObjectSource for MemoryBucket {
         let chunks = bytes.chunks(self.chunk.unwrap_or(8_192)).map(Bytes::copy_from_slice).collect();
         self.open.set(self.open.get() + 1);
         self.most_open.set(self.most_open.get().max(self.open.get()));
-        Ok(MemoryBody { chunks, cut: cut.is_some(), open: Rc::clone(&self.open) })
+        Ok(MemoryBody {
+            chunks,
+            cut: cut.is_some(),
+            left: self.stall.get(&object.key).copied(),
+            open: Rc::clone(&self.open),
+        })
     }
 }
 
 pub struct MemoryBody {
     chunks: VecDeque<Bytes>,
     cut: bool,
+    /// Chunks until it stalls.
+    left: Option<usize>,
     open: Rc<Cell<usize>>,
 }
 
@@ -64,6 +73,11 @@ impl ObjectBody for MemoryBody {
     async fn next_chunk(&mut self) -> Result<Option<Bytes>, ServiceError> {
         // As a network does, it lets others go on.
         tokio::task::yield_now().await;
+        match &mut self.left {
+            Some(0) => std::future::pending().await,
+            Some(left) => *left -= 1,
+            None => {}
+        }
         match self.chunks.pop_front() {
             None if self.cut => Err(fault("s3:GetObject", "transfer broke off", false)),
             chunk => Ok(chunk),
