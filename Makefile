@@ -31,7 +31,7 @@ check: $(TOOLS) ## Run the gate: format, lints, docs, the core without I/O, the 
 	@cargo clippy --quiet --all-targets --features cli -- -D warnings
 	@cargo clippy --quiet --no-default-features --lib -- -D warnings
 	@cargo clippy --quiet --no-default-features --features cli --bin trailscan -- -D warnings
-	@! cargo tree --quiet --edges normal --no-default-features --prefix none | grep -E '^(aws-|tokio|lambda|hyper|http)'
+	@tree=$$(cargo tree --quiet --edges normal --no-default-features --prefix none); ! grep -E '^(aws-|tokio|lambda|hyper|http)' <<< "$$tree"
 	@RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --document-private-items
 	@AWS_DEFAULT_REGION=us-east-1 sam validate --lint
 	@cfn-lint template.yaml
