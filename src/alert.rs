@@ -1,28 +1,41 @@
 //! From an incident to what a person reads.
 //!
 //! An [`Alert`] holds what is said, in parts: what happened, where and when, why, what to do next,
-//! and the details. The formats only arrange these parts. All texts of a record are neutralised
-//! when they become part of an alert: see [`sanitize`].
+//! and the details. The formats only arrange these parts: [`text()`] for mail, [`chat()`] for
+//! Amazon Q Developer in chat applications, [`json()`] for machines. All texts of a record are
+//! neutralised when they become part of an alert: see [`sanitize`].
+//!
+//! A message is within the limits of SNS by construction: every value is cut at a number of
+//! characters, every list at ten values, and what was cut is said.
 
 mod access_denied;
+mod chat;
 mod esm_changed;
 mod esm_disabled;
+mod json;
 mod next_steps;
 mod text;
 mod watched;
 
 pub mod sanitize;
 
+pub use chat::chat;
+pub use json::json;
 pub use next_steps::Step;
 pub use text::text;
 
 use crate::detect::FindingKind;
 use crate::rules::Severity;
-use crate::triage::{Incident, Tally};
+use crate::triage::{Incident, Tally, next_step, step};
+
+/// Characters of the value of an attribute.
+const ATTRIBUTE: usize = 256;
 
 /// What is said about an incident.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Alert {
+pub struct Alert<'a> {
+    /// What it is about.
+    pub incident: &'a Incident,
     /// How urgent it is.
     pub severity: Severity,
     /// Printable ASCII, at most 99 characters.
@@ -41,6 +54,17 @@ pub struct Alert {
     pub attributes: Vec<Attribute>,
 }
 
+/// How a message is written. A subscriber of one cannot read another, so that each has its own topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Text for people.
+    Text,
+    /// A custom notification of Amazon Q Developer in chat applications.
+    Chat,
+    /// Flat JSON for machines.
+    Json,
+}
+
 /// A message attribute of SNS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attribute {
@@ -51,7 +75,7 @@ pub struct Attribute {
 }
 
 /// What is sent to a topic.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Message {
     /// Subject of the mail.
     pub subject: String,
@@ -59,24 +83,60 @@ pub struct Message {
     pub body: String,
     /// What subscriptions filter on.
     pub attributes: Vec<Attribute>,
+    /// In a FIFO topic, messages of a group stay in their order: the account.
+    pub group_id: String,
+    /// In a FIFO topic, a message with the ID of an earlier one is dropped.
+    pub deduplication_id: String,
 }
 
-impl Alert {
+impl<'a> Alert<'a> {
     /// The alert about an incident.
     #[must_use]
-    pub fn of(incident: &Incident) -> Self {
-        match &incident.finding.kind {
+    pub fn of(incident: &'a Incident) -> Self {
+        let mut alert = match &incident.finding.kind {
             FindingKind::EsmDisabled(esm) => esm_disabled::alert(incident, esm),
             FindingKind::EsmChanged(esm) => esm_changed::alert(incident, esm),
             FindingKind::AccessDenied(denied) => access_denied::alert(incident, denied),
             FindingKind::Watched(watched) => watched::alert(incident, watched),
+        };
+        if incident.is_test {
+            alert.subject = sanitize::subject(&format!("[Test] {}", alert.subject));
+            alert.headline = format!("This is a test, nothing has happened. {}", alert.headline);
+        }
+        alert
+    }
+
+    /// An alert about an incident with its parts, of which those that differ are given.
+    fn with(incident: &'a Incident, subject: String, headline: String, error_code: Option<&str>) -> Self {
+        Self {
+            incident,
+            severity: incident.finding.severity(),
+            subject,
+            headline,
+            situation: Vec::new(),
+            why: Vec::new(),
+            next_steps: Vec::new(),
+            details: Vec::new(),
+            attributes: attributes_of(incident, error_code),
         }
     }
 
-    /// The message for people.
+    /// The message in a format.
     #[must_use]
-    pub fn message(&self) -> Message {
-        Message { subject: self.subject.clone(), body: text(self), attributes: self.attributes.clone() }
+    pub fn message(&self, format: Format) -> Message {
+        let account = self.attributes.iter().find(|it| it.name == "account").and_then(|it| it.values.first());
+        let is_id = |text: &&String| text.len() <= 128 && text.bytes().all(|b| b.is_ascii_alphanumeric());
+        Message {
+            subject: self.subject.clone(),
+            body: match format {
+                Format::Text => text(self),
+                Format::Chat => chat(self),
+                Format::Json => json(self),
+            },
+            attributes: self.attributes.clone(),
+            group_id: account.filter(is_id).map_or("unknown", String::as_str).to_owned(),
+            deduplication_id: format!("{}-{}", self.incident.case, step(self.incident.total)),
+        }
     }
 }
 
@@ -97,8 +157,9 @@ impl Message {
 fn attributes_of(incident: &Incident, error_code: Option<&str>) -> Vec<Attribute> {
     let finding = &incident.finding;
     let event = &finding.event;
-    let one = |value: Option<&str>| value.map(sanitize::name).into_iter().collect::<Vec<_>>();
-    let many = |tally: &Tally| tally.kept().iter().map(|value| sanitize::name(value)).collect::<Vec<_>>();
+    let exact = |value: &str| sanitize::exact(value, ATTRIBUTE).0;
+    let one = |value: Option<&str>| value.map(exact).into_iter().collect::<Vec<_>>();
+    let many = |tally: &Tally| tally.kept().iter().map(|value| exact(value)).collect::<Vec<_>>();
     let mut attributes = vec![
         Attribute { name: "alert_type", values: one(Some(finding.alert_type())) },
         Attribute { name: "severity", values: one(Some(finding.severity().as_str())) },
@@ -125,22 +186,31 @@ fn subject(incident: &Incident, word: &str, parts: &[(&str, usize)]) -> String {
         [] => "?",
         _ => "several Regions",
     };
-    let times = if incident.count > 1 { format!(" x{}", incident.count) } else { String::new() };
+    let times = if incident.total > 1 { format!(" x{}", incident.total) } else { String::new() };
     let parts = parts.iter().map(|(part, width)| sanitize::short(part, *width)).collect::<Vec<_>>().join(" ");
     sanitize::subject(&format!("{word}: {parts}{times} {account} {region}"))
 }
 
-/// How often, when and where.
-fn how_often(incident: &Incident) -> String {
+/// How often, when and where; and when there will be another alert.
+fn how_often(incident: &Incident) -> Vec<String> {
     let regions = list(&incident.regions);
     let region = Some(regions.as_str()).filter(|it| !it.is_empty());
     let place = place(region, incident.finding.event.account.as_deref());
     let (first, last) = (time(incident.first.as_deref()), time(incident.last.as_deref()));
-    match incident.count {
-        1 => format!("Once, at {first}, in {place}."),
-        count if first == last => format!("{count} times, at {first}, in {place}."),
-        count => format!("{count} times, from {first} to {last}, in {place}."),
+    let period = if first == last { format!("at {first}") } else { format!("from {first} to {last}") };
+    let mut lines = vec![match (incident.count, incident.window) {
+        (count, Some(window)) if count < incident.total => {
+            let start = time(Some(&window.start().to_string()));
+            format!("{} times since {start}; the latest {count} {period}, in {place}.", incident.total)
+        }
+        (1, _) => format!("Once, {period}, in {place}."),
+        (count, _) => format!("{count} times, {period}, in {place}."),
+    }];
+    if let Some(window) = incident.window.filter(|_| incident.is_group()) {
+        let end = time(Some(&window.end().to_string()));
+        lines.push(format!("The next alert about it comes at {} times, or after {end}.", next_step(incident.total)));
     }
+    lines
 }
 
 /// The function, or how many there are.

@@ -1,37 +1,77 @@
 //! The ports over the AWS SDK.
+//!
+//! How long a call may take and how often it is tried is set here for all of them: within bounds that suit a service in
+//! the same Region, and never beyond the [`Deadline`] of the invocation.
 
+mod dynamodb;
 mod s3;
 mod sns;
 
+use std::cell::Cell;
 use std::error::Error;
+use std::rc::Rc;
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use tokio::time::Instant;
 
+pub use dynamodb::LedgerTable;
 pub use s3::TrailBuckets;
 pub use sns::AlertTopic;
 
-use crate::ports::ServiceError;
+use crate::ports::{Fault, ServiceError};
 
 /// How long a call may take, with its retries.
 pub(crate) const OPERATION_TIMEOUT: Duration = Duration::from_secs(40);
+/// How long a call may take to connect, and then to answer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long no byte of a body may come.
+const STALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a call is tried if the service has a fault of its own, or cannot be reached.
+const ATTEMPTS: u32 = 3;
 
 /// Credentials, Region and endpoints from the environment, with bounds on how long a call may take.
 /// The SDK retries what is worth it.
 pub async fn configuration() -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(3))
-        .read_timeout(Duration::from_secs(10))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
         .operation_timeout(OPERATION_TIMEOUT)
         .build();
     aws_config::defaults(BehaviorVersion::latest())
         .timeout_config(timeouts)
-        .retry_config(RetryConfig::standard().with_max_attempts(3))
+        .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(STALL_TIMEOUT).build())
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
         .load()
         .await
+}
+
+/// When the invocation must be over. The clients share it; it is set anew for each invocation.
+#[derive(Debug, Default, Clone)]
+pub struct Deadline(Rc<Cell<Option<Instant>>>);
+
+impl Deadline {
+    /// No call goes on beyond this.
+    pub fn set(&self, at: Instant) {
+        self.0.set(Some(at));
+    }
+
+    /// Waits for a call until the deadline.
+    async fn hold<V>(&self, operation: &'static str, call: impl Future<Output = V>) -> Result<V, ServiceError> {
+        match self.0.get() {
+            None => Ok(call.await),
+            Some(at) => tokio::time::timeout_at(at, call)
+                .await
+                .map_err(|_| ServiceError::new(operation, Fault::OutOfTime, "out of time")),
+        }
+    }
 }
 
 /// The Region of an ARN.
@@ -40,23 +80,34 @@ fn region_of(arn: &str) -> Option<Region> {
 }
 
 /// The error of a call, without headers and bodies.
-fn service_error<E>(operation: &'static str, error: &E) -> ServiceError
+fn service_error<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> ServiceError
 where
     E: Error + ProvideErrorMetadata + 'static,
 {
-    match (error.code(), error.message()) {
-        (Some(code), message) => ServiceError {
-            operation,
-            code: code.to_owned(),
-            retryable: false,
-            source: message.map(|message| message.to_owned().into()),
-        },
-        (None, _) => ServiceError {
-            operation,
-            code: "request failed".to_owned(),
-            retryable: false,
-            source: Some(chain(error).into()),
-        },
+    let status = error.raw_response().map(|response| response.status().as_u16());
+    match error.code() {
+        Some(code) => {
+            ServiceError::new(operation, fault(code, status), code).with_source(error.message().map(str::to_owned))
+        }
+        None => {
+            let fault = status.map_or(Fault::Unavailable, |status| fault("", Some(status)));
+            ServiceError::new(operation, fault, "request failed").with_source(Some(chain(error)))
+        }
+    }
+}
+
+/// What an error code, or else the status of the response, says about what mends it.
+fn fault(code: &str, status: Option<u16>) -> Fault {
+    match (code, status) {
+        ("NoSuchKey" | "NoSuchVersion" | "NoSuchBucket" | "NotFound", _) => Fault::Missing,
+        // 403, as a denial, but of the state of the object.
+        ("InvalidObjectState", _) => Fault::Archived,
+        ("SlowDown" | "ThrottlingException" | "Throttling" | "RequestTimeout", _) => Fault::Unavailable,
+        (_, Some(429 | 500..)) => Fault::Unavailable,
+        (code, _) if code.starts_with("KMS") || code.contains("AccessDenied") => Fault::Denied,
+        (_, Some(403)) => Fault::Denied,
+        (_, Some(404)) => Fault::Missing,
+        _ => Fault::Other,
     }
 }
 

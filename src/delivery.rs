@@ -1,4 +1,4 @@
-//! From the payload of an invocation to the log objects it announces.
+//! From the payload of an invocation to the log objects it announces, and the records it holds.
 //!
 //! | path | payload | keys |
 //! |---|---|---|
@@ -7,12 +7,16 @@
 //! | S3, SQS; S3, SNS, SQS, raw or not | `Records[].body` holds one of the others | as inside |
 //! | EventBridge, direct or through SQS or SNS | `detail.bucket`, `detail.object` | plain |
 //! | CloudTrail's own notice, through SNS or SQS | `{"s3Bucket", "s3ObjectKey": […]}` | plain |
+//! | CloudTrail events through EventBridge, direct or through SQS or SNS | `detail` is a record: inline | – |
 //! | Lambda's failure record | `requestPayload` holds one of the others | as inside |
+//! | S3 Batch Operations, 1.0 and 2.0 | `tasks[]`, each with a result of its own | form-encoded |
+//! | a test, by hand | `{"trailwarden": "test-alert"}` | – |
 //!
 //! The path is recognised from the payload. Everything that a payload holds is accounted for: a log
 //! object to read, something that is skipped and counted, or a problem that fails the invocation.
 //! Nothing is passed over in silence.
 
+mod batch_job;
 mod cloudtrail_notice;
 mod envelope;
 mod eventbridge;
@@ -23,7 +27,7 @@ pub use object_key::KeyKind;
 
 use serde_json::Value;
 
-use crate::trail::LogObject;
+use crate::trail::{LogObject, Record};
 
 /// What a payload comes to.
 #[derive(Debug, Default)]
@@ -36,6 +40,44 @@ pub struct Delivery {
     pub problems: Vec<PayloadError>,
     /// The messages of an SQS queue, each of which has its own result; `None` on other paths.
     pub messages: Option<Vec<QueueMessage>>,
+    /// CloudTrail records that came in the payload itself, as JSON.
+    pub records: Vec<String>,
+    /// The job of S3 Batch Operations that the payload is a part of.
+    pub job: Option<BatchJob>,
+    /// A test alert is asked for.
+    pub is_test: bool,
+}
+
+/// What a payload may be about.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// Buckets whose objects may be read.
+    pub trail_buckets: Vec<String>,
+    /// Records may come in the payload. Each comes in a log object too, so that this takes a ledger that all invocations
+    /// share.
+    pub inline_records: bool,
+    /// Tasks of S3 Batch Operations may come. What they find goes to machines alone, so that this takes a topic for those.
+    pub batch_jobs: bool,
+}
+
+/// A part of a job of S3 Batch Operations.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct BatchJob {
+    /// Version of the payload, which the answer repeats.
+    pub schema_version: String,
+    /// ID of the invocation, which the answer repeats.
+    pub invocation_id: String,
+    /// Its tasks.
+    pub tasks: Vec<BatchTask>,
+}
+
+/// An object of a job of S3 Batch Operations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatchTask {
+    /// Its ID, by which the result is reported.
+    pub id: String,
+    /// Place of the object in [`Delivery::objects`]; `None` if it is no log object; or why it cannot be read.
+    pub object: Result<Option<usize>, PayloadError>,
 }
 
 /// A message of an SQS queue.
@@ -86,6 +128,12 @@ pub enum PayloadError {
         /// The bucket's name, escaped.
         bucket: String,
     },
+    /// A record came in the payload, where that is not accepted.
+    #[error("a CloudTrail record in the payload: this takes LEDGER_TABLE, as the record comes in a log object too")]
+    InlineRecord,
+    /// A task came, where that is not accepted.
+    #[error("EVENT_TOPIC_ARN is not set: what S3 Batch Operations finds goes to that topic alone")]
+    BatchJob,
     /// The notification is wrapped more often than any path wraps one.
     #[error("payload wrapped more than {} times", envelope::MAX_LEVELS)]
     TooManyLevels,
@@ -99,21 +147,22 @@ pub enum PayloadError {
     },
 }
 
-/// Reads a payload. `trail_buckets` are the buckets whose objects may be read.
+/// Reads a payload.
 ///
 /// ```
-/// use trailwarden::delivery;
+/// use trailwarden::delivery::{self, Accepted};
 ///
+/// let accepted = Accepted { trail_buckets: vec!["trail".to_owned()], ..Accepted::default() };
 /// let payload = r#"{"Records":[{"eventSource":"aws:s3","eventName":"ObjectCreated:Put","s3":{
 ///     "bucket":{"name":"trail"},
 ///     "object":{"key":"AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/a+b.json.gz"}}}]}"#;
-/// let delivery = delivery::decode(payload, &["trail".to_owned()]);
+/// let delivery = delivery::decode(payload, &accepted);
 /// assert_eq!(delivery.objects[0].key, "AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/a b.json.gz");
 /// assert!(delivery.problems.is_empty());
 /// ```
 #[must_use]
-pub fn decode(payload: &str, trail_buckets: &[String]) -> Delivery {
-    let mut decoder = Decoder { trail_buckets, delivery: Delivery::default(), announced: Vec::new() };
+pub fn decode(payload: &str, accepted: &Accepted) -> Delivery {
+    let mut decoder = Decoder { accepted, delivery: Delivery::default(), announced: Vec::new() };
     match serde_json::from_str::<Value>(payload) {
         Ok(payload) => envelope::decode(&payload, &mut decoder),
         Err(error) => {
@@ -126,7 +175,7 @@ pub fn decode(payload: &str, trail_buckets: &[String]) -> Delivery {
 
 /// A payload while it is decoded.
 struct Decoder<'a> {
-    trail_buckets: &'a [String],
+    accepted: &'a Accepted,
     delivery: Delivery,
     /// Places of the objects that the current message announced.
     announced: Vec<usize>,
@@ -135,7 +184,7 @@ struct Decoder<'a> {
 impl Decoder<'_> {
     /// Takes an object that was announced. One that was announced before is read once.
     fn announce(&mut self, bucket: &str, key: String, version: Option<String>) -> Result<(), PayloadError> {
-        if !self.trail_buckets.iter().any(|it| it == bucket) {
+        if !self.accepted.trail_buckets.iter().any(|it| it == bucket) {
             return Err(PayloadError::ForeignBucket { bucket: bucket.escape_default().to_string() });
         }
         match KeyKind::of(&key) {
@@ -143,6 +192,20 @@ impl Decoder<'_> {
             KeyKind::Digest => self.delivery.skipped.digests += 1,
             KeyKind::Foreign => self.delivery.skipped.foreign_keys += 1,
         }
+        Ok(())
+    }
+
+    /// Takes a record that came in the payload.
+    fn announce_record(&mut self, record: &Value) -> Result<(), PayloadError> {
+        if !self.accepted.inline_records {
+            return Err(PayloadError::InlineRecord);
+        }
+        let text = record.to_string();
+        let is_record = Record::parse(text.as_bytes()).is_ok_and(|record| record.event_source.is_some());
+        if !is_record {
+            return Err(PayloadError::Incomplete { expected: "a CloudTrail record in detail" });
+        }
+        self.delivery.records.push(text);
         Ok(())
     }
 
@@ -170,7 +233,11 @@ mod tests {
     const FORM: &str = "AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/a+b%2Bc.json.gz";
 
     fn deliver(payload: &Value) -> Delivery {
-        decode(&payload.to_string(), &["trail".to_owned()])
+        decode(&payload.to_string(), &accepted("trail"))
+    }
+
+    fn accepted(bucket: &str) -> Accepted {
+        Accepted { trail_buckets: vec![bucket.to_owned()], inline_records: true, batch_jobs: true }
     }
 
     fn s3() -> Value {
@@ -304,7 +371,7 @@ mod tests {
             assert_eq!(delivery.problems.len(), 1, "{payload}");
             errors.extend(delivery.problems.iter().map(ToString::to_string));
         }
-        errors.extend(decode("{", &[]).problems.iter().map(ToString::to_string));
+        errors.extend(decode("{", &Accepted::default()).problems.iter().map(ToString::to_string));
         assert_snapshot!(errors.join("\n"), @r"
         payload not understood: expected the notification of an object, found an empty object
         payload not understood: expected the notification of an object, found an array
@@ -317,7 +384,7 @@ mod tests {
         expected a CloudTrail notice with s3Bucket and s3ObjectKey
         expected a CloudTrail notice with s3Bucket and s3ObjectKey
         expected an EventBridge event with detail.bucket.name and detail.object.key
-        payload not understood: expected the notification of an object, found an object with the keys detail, detail-type, source
+        expected a CloudTrail record in detail
         payload not understood: expected the notification of an object, found a single value
         payload wrapped more than 4 times
         payload not understood: expected the notification of an object, found invalid JSON at column 1
@@ -332,7 +399,7 @@ mod tests {
         for entry in std::fs::read_dir(folder).expect("a folder") {
             let path = entry.expect("an entry").path();
             let payload = std::fs::read_to_string(&path).expect("a file");
-            let delivery = decode(&payload, &["trailwarden-local".to_owned()]);
+            let delivery = decode(&payload, &accepted("trailwarden-local"));
             assert_eq!(delivery.problems, [], "{}", path.display());
             assert_eq!(delivery.objects.is_empty(), path.ends_with("s3_test_event.json"), "{}", path.display());
             seen += 1;

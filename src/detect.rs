@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 pub use access_denied::{AccessDenied, DenialKind};
 pub use api_action::api_action;
@@ -124,6 +125,8 @@ impl Finding {
 pub struct Event {
     /// GUID of the event.
     pub id: Option<String>,
+    /// Hash of the record, of an event without ID.
+    pub record_hash: Option<String>,
     /// When it happened, `YYYY-MM-DDThh:mm:ssZ`.
     pub time: Option<String>,
     /// Service, such as `lambda.amazonaws.com`.
@@ -144,6 +147,14 @@ pub struct Event {
     pub source_ip_address: Option<String>,
     /// Where the record was read from.
     pub object: Arc<str>,
+}
+
+impl Event {
+    /// What tells the event from others: its ID, else the hash of its record.
+    #[must_use]
+    pub fn identity(&self) -> &str {
+        self.id.as_deref().or(self.record_hash.as_deref()).unwrap_or_default()
+    }
 }
 
 /// What became of a record.
@@ -186,7 +197,7 @@ impl Detector {
         }
         let mut findings = Vec::new();
         if let Some(kind) = self.built_in(&record, bytes) {
-            findings.push(Finding { event: event(&record, Some(&kind), object), kind });
+            findings.push(Finding { event: event(&record, bytes, Some(&kind), object), kind });
         }
         if !self.watch.is_empty() {
             self.watch(&record, bytes, object, &mut findings);
@@ -210,7 +221,7 @@ impl Detector {
     }
 
     fn watch(&self, record: &Record<'_>, bytes: &[u8], object: &Arc<str>, findings: &mut Vec<Finding>) {
-        let event = event(record, None, object);
+        let event = event(record, bytes, None, object);
         let subject = match findings.first() {
             Some(finding) => pattern_subject(bytes, &finding.to_json()),
             None => pattern_subject(bytes, &event.to_json()),
@@ -239,12 +250,13 @@ fn pattern_subject(record: &[u8], finding: &FindingJson<'_>) -> Value {
     subject
 }
 
-fn event(record: &Record<'_>, kind: Option<&FindingKind>, object: &Arc<str>) -> Event {
+fn event(record: &Record<'_>, bytes: &[u8], kind: Option<&FindingKind>, object: &Arc<str>) -> Event {
     let owned = |field: &Option<Cow<'_, str>>| field.as_deref().map(str::to_owned);
     let source = owned(&record.event_source).unwrap_or_default();
     let name = owned(&record.event_name).unwrap_or_default();
     let principal = Principal::of(record);
     Event {
+        record_hash: record.event_id.is_none().then(|| hash(bytes)),
         id: owned(&record.event_id),
         time: owned(&record.event_time),
         api_action: if is_lambda(&source) { api_action(&name).to_owned() } else { name.clone() },
@@ -258,6 +270,10 @@ fn event(record: &Record<'_>, kind: Option<&FindingKind>, object: &Arc<str>) -> 
         source,
         name,
     }
+}
+
+fn hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// The function that an event is about: a denied call has no parameters, so its message is asked

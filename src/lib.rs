@@ -13,9 +13,10 @@
 //!   └─ delivery   payload   → log objects
 //!        └─ trail      bytes     → records     inflate, split, parse only what rules read
 //!             └─ detect     record    → finding
-//!                  └─ triage     findings  → incidents   one cause, one incident
-//!                       └─ alert      incident  → message
-//!                            └─ publish    message   → topic, each entry's result checked
+//!                  └─ triage     findings  → incidents   one cause, one incident; is an alert due?
+//!                       └─ alert      incident  → message     text, chat, JSON
+//!                            └─ publish    message   → topics     each entry's result checked
+//!                                 └─ outcome    error, or a result for each message or task
 //! ```
 //!
 //! [`pipeline`] is this flow, and the only place that decides what a failure means. Everything
@@ -31,12 +32,14 @@
 pub mod alert;
 pub mod delivery;
 pub mod detect;
+pub mod outcome;
 pub mod pipeline;
 pub mod ports;
 pub mod publish;
 pub mod rules;
 pub mod settings;
 pub mod telemetry;
+pub mod test_alert;
 pub mod trail;
 pub mod triage;
 

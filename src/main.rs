@@ -2,11 +2,14 @@
 
 use std::process::ExitCode;
 
-use trailwarden::aws::{self, AlertTopic, TrailBuckets};
+use trailwarden::aws::{self, AlertTopic, Deadline, LedgerTable, TrailBuckets};
+use trailwarden::delivery::Accepted;
 use trailwarden::detect::Detector;
 use trailwarden::lambda;
 use trailwarden::pipeline::Pipeline;
+use trailwarden::publish::Topics;
 use trailwarden::settings::Settings;
+use trailwarden::triage::{EitherLedger, MemoryLedger};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -23,10 +26,17 @@ async fn main() -> ExitCode {
 async fn serve() -> Result<(), lambda_runtime::Error> {
     let settings = Settings::from_lookup(|name| std::env::var(name).ok())?;
     let configuration = aws::configuration().await;
-    let source = TrailBuckets::new(&configuration);
+    let deadline = Deadline::default();
+    let source = TrailBuckets::new(&configuration, deadline.clone());
     let rules = lambda::load_rules(settings.rules, &source).await?;
+    let topic = |arn| AlertTopic::new(&configuration, arn, deadline.clone());
+    let table = |name| LedgerTable::new(&configuration, name, deadline.clone());
     let pipeline = Pipeline {
-        trail_buckets: settings.trail_buckets,
+        accepted: Accepted {
+            trail_buckets: settings.trail_buckets,
+            inline_records: settings.ledger_table.is_some(),
+            batch_jobs: settings.event_topic_arn.is_some(),
+        },
         detector: Detector {
             event_sources: settings.event_sources,
             esm_changes: settings.esm_changes,
@@ -36,8 +46,16 @@ async fn serve() -> Result<(), lambda_runtime::Error> {
         suppress: rules.suppress,
         limits: settings.limits,
         object_concurrency: settings.object_concurrency,
+        windows: settings.windows,
         source,
-        sink: AlertTopic::new(&configuration, settings.alert_topic_arn),
+        topics: Topics {
+            alert: topic(settings.alert_topic_arn),
+            chat: settings.chat_topic_arn.map(topic),
+            event: settings.event_topic_arn.map(topic),
+        },
+        ledger: settings
+            .ledger_table
+            .map_or_else(|| EitherLedger::Memory(MemoryLedger::default()), |it| EitherLedger::Shared(table(it))),
     };
-    lambda::run(&pipeline).await
+    lambda::run(&pipeline, &deadline).await
 }

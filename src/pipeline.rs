@@ -6,34 +6,39 @@
 //! alert; nothing is lost.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::future::{self, Either, FutureExt as _, Shared};
 use futures_util::stream::{self, StreamExt as _};
+use jiff::Timestamp;
 
 use crate::alert::Alert;
-use crate::delivery::{self, PayloadError, QueueMessage};
+use crate::delivery::{self, Accepted, Delivery};
 use crate::detect::{Detector, Finding, FindingKind};
-use crate::ports::{AlertSink, ObjectBody, ObjectSource, ServiceError};
-use crate::publish::{self, PublishFailure};
+use crate::outcome::{Answer, ObjectFailure, Outcome, ReadError, UnreadableError, UnreadableRecord};
+use crate::ports::{AlertSink, Ledger, ObjectBody, ObjectSource, ServiceError};
+use crate::publish::{self, Topics};
 use crate::rules::SuppressRule;
 use crate::telemetry::Counters;
-use crate::trail::{Entry, EntryError, Limits, LogObject, RecordError, RecordReader, TrailError};
-use crate::triage::{Triage, suppressing_rule};
+use crate::test_alert;
+use crate::trail::{Entry, Limits, LogObject, RecordReader};
+use crate::triage::{self, Audience, Decision, Incident, Triage, WindowLength, suppressing_rule};
 
-/// Alerts that were not published which a failure names; it counts all.
-const NAMED_ALERTS: usize = 10;
 /// Unreadable records that a failure names for one object; it counts all.
 const NAMED_RECORDS: usize = 10;
+/// Calls of the ledger that are made at the same time.
+const LEDGER_CALLS: usize = 16;
+/// Incidents whose alerts are written and published at once.
+const TOLD_AT_ONCE: usize = 200;
+/// Where a record was found that came in the payload.
+const INLINE: &str = "none yet: the event came through EventBridge";
 
 /// The pipeline with its ports.
 #[derive(Debug)]
-pub struct Pipeline<S, A> {
-    /// Buckets that may be read.
-    pub trail_buckets: Vec<String>,
+pub struct Pipeline<S, A, L> {
+    /// What a payload may be about.
+    pub accepted: Accepted,
     /// What is looked for.
     pub detector: Detector,
     /// What is found and not wanted.
@@ -42,48 +47,41 @@ pub struct Pipeline<S, A> {
     pub limits: Limits,
     /// Objects that are read at the same time.
     pub object_concurrency: usize,
+    /// How long the windows are in which denials are counted.
+    pub windows: WindowLength,
     /// Where log objects are read from.
     pub source: S,
     /// Where alerts are published.
-    pub sink: A,
+    pub topics: Topics<A>,
+    /// What keeps account of what was found and told.
+    pub ledger: L,
 }
 
-/// What an invocation did, and what of it failed.
-#[derive(Debug, Default)]
-pub struct Outcome {
-    /// Counts of everything.
-    pub counters: Counters,
-    /// Suppressed findings, by the name of the rule.
-    pub suppressed: BTreeMap<String, u64>,
-    /// Parts of the payload that were not understood.
-    pub payload: Vec<PayloadError>,
-    /// Objects that were not read, or not all of it.
-    pub objects: Vec<ObjectFailure>,
-    /// Alerts that were not published.
-    pub alerts: Vec<PublishFailure>,
-    /// IDs of the SQS messages that failed; `None` if the payload held no messages.
-    pub failed_messages: Option<Vec<String>>,
-}
-
-impl<S: ObjectSource, A: AlertSink> Pipeline<S, A> {
+impl<S: ObjectSource, A: AlertSink, L: Ledger> Pipeline<S, A, L> {
     /// Handles the payload of one invocation. When `time_up` comes, reading ends: what was found is published, and the
     /// objects that were not read to their end fail.
-    pub async fn run(&self, payload: &str, time_up: impl Future<Output = ()>) -> Outcome {
-        let time_up = time_up.shared();
-        let delivery = delivery::decode(payload, &self.trail_buckets);
-        let gathered = RefCell::new(Gathered::default());
-        gathered.borrow_mut().outcome.counters.skipped = delivery.skipped;
+    pub async fn run(&self, payload: &str, now: Timestamp, time_up: impl Future<Output = ()>) -> Outcome {
+        let delivery = delivery::decode(payload, &self.accepted);
+        if delivery.is_test {
+            return self.test(now).await;
+        }
+        let audience = if delivery.job.is_some() { Audience::Machines } else { Audience::All };
+        let gathered = RefCell::new(Gathered::new(Triage::new(audience, self.windows)));
+        self.read_all(&delivery, &gathered, &time_up.shared()).await;
+        self.tell(&gathered).await;
+        gathered.into_inner().outcome(delivery)
+    }
+
+    async fn read_all<T: Future<Output = ()>>(
+        &self,
+        delivery: &Delivery,
+        gathered: &RefCell<Gathered>,
+        time_up: &Shared<T>,
+    ) {
+        delivery.records.iter().for_each(|record| self.examine_inline(record, &mut gathered.borrow_mut()));
         stream::iter(&delivery.objects)
-            .for_each_concurrent(self.object_concurrency, |object| self.read(object, &gathered, &time_up))
+            .for_each_concurrent(self.object_concurrency, |object| self.read(object, gathered, time_up))
             .await;
-        self.publish(&gathered).await;
-        let Gathered { triage, mut outcome } = gathered.into_inner();
-        outcome.counters.repeated = triage.repeated();
-        outcome.counters.payload_problems = delivery.problems.len() as u64;
-        outcome.payload = delivery.problems;
-        outcome.objects.sort_by_key(|failure| delivery.objects.iter().position(|it| *it == failure.object));
-        outcome.failed_messages = delivery.messages.map(|messages| outcome.failed(messages, &delivery.objects));
-        outcome
     }
 
     /// Reads an object to its end, and gives what is found in it to triage.
@@ -95,8 +93,9 @@ impl<S: ObjectSource, A: AlertSink> Pipeline<S, A> {
     ) {
         let mut reading = Reading { pipeline: self, name: object.to_string().into(), unreadable: Vec::new(), count: 0 };
         let end = self.read_entries(object, &mut reading, gathered, time_up).await.err();
-        let Reading { unreadable, count, .. } = reading;
-        let Gathered { outcome, .. } = &mut *gathered.borrow_mut();
+        let Reading { unreadable, count, name, .. } = reading;
+        let Gathered { outcome, triage } = &mut *gathered.borrow_mut();
+        triage.end_of(&name);
         outcome.counters.objects += 1;
         if end.is_none() && count == 0 {
             outcome.counters.objects_read += 1;
@@ -109,7 +108,7 @@ impl<S: ObjectSource, A: AlertSink> Pipeline<S, A> {
     async fn read_entries<T: Future<Output = ()>>(
         &self,
         object: &LogObject,
-        reading: &mut Reading<'_, S, A>,
+        reading: &mut Reading<'_, S, A, L>,
         gathered: &RefCell<Gathered>,
         time_up: &Shared<T>,
     ) -> Result<(), ReadError> {
@@ -119,7 +118,7 @@ impl<S: ObjectSource, A: AlertSink> Pipeline<S, A> {
             while let Some(chunk) = before(time_up, body.next_chunk()).await? {
                 reader.push(&chunk, |entry| reading.examine(entry, &mut gathered.borrow_mut()))?;
                 if gathered.borrow().triage.is_full() {
-                    self.publish(gathered).await;
+                    self.tell(gathered).await;
                 }
             }
             Ok(reader.finish()?)
@@ -129,17 +128,78 @@ impl<S: ObjectSource, A: AlertSink> Pipeline<S, A> {
         end
     }
 
-    /// Publishes what triage holds, and notes what became of it.
-    async fn publish(&self, gathered: &RefCell<Gathered>) {
-        let incidents = gathered.borrow_mut().triage.take_incidents();
-        let messages: Vec<_> = incidents.iter().map(|incident| Alert::of(incident).message()).collect();
-        let alerts = messages.len() as u64;
-        let published = publish::publish(&self.sink, messages).await;
-        let Gathered { outcome, .. } = &mut *gathered.borrow_mut();
-        outcome.counters.alerts += alerts;
-        outcome.counters.alerts_published += published.confirmed;
-        outcome.counters.alerts_failed += published.failures.len() as u64;
-        outcome.alerts.extend(published.failures);
+    /// A record that came in the payload comes in a log object too. What cannot wait for that is found here.
+    fn examine_inline(&self, record: &str, gathered: &mut Gathered) {
+        gathered.outcome.counters.inline_records += 1;
+        let examined = self.detector.examine(record.as_bytes(), &Arc::from(INLINE)).unwrap_or_default();
+        let urgent = |it: &Finding| matches!(it.kind, FindingKind::EsmDisabled(_) | FindingKind::EsmChanged(_));
+        let urgent = examined.findings.into_iter().filter(urgent);
+        urgent.for_each(|finding| gathered.take(finding, record.as_bytes(), &self.suppress));
+    }
+
+    /// Publishes the alerts that are due about what triage holds.
+    async fn tell(&self, gathered: &RefCell<Gathered>) {
+        let audience = gathered.borrow().triage.audience();
+        let mut incidents = gathered.borrow_mut().triage.take_incidents().into_iter();
+        loop {
+            let some: Vec<_> = incidents.by_ref().take(TOLD_AT_ONCE).collect();
+            if some.is_empty() {
+                return;
+            }
+            let due = self.due(some, gathered).await;
+            self.publish(audience, &due, gathered).await;
+        }
+    }
+
+    /// Enters incidents into the ledger; returns those that an alert is due about, and of how many events it tells.
+    async fn due(&self, incidents: Vec<Incident>, gathered: &RefCell<Gathered>) -> Vec<(Incident, u64)> {
+        let decide = async |mut incident| {
+            let decision = triage::decide(&self.ledger, &mut incident).await;
+            (incident, decision)
+        };
+        let decided: Vec<_> = stream::iter(incidents).map(decide).buffered(LEDGER_CALLS).collect().await;
+        let outcome = &mut gathered.borrow_mut().outcome;
+        let mut due = Vec::new();
+        for (incident, Decision { due: step, error }) in decided {
+            outcome.counters.incidents += 1;
+            error.into_iter().for_each(|error| outcome.ledger_error(error));
+            match step {
+                Some(step) => due.push((incident, step)),
+                None => outcome.counters.incidents_known += 1,
+            }
+        }
+        due
+    }
+
+    /// Publishes an alert about each incident, and notes in the ledger what was published.
+    async fn publish(&self, audience: Audience, due: &[(Incident, u64)], gathered: &RefCell<Gathered>) {
+        let alerts: Vec<_> = due.iter().map(|(incident, _)| Alert::of(incident)).collect();
+        let results = publish::publish(&self.topics.of(audience), &alerts).await;
+        let published = due.iter().zip(&results).filter(|(_, result)| result.is_ok());
+        let note =
+            async |((incident, step), _): (&(Incident, u64), _)| self.ledger.raise_alerted(incident, *step).await;
+        let notes: Vec<_> = stream::iter(published).map(note).buffered(LEDGER_CALLS).collect().await;
+        let outcome = &mut gathered.borrow_mut().outcome;
+        notes.into_iter().filter_map(Result::err).for_each(|error| outcome.ledger_error(error));
+        outcome.count_alerts(results);
+    }
+
+    /// Publishes a test alert of each kind, without regard to what was told before.
+    async fn test(&self, now: Timestamp) -> Outcome {
+        let incidents = test_alert::incidents(self.topics.alert.arn(), now);
+        let alerts: Vec<_> = incidents.iter().map(Alert::of).collect();
+        let topics = self.topics.of(Audience::All);
+        let results = publish::publish(&topics, &alerts).await;
+        let confirmed = alerts.iter().zip(&results).filter(|(_, result)| result.is_ok());
+        let published = confirmed.map(|(alert, _)| alert.subject.clone()).collect();
+        let subscriptions = topics.iter().map(async |(_, topic)| (topic.arn(), topic.subscriptions().await));
+        let subscriptions = future::join_all(subscriptions).await;
+        let warnings =
+            subscriptions.into_iter().filter_map(|(topic, found)| test_alert::warning(topic, found)).collect();
+        let mut outcome = Outcome { answer: Answer::Test { published, warnings }, ..Outcome::default() };
+        outcome.counters.incidents = incidents.len() as u64;
+        outcome.count_alerts(results);
+        outcome
     }
 }
 
@@ -156,21 +216,44 @@ async fn before<V>(
 
 /// What the objects of an invocation come to. Objects are read at the same time, but on one thread, and none keeps this
 /// across a wait.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Gathered {
     triage: Triage,
     outcome: Outcome,
 }
 
+impl Gathered {
+    fn new(triage: Triage) -> Self {
+        Self { triage, outcome: Outcome::default() }
+    }
+
+    /// What the invocation came to.
+    fn outcome(self, delivery: Delivery) -> Outcome {
+        let Self { triage, mut outcome } = self;
+        let Delivery { objects, skipped, problems, messages, job, .. } = delivery;
+        outcome.counters.skipped = skipped;
+        outcome.counters.repeated = triage.repeated();
+        outcome.counters.payload_problems = problems.len() as u64;
+        outcome.payload = problems;
+        outcome.objects.sort_by_key(|failure| objects.iter().position(|it| *it == failure.object));
+        outcome.answer = match (messages, job) {
+            (Some(messages), _) => Answer::FailedMessages(outcome.failed_messages(messages, &objects)),
+            (None, Some(job)) => outcome.task_results(job, &objects),
+            (None, None) => Answer::None,
+        };
+        outcome
+    }
+}
+
 /// An object while it is read.
-struct Reading<'a, S, A> {
-    pipeline: &'a Pipeline<S, A>,
+struct Reading<'a, S, A, L> {
+    pipeline: &'a Pipeline<S, A, L>,
     name: Arc<str>,
     unreadable: Vec<UnreadableRecord>,
     count: u64,
 }
 
-impl<S, A> Reading<'_, S, A> {
+impl<S, A, L> Reading<'_, S, A, L> {
     fn examine(&mut self, entry: Entry<'_>, gathered: &mut Gathered) {
         let counters = &mut gathered.outcome.counters;
         counters.records += 1;
@@ -182,28 +265,10 @@ impl<S, A> Reading<'_, S, A> {
             Ok(examined) => {
                 counters.records_selected += u64::from(examined.selected);
                 counters.records_passed_over += u64::from(!examined.selected);
-                examined.findings.into_iter().for_each(|finding| self.take(finding, bytes, gathered));
+                let suppress = &self.pipeline.suppress;
+                examined.findings.into_iter().for_each(|finding| gathered.take(finding, bytes, suppress));
             }
             Err(error) => self.unreadable(offset, error.into(), counters),
-        }
-    }
-
-    /// Counts a finding, and hands it on unless a rule suppresses it.
-    fn take(&self, finding: Finding, record: &[u8], gathered: &mut Gathered) {
-        let Gathered { triage, outcome } = gathered;
-        outcome.counters.findings += 1;
-        *match finding.kind {
-            FindingKind::EsmDisabled(_) => &mut outcome.counters.disabled_mappings,
-            FindingKind::EsmChanged(_) => &mut outcome.counters.changed_mappings,
-            FindingKind::AccessDenied(_) => &mut outcome.counters.denials,
-            FindingKind::Watched(_) => &mut outcome.counters.watched_events,
-        } += 1;
-        match suppressing_rule(&self.pipeline.suppress, &finding, record) {
-            Some(rule) => {
-                outcome.counters.suppressed += 1;
-                *outcome.suppressed.entry(rule.name.clone()).or_default() += 1;
-            }
-            None => triage.add(finding),
         }
     }
 
@@ -216,98 +281,23 @@ impl<S, A> Reading<'_, S, A> {
     }
 }
 
-impl Outcome {
-    /// The IDs of those messages that a failure concerns. An alert cannot be traced to a message: if one is not
-    /// published, all of them fail.
-    fn failed(&self, messages: Vec<QueueMessage>, objects: &[LogObject]) -> Vec<String> {
-        let unread =
-            |at: &usize| objects.get(*at).is_none_or(|object| self.objects.iter().any(|it| it.object == *object));
-        let fails = |it: &QueueMessage| !self.alerts.is_empty() || !it.understood || it.objects.iter().any(unread);
-        messages.into_iter().filter(fails).map(|it| it.id).collect()
-    }
-
-    /// The name of the error that the invocation ends with; `None` if it succeeded. Alarms may
-    /// rely on the names. The gravest comes first: an alert that nobody got.
-    #[must_use]
-    pub fn error_type(&self) -> Option<&'static str> {
-        match self {
-            Self { alerts, .. } if !alerts.is_empty() => Some("AlertNotPublished"),
-            Self { objects, .. } if !objects.is_empty() => Some("ObjectUnreadable"),
-            Self { payload, .. } if !payload.is_empty() => Some("PayloadNotUnderstood"),
-            _ => None,
+impl Gathered {
+    /// Counts a finding of a record, and hands it on unless a rule suppresses it.
+    fn take(&mut self, finding: Finding, record: &[u8], suppress: &[SuppressRule]) {
+        let Self { triage, outcome } = self;
+        outcome.counters.findings += 1;
+        *match finding.kind {
+            FindingKind::EsmDisabled(_) => &mut outcome.counters.disabled_mappings,
+            FindingKind::EsmChanged(_) => &mut outcome.counters.changed_mappings,
+            FindingKind::AccessDenied(_) => &mut outcome.counters.denials,
+            FindingKind::Watched(_) => &mut outcome.counters.watched_events,
+        } += 1;
+        match suppressing_rule(suppress, &finding, record) {
+            Some(rule) => {
+                outcome.counters.suppressed += 1;
+                *outcome.suppressed.entry(rule.name.clone()).or_default() += 1;
+            }
+            None => triage.add(finding),
         }
     }
-
-    /// Everything that failed, a line each: every object, the first ten of the alerts.
-    pub fn failures(&self) -> impl Iterator<Item = String> {
-        let objects = self.objects.iter().map(ToString::to_string);
-        let alerts = self.alerts.iter().take(NAMED_ALERTS).map(ToString::to_string);
-        let unnamed = self.alerts.len().saturating_sub(NAMED_ALERTS);
-        let more = (unnamed > 0).then(|| format!("and {unnamed} more alerts that were not published"));
-        objects.chain(self.payload.iter().map(ToString::to_string)).chain(alerts).chain(more)
-    }
-}
-
-/// An object that was not read, or not all of it.
-#[derive(Debug)]
-pub struct ObjectFailure {
-    /// The object.
-    pub object: LogObject,
-    /// The first ten records that are unreadable.
-    pub unreadable: Vec<UnreadableRecord>,
-    /// How many there are in all.
-    pub count: u64,
-    /// Why reading ended early.
-    pub end: Option<ReadError>,
-}
-
-impl fmt::Display for ObjectFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.object)?;
-        for UnreadableRecord { offset, source } in &self.unreadable {
-            write!(f, "; record at inflated byte {offset}: {source}")?;
-        }
-        let unnamed = self.count - self.unreadable.len() as u64;
-        if unnamed > 0 {
-            write!(f, "; and {unnamed} more unreadable records")?;
-        }
-        match &self.end {
-            Some(error) => write!(f, "; {error}"),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Why reading an object ended before its end.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// The object could not be had, or not all of it.
-    #[error(transparent)]
-    Source(#[from] ServiceError),
-    /// The time of the invocation was up.
-    #[error("out of time: the invocation ended before the object was read")]
-    OutOfTime,
-    /// Its bytes are not a log file.
-    #[error(transparent)]
-    Trail(#[from] TrailError),
-}
-
-/// A record that is unreadable.
-#[derive(Debug)]
-pub struct UnreadableRecord {
-    /// Offset of its first byte in the inflated object.
-    pub offset: u64,
-    /// Why.
-    pub source: UnreadableError,
-}
-
-/// Why a record is unreadable.
-#[derive(Debug, thiserror::Error)]
-pub enum UnreadableError {
-    /// The reader passed it over.
-    #[error(transparent)]
-    Entry(#[from] EntryError),
-    /// It does not parse.
-    #[error(transparent)]
-    Record(#[from] RecordError),
 }

@@ -1,7 +1,13 @@
-//! From messages to the topic.
+//! From alerts to the topics.
 
-use crate::alert::Message;
-use crate::ports::{AlertSink, ServiceError};
+use std::cell::RefCell;
+
+use futures_util::future;
+use futures_util::stream::{self, StreamExt as _};
+
+use crate::alert::{Alert, Format, Message};
+use crate::ports::{AlertSink, Fault, ServiceError};
+use crate::triage::Audience;
 
 /// Messages that SNS takes in one batch.
 pub const MAX_ENTRIES: usize = 10;
@@ -10,71 +16,107 @@ pub const MAX_BYTES: usize = 256 * 1024;
 /// How often a message is sent that the topic refuses for a passing reason.
 const ATTEMPTS: usize = 3;
 
-/// What became of messages.
-#[derive(Debug, Default)]
-pub struct Published {
-    /// Messages that the topic has confirmed.
-    pub confirmed: u64,
-    /// The others.
-    pub failures: Vec<PublishFailure>,
+/// Batches that are on their way to a topic at the same time.
+const BATCHES: usize = 4;
+
+/// The topics, each for messages of one format.
+#[derive(Debug)]
+pub struct Topics<A> {
+    /// Text for people.
+    pub alert: A,
+    /// Notifications for chat.
+    pub chat: Option<A>,
+    /// JSON for machines.
+    pub event: Option<A>,
 }
 
-/// A message that is not published.
+impl<A> Topics<A> {
+    /// The topics for an audience, with their formats.
+    pub fn of(&self, audience: Audience) -> Vec<(Format, &A)> {
+        let event = self.event.iter().map(|topic| (Format::Json, topic));
+        match audience {
+            Audience::Machines => event.collect(),
+            Audience::All => {
+                let chat = self.chat.iter().map(|topic| (Format::Chat, topic));
+                [(Format::Text, &self.alert)].into_iter().chain(chat).chain(event).collect()
+            }
+        }
+    }
+}
+
+/// An alert that a topic did not confirm.
 #[derive(Debug, thiserror::Error)]
-#[error("alert \"{subject}\": {source}")]
+#[error("alert \"{subject}\" to {topic}: {source}")]
 pub struct PublishFailure {
     /// Its subject.
     pub subject: String,
+    /// ARN of the topic.
+    pub topic: String,
     /// Why.
     pub source: ServiceError,
 }
 
-/// Publishes messages in batches. A message that is refused by itself is sent again by itself, and
-/// holds up no other.
-pub async fn publish(sink: &impl AlertSink, messages: Vec<Message>) -> Published {
-    let mut published = Published::default();
-    for batch in batches(messages) {
-        publish_batch(sink, batch, &mut published).await;
-    }
-    published
+/// Publishes alerts in batches on every topic. A message that is refused by itself is sent again by itself, and holds up
+/// no other. Returns for each alert, in their order, whether every topic has confirmed it.
+pub async fn publish<A: AlertSink>(topics: &[(Format, &A)], alerts: &[Alert<'_>]) -> Vec<Result<(), PublishFailure>> {
+    let results = RefCell::new(alerts.iter().map(|_| Ok(())).collect::<Vec<_>>());
+    let settle = |at: usize, failure: PublishFailure| {
+        if let Some(result) = results.borrow_mut().get_mut(at) {
+            *result = Err(failure);
+        }
+    };
+    let publish_on = async |&(format, topic): &(Format, &A)| {
+        let messages = alerts.iter().map(|alert| alert.message(format)).enumerate();
+        stream::iter(batches(messages))
+            .for_each_concurrent(BATCHES, |batch| publish_batch(topic, batch, &settle))
+            .await;
+    };
+    future::join_all(topics.iter().map(publish_on)).await;
+    results.into_inner()
 }
 
-async fn publish_batch(sink: &impl AlertSink, mut batch: Vec<Message>, published: &mut Published) {
+/// Messages with the places of their alerts.
+type Batch = Vec<(usize, Message)>;
+
+async fn publish_batch(topic: &impl AlertSink, batch: Batch, settle: &impl Fn(usize, PublishFailure)) {
+    let (mut places, mut messages): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
     for attempt in 1..=ATTEMPTS {
-        let mut results = sink.publish(&batch).await.into_iter();
-        let mut again = Vec::new();
-        for message in batch {
+        let mut results = topic.publish(&messages).await.into_iter();
+        let mut again = Batch::new();
+        for (at, message) in places.into_iter().zip(messages) {
             match results.next().unwrap_or_else(|| Err(unanswered())) {
-                Ok(()) => published.confirmed += 1,
-                Err(error) if error.retryable && attempt < ATTEMPTS => again.push(message),
-                Err(source) => published.failures.push(PublishFailure { subject: message.subject, source }),
+                Ok(()) => {}
+                Err(error) if error.retryable && attempt < ATTEMPTS => again.push((at, message)),
+                Err(source) => {
+                    settle(at, PublishFailure { subject: message.subject, topic: topic.arn().to_owned(), source });
+                }
             }
         }
         if again.is_empty() {
             return;
         }
-        batch = again;
+        (places, messages) = again.into_iter().unzip();
     }
 }
 
 fn unanswered() -> ServiceError {
-    ServiceError { operation: "publish", code: "NoResult".to_owned(), retryable: false, source: None }
+    ServiceError::new("publish", Fault::Other, "no result")
 }
 
 /// Splits messages so that each batch is within the limits.
-fn batches(messages: Vec<Message>) -> Vec<Vec<Message>> {
-    let mut batches: Vec<Vec<Message>> = Vec::new();
+fn batches(messages: impl IntoIterator<Item = (usize, Message)>) -> Vec<Batch> {
+    let mut batches: Vec<Batch> = Vec::new();
     let mut bytes = 0;
-    for message in messages {
+    for (at, message) in messages {
         let size = message.bytes();
         match batches.last_mut() {
             Some(batch) if batch.len() < MAX_ENTRIES && bytes + size <= MAX_BYTES => {
                 bytes += size;
-                batch.push(message);
+                batch.push((at, message));
             }
             _ => {
                 bytes = size;
-                batches.push(vec![message]);
+                batches.push(vec![(at, message)]);
             }
         }
     }
@@ -86,7 +128,7 @@ mod tests {
     use super::*;
 
     fn message(bytes: usize) -> Message {
-        Message { subject: String::new(), body: "x".repeat(bytes), attributes: Vec::new() }
+        Message { body: "x".repeat(bytes), ..Message::default() }
     }
 
     #[test]
@@ -97,7 +139,7 @@ mod tests {
             (vec![MAX_BYTES, 1, MAX_BYTES - 1, 1], vec![1, 2, 1]),
             (vec![], vec![]),
         ] {
-            let found: Vec<_> = batches(sizes.into_iter().map(message).collect()).iter().map(Vec::len).collect();
+            let found: Vec<_> = batches(sizes.into_iter().map(message).enumerate()).iter().map(Vec::len).collect();
             assert_eq!(found, expected);
         }
     }

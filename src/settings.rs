@@ -7,9 +7,14 @@ use std::fmt;
 use crate::detect::Arn;
 use crate::rules::Rules;
 use crate::trail::{EventSources, Limits, LogObject};
+use crate::triage::WindowLength;
 
 /// ARN of the topic for people.
 pub const ENV_ALERT_TOPIC_ARN: &str = "ALERT_TOPIC_ARN";
+/// ARN of the topic for chat.
+pub const ENV_CHAT_TOPIC_ARN: &str = "CHAT_TOPIC_ARN";
+/// ARN of the topic for machines.
+pub const ENV_EVENT_TOPIC_ARN: &str = "EVENT_TOPIC_ARN";
 /// Buckets that may be read, comma-separated.
 pub const ENV_TRAIL_BUCKETS: &str = "TRAIL_BUCKETS";
 /// Services to look at, comma-separated, or `*`.
@@ -22,6 +27,10 @@ pub const ENV_AUTHENTICATION_FAILURES: &str = "AUTHENTICATION_FAILURES";
 pub const ENV_RULES: &str = "RULES";
 /// The object that holds the rules.
 pub const ENV_RULES_URI: &str = "RULES_URI";
+/// Name of the table that keeps account of what was found and told.
+pub const ENV_LEDGER_TABLE: &str = "LEDGER_TABLE";
+/// Hours in which the denials of one cause are counted.
+pub const ENV_STORM_WINDOW_HOURS: &str = "STORM_WINDOW_HOURS";
 /// Objects that are read at the same time.
 pub const ENV_OBJECT_CONCURRENCY: &str = "OBJECT_CONCURRENCY";
 /// Bytes that a record may have.
@@ -33,8 +42,14 @@ pub const ENV_MAX_OBJECT_BYTES: &str = "MAX_OBJECT_BYTES";
 const DEFAULT_CONCURRENCY: usize = 8;
 
 /// All settings, with their default and meaning, as the README lists them.
-pub const ALL: [(&str, &str, &str); 10] = [
-    (ENV_ALERT_TOPIC_ARN, "required", "topic that alerts are published to"),
+pub const ALL: [(&str, &str, &str); 14] = [
+    (ENV_ALERT_TOPIC_ARN, "required", "topic for people: alerts as text"),
+    (ENV_CHAT_TOPIC_ARN, "none", "topic for Amazon Q Developer in chat applications"),
+    (
+        ENV_EVENT_TOPIC_ARN,
+        "none",
+        "topic for machines: alerts as JSON, see [event.schema.json](docs/event.schema.json)",
+    ),
     (ENV_TRAIL_BUCKETS, "required", "buckets that may be read, comma-separated"),
     (
         ENV_EVENT_SOURCES,
@@ -45,6 +60,16 @@ pub const ALL: [(&str, &str, &str); 10] = [
     (ENV_AUTHENTICATION_FAILURES, "`off`", "`on`: alert on calls with expired or invalid credentials"),
     (ENV_RULES, "none", "watch rules and suppressions as JSON; Lambda allows 4 KB of variables in all"),
     (ENV_RULES_URI, "none", "the same from an object, `s3://bucket/key`, read when the function starts"),
+    (
+        ENV_LEDGER_TABLE,
+        "none",
+        "DynamoDB table, by which all invocations know what was told; without it, each process knows what it told",
+    ),
+    (
+        ENV_STORM_WINDOW_HOURS,
+        "24",
+        "denials of one cause are told at the 1st, 10th, 100th, 1,000th … within so many hours, 1 to 168",
+    ),
     (ENV_OBJECT_CONCURRENCY, "8", "objects of an invocation that are read at the same time, 1 to 64"),
     (ENV_MAX_RECORD_BYTES, "4194304", "a longer record fails its object, 1 KiB to 64 MiB"),
     (ENV_MAX_OBJECT_BYTES, "4294967296", "inflated; a longer object fails, from 1 MiB"),
@@ -55,6 +80,10 @@ pub const ALL: [(&str, &str, &str); 10] = [
 pub struct Settings {
     /// ARN of the topic for people.
     pub alert_topic_arn: String,
+    /// ARN of the topic for chat.
+    pub chat_topic_arn: Option<String>,
+    /// ARN of the topic for machines.
+    pub event_topic_arn: Option<String>,
     /// Buckets that may be read.
     pub trail_buckets: Vec<String>,
     /// Services to look at.
@@ -65,6 +94,10 @@ pub struct Settings {
     pub authentication_failures: bool,
     /// The user's own rules.
     pub rules: RulesSetting,
+    /// Name of the table of the ledger.
+    pub ledger_table: Option<String>,
+    /// How long the windows are in which denials of one cause are counted.
+    pub windows: WindowLength,
     /// Objects that are read at the same time.
     pub object_concurrency: usize,
     /// Bounds of what is read of one object.
@@ -119,6 +152,8 @@ impl Settings {
         let defaults = Limits::default();
         let settings = Self {
             alert_topic_arn: read.required(ENV_ALERT_TOPIC_ARN, topic_arn).unwrap_or_default(),
+            chat_topic_arn: read.optional(ENV_CHAT_TOPIC_ARN, topic_arn),
+            event_topic_arn: read.optional(ENV_EVENT_TOPIC_ARN, topic_arn),
             trail_buckets: read.required(ENV_TRAIL_BUCKETS, buckets).unwrap_or_default(),
             event_sources: read
                 .optional(ENV_EVENT_SOURCES, |text| text.parse::<EventSources>().map_err(|error| error.to_string()))
@@ -126,6 +161,8 @@ impl Settings {
             esm_changes: read.optional(ENV_ESM_CHANGES, switch).unwrap_or_default(),
             authentication_failures: read.optional(ENV_AUTHENTICATION_FAILURES, switch).unwrap_or_default(),
             rules: read.rules(),
+            ledger_table: read.optional(ENV_LEDGER_TABLE, table_name),
+            windows: read.optional(ENV_STORM_WINDOW_HOURS, window_length).unwrap_or_default(),
             object_concurrency: read
                 .optional(ENV_OBJECT_CONCURRENCY, |text| number(text, 1, 64))
                 .map_or(DEFAULT_CONCURRENCY, |number| number as usize),
@@ -138,6 +175,7 @@ impl Settings {
                     .unwrap_or(defaults.object_bytes),
             },
         };
+        read.distinct_topics(&settings);
         if read.problems.is_empty() { Ok(settings) } else { Err(SettingsError { problems: read.problems }) }
     }
 }
@@ -152,6 +190,18 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
     fn optional<T>(&mut self, name: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
         let value = (self.lookup)(name).filter(|value| !value.trim().is_empty())?;
         parse(value.trim()).map_err(|problem| self.problems.push((name, problem))).ok()
+    }
+
+    /// A subscriber of one format cannot read another: chat drops what it cannot read without a word.
+    fn distinct_topics(&mut self, settings: &Settings) {
+        let alert = Some(&settings.alert_topic_arn);
+        let (chat, event) = (settings.chat_topic_arn.as_ref(), settings.event_topic_arn.as_ref());
+        if chat.is_some() && chat == alert {
+            self.problems.push((ENV_CHAT_TOPIC_ARN, "expected a topic of its own, found ALERT_TOPIC_ARN".to_owned()));
+        }
+        if event.is_some() && (event == alert || event == chat) {
+            self.problems.push((ENV_EVENT_TOPIC_ARN, "expected a topic of its own, found that of others".to_owned()));
+        }
     }
 
     fn rules(&mut self) -> RulesSetting {
@@ -175,14 +225,31 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
 
 fn topic_arn(text: &str) -> Result<String, String> {
     match Arn::parse(text) {
-        Some(arn) if arn.service == "sns" && arn.resource.rsplit('.').next() == Some("fifo") => {
-            Err("FIFO topics are not supported".to_owned())
-        }
         Some(arn) if arn.service == "sns" && !arn.region.is_empty() && !arn.resource.contains(':') => {
             Ok(text.to_owned())
         }
         _ => Err(format!("expected the ARN of an SNS topic, found {text:?}")),
     }
+}
+
+/// Names of tables: 3 to 255 letters, digits, underscores, hyphens and dots ("Naming rules", Amazon DynamoDB Developer
+/// Guide); or the ARN of one.
+fn table_name(text: &str) -> Result<String, String> {
+    let is_name = |name: &str| {
+        (3..=255).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b))
+    };
+    let is_arn = |arn: Arn<'_>| arn.service == "dynamodb" && arn.resource.strip_prefix("table/").is_some_and(is_name);
+    if is_name(text) || Arn::parse(text).is_some_and(is_arn) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("expected the name of a DynamoDB table, found {text:?}"))
+    }
+}
+
+fn window_length(text: &str) -> Result<WindowLength, String> {
+    let [least, most] = WindowLength::HOURS;
+    let hours = number(text, least.into(), most.into())?;
+    WindowLength::of_hours(hours as u16).ok_or_else(|| format!("expected hours, found {text:?}"))
 }
 
 fn list(text: &str) -> impl Iterator<Item = &str> {

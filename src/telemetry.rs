@@ -13,8 +13,9 @@ pub const NAMESPACE: &str = "Trailwarden";
 ///
 /// - `objects` = `objects_read` + `objects_failed`
 /// - `records` = `records_selected` + `records_passed_over` + `records_unreadable`
-/// - `findings` = `disabled_mappings` + `changed_mappings` + `denials` + `watched_events`, each part of an alert, of
+/// - `findings` = `disabled_mappings` + `changed_mappings` + `denials` + `watched_events`, each part of an incident, of
 ///   `repeated` or of `suppressed`
+/// - `incidents` = `alerts` + `incidents_known`
 /// - `alerts` = `alerts_published` + `alerts_failed`
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Counters {
@@ -38,6 +39,8 @@ pub struct Counters {
     pub records_passed_over: u64,
     /// Elements that are no readable record.
     pub records_unreadable: u64,
+    /// Records that came in the payload.
+    pub inline_records: u64,
     /// Findings of all kinds.
     pub findings: u64,
     /// Event source mappings that AWS disabled.
@@ -52,9 +55,15 @@ pub struct Counters {
     pub suppressed: u64,
     /// Findings that were an event already found.
     pub repeated: u64,
-    /// Messages to publish.
+    /// Incidents: events that are never grouped, and groups of one cause.
+    pub incidents: u64,
+    /// Incidents about which no alert was due, as earlier ones told of them.
+    pub incidents_known: u64,
+    /// Errors of the ledger, despite which alerts are published.
+    pub ledger_errors: u64,
+    /// Alerts to publish.
     pub alerts: u64,
-    /// Messages that the topic confirmed.
+    /// Alerts that every topic confirmed.
     pub alerts_published: u64,
     /// The other ones.
     pub alerts_failed: u64,
@@ -63,7 +72,7 @@ pub struct Counters {
 impl Counters {
     /// Names and values of the metrics.
     #[must_use]
-    pub fn metrics(&self) -> [(&'static str, u64); 24] {
+    pub fn metrics(&self) -> [(&'static str, u64); 28] {
         [
             ("Objects", self.objects),
             ("ObjectsRead", self.objects_read),
@@ -79,6 +88,7 @@ impl Counters {
             ("RecordsSelected", self.records_selected),
             ("RecordsPassedOver", self.records_passed_over),
             ("RecordsUnreadable", self.records_unreadable),
+            ("InlineRecords", self.inline_records),
             ("Findings", self.findings),
             ("DisabledMappings", self.disabled_mappings),
             ("ChangedMappings", self.changed_mappings),
@@ -86,6 +96,9 @@ impl Counters {
             ("WatchedEvents", self.watched_events),
             ("SuppressedFindings", self.suppressed),
             ("RepeatedFindings", self.repeated),
+            ("Incidents", self.incidents),
+            ("IncidentsKnown", self.incidents_known),
+            ("LedgerErrors", self.ledger_errors),
             ("Alerts", self.alerts),
             ("AlertsPublished", self.alerts_published),
             ("AlertsFailed", self.alerts_failed),

@@ -1,25 +1,32 @@
 //! From findings to incidents: one cause, one alert.
 //!
 //! A finding about an event source mapping is never grouped; the same event delivered twice is one incident. Other
-//! findings are grouped by [`Fingerprint`] as they come in, so that memory grows with the number of causes and not with
-//! the number of findings.
+//! findings are grouped by [`Fingerprint`] and [`Window`] as they come in, so that memory grows with the number of causes
+//! and not with the number of findings. What becomes of an incident is [decided](decide) with the ledger, which knows
+//! what other invocations found and told.
 
 mod fingerprint;
+mod incident;
+mod ledger;
+mod storm;
 mod suppression;
+mod window;
 
-use std::collections::hash_map::DefaultHasher;
 use std::collections::{HashMap, HashSet};
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+use std::sync::Arc;
 
-pub use fingerprint::Fingerprint;
+pub use fingerprint::{Audience, CaseId, Fingerprint};
+pub use incident::{Incident, Tally};
+pub use ledger::{EitherLedger, MemoryLedger};
+pub use storm::{Decision, decide, next_step, step};
 pub use suppression::suppressing_rule;
+pub use window::{Window, WindowLength};
 
-use crate::detect::{Finding, FindingKind};
+use crate::detect::Finding;
 
-/// Values of a kind that an incident keeps; it counts all.
-const KEPT: usize = 10;
-/// Distinct values beyond which [`Tally`] no longer tells new ones from known ones.
-const TOLD_APART: usize = 10_000;
+/// Events of a log object that are told from one another; those beyond count each.
+const TOLD_APART: usize = 100_000;
 
 /// Bytes of incidents beyond which they should be taken.
 const FULL: usize = 8 << 20;
@@ -28,110 +35,50 @@ const INCIDENT_BYTES: usize = 2_048;
 /// Bytes of a value in a tally, about.
 const TALLY_BYTES: usize = 24;
 
-/// What one alert is about: a finding, or several of one cause.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Incident {
-    /// The first that came in.
-    pub finding: Finding,
-    /// Number of findings.
-    pub count: u64,
-    /// Earliest time of an event.
-    pub first: Option<String>,
-    /// Latest time of an event.
-    pub last: Option<String>,
-    /// Regions of the events.
-    pub regions: Tally,
-    /// Resources, as the messages of denials name them.
-    pub resources: Tally,
-    /// Functions that the events are about.
-    pub functions: Tally,
-}
-
-/// Distinct values: the first ten as they came, and how many there are.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Tally {
-    kept: Vec<String>,
-    /// Hashes of all.
-    seen: HashSet<u64>,
-}
-
-impl Tally {
-    /// The first ten.
-    #[must_use]
-    pub fn kept(&self) -> &[String] {
-        &self.kept
-    }
-
-    /// How many there are; a lower bound beyond ten thousand.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        self.seen.len()
-    }
-
-    /// How many there are besides the first ten.
-    #[must_use]
-    pub fn more(&self) -> usize {
-        self.seen.len() - self.kept.len()
-    }
-
-    /// The value, if there is exactly one.
-    #[must_use]
-    pub fn only(&self) -> Option<&str> {
-        match self.kept.as_slice() {
-            [value] => Some(value),
-            _ => None,
-        }
-    }
-
-    fn of(value: Option<&str>) -> Self {
-        let mut tally = Self::default();
-        tally.add(value);
-        tally
-    }
-
-    /// True if the value was new.
-    fn add(&mut self, value: Option<&str>) -> bool {
-        let Some(value) = value else { return false };
-        let mut hasher = DefaultHasher::new();
-        value.hash(&mut hasher);
-        let is_new = self.seen.len() < TOLD_APART && self.seen.insert(hasher.finish());
-        if is_new && self.kept.len() < KEPT {
-            self.kept.push(value.to_owned());
-        }
-        is_new
-    }
-}
-
 /// Collects findings.
 #[derive(Debug, Default)]
 pub struct Triage {
+    audience: Audience,
+    windows: Option<WindowLength>,
     incidents: Vec<Incident>,
     /// Places in `incidents`.
-    by_fingerprint: HashMap<Fingerprint, usize>,
-    /// Event IDs of the findings that are not grouped.
-    ungrouped_ids: HashSet<String>,
+    by_fingerprint: HashMap<(Fingerprint, Option<Window>), usize>,
+    /// Events that are not grouped.
+    events: HashSet<CaseId>,
+    objects: HashMap<Arc<str>, Contributor>,
     repeated: u64,
     /// Bytes that the incidents take, about.
     bytes: usize,
 }
 
+/// A log object that findings come from.
+#[derive(Debug, Default)]
+struct Contributor {
+    /// Hashes of the events of each case.
+    seen: HashSet<u64>,
+    /// Distinct events of each case.
+    events: HashMap<CaseId, u64>,
+}
+
 impl Triage {
+    /// Triage for an audience, that counts the events of a group in windows of this length; the default counts them
+    /// without regard to time.
+    #[must_use]
+    pub fn new(audience: Audience, windows: WindowLength) -> Self {
+        Self { audience, windows: Some(windows), ..Self::default() }
+    }
+
+    /// Whom the alerts go to.
+    #[must_use]
+    pub fn audience(&self) -> Audience {
+        self.audience
+    }
+
     /// Takes a finding.
     pub fn add(&mut self, finding: Finding) {
-        let next = self.incidents.len();
-        let at = match Fingerprint::of(&finding) {
-            Some(fingerprint) => *self.by_fingerprint.entry(fingerprint).or_insert(next),
-            None if self.is_repetition(&finding) => {
-                self.repeated += 1;
-                return;
-            }
-            None => next,
-        };
-        if let Some(incident) = self.incidents.get_mut(at) {
-            self.bytes += TALLY_BYTES * incident.add(&finding);
-        } else {
-            self.bytes += INCIDENT_BYTES + finding.text_bytes();
-            self.incidents.push(Incident::of(finding));
+        match Fingerprint::of(&finding) {
+            Some(fingerprint) => self.add_to_group(fingerprint, finding),
+            None => self.add_event(finding),
         }
     }
 
@@ -159,47 +106,59 @@ impl Triage {
         incidents
     }
 
-    /// An event without an ID cannot be told from another one: rather twice than not at all.
-    fn is_repetition(&mut self, finding: &Finding) -> bool {
-        finding.event.id.as_ref().is_some_and(|id| !self.ungrouped_ids.insert(id.clone()))
+    /// Says that no further findings of a log object come.
+    pub fn end_of(&mut self, object: &str) {
+        self.objects.remove(object);
     }
-}
 
-impl Incident {
-    fn of(finding: Finding) -> Self {
-        let event = &finding.event;
-        Self {
-            count: 1,
-            first: event.time.clone(),
-            last: event.time.clone(),
-            regions: Tally::of(event.region.as_deref()),
-            resources: Tally::of(resource(&finding)),
-            functions: Tally::of(event.function_name.as_deref()),
-            finding,
+    fn add_event(&mut self, finding: Finding) {
+        let case = CaseId::of_event(self.audience, &finding);
+        if self.events.insert(case) {
+            self.open(Incident::of(case, None, finding));
+        } else {
+            self.repeated += 1;
         }
     }
 
-    /// Returns how many values were new.
-    fn add(&mut self, finding: &Finding) -> usize {
-        let event = &finding.event;
-        self.count += 1;
-        // Times are written so that their order as texts is their order.
-        let times = || self.first.iter().chain(&self.last).chain(&event.time);
-        let (first, last) = (times().min().cloned(), times().max().cloned());
-        (self.first, self.last) = (first, last);
-        let new = [
-            self.regions.add(event.region.as_deref()),
-            self.functions.add(event.function_name.as_deref()),
-            self.resources.add(resource(finding)),
-        ];
-        new.into_iter().filter(|it| *it).count()
+    fn add_to_group(&mut self, fingerprint: Fingerprint, finding: Finding) {
+        let window = self.windows.zip(finding.event.time.as_deref()).and_then(|(length, time)| length.window_of(time));
+        let key = (fingerprint, window);
+        let known = self.by_fingerprint.get(&key).and_then(|at| self.incidents.get_mut(*at));
+        let case = known.as_ref().map_or_else(|| CaseId::of_group(self.audience, &key.0, window), |it| it.case);
+        let object = Arc::clone(&finding.event.object);
+        let contributor = self.objects.entry(Arc::clone(&object)).or_default();
+        let Some(events) = contributor.add(case, finding.event.id.as_deref()) else {
+            self.repeated += 1;
+            return;
+        };
+        if let Some(incident) = known {
+            self.bytes += TALLY_BYTES * incident.add(&finding);
+            incident.contributions.insert(object, events);
+        } else {
+            let mut incident = Incident::of(case, window, finding);
+            incident.contributions.insert(object, events);
+            self.by_fingerprint.insert(key, self.incidents.len());
+            self.open(incident);
+        }
+    }
+
+    fn open(&mut self, incident: Incident) {
+        self.bytes += INCIDENT_BYTES + incident.finding.text_bytes();
+        self.incidents.push(incident);
     }
 }
 
-fn resource(finding: &Finding) -> Option<&str> {
-    match &finding.kind {
-        FindingKind::AccessDenied(denied) => denied.resource.as_deref(),
-        _ => None,
+impl Contributor {
+    /// Counts an event; returns how many distinct ones there are of the case then, `None` if it was counted before. An
+    /// event without an ID cannot be told from another one: rather twice than not at all.
+    fn add(&mut self, case: CaseId, id: Option<&str>) -> Option<u64> {
+        let is_new = id.is_none_or(|id| {
+            let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one((case, id));
+            !self.seen.contains(&hash) && (self.seen.len() >= TOLD_APART || self.seen.insert(hash))
+        });
+        let events = self.events.entry(case).or_default();
+        *events += u64::from(is_new);
+        is_new.then_some(*events)
     }
 }
 
@@ -253,8 +212,8 @@ mod tests {
         for id in [r#","eventID":"a""#, r#","eventID":"b""#, r#","eventID":"a""#, "", ""] {
             triage.add(disabled(id));
         }
-        assert_eq!(triage.repeated(), 1);
+        assert_eq!(triage.repeated(), 2);
         let types: Vec<_> = triage.take_incidents().iter().map(|it| it.finding.alert_type()).collect();
-        assert_eq!(types, ["esm_disabled", "esm_disabled", "esm_disabled", "esm_disabled", "access_denied"]);
+        assert_eq!(types, ["esm_disabled", "esm_disabled", "esm_disabled", "access_denied"]);
     }
 }

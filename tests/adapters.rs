@@ -19,12 +19,13 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use trailwarden::alert::{Attribute, Message};
-use trailwarden::aws::{AlertTopic, TrailBuckets};
+use trailwarden::aws::{AlertTopic, Deadline, TrailBuckets};
 use trailwarden::ports::{AlertSink, ObjectBody, ObjectSource, ServiceError};
 use trailwarden::trail::LogObject;
 use wiremock::matchers::{method, path, query_param};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
+const ACCOUNT: &str = "111122223333";
 const TOPIC: &str = "arn:aws:sns:eu-west-1:111122223333:alerts";
 
 fn configuration(endpoint: &str) -> SdkConfig {
@@ -60,7 +61,7 @@ async fn an_object_is_read_under_its_key_and_version() {
         .respond_with(ResponseTemplate::new(200).set_body_bytes(vec![7; 300_000]))
         .mount(&server)
         .await;
-    let source = TrailBuckets::new(&configuration(&server.uri()));
+    let source = TrailBuckets::new(&configuration(&server.uri()), Deadline::default());
     let mut object = LogObject::new("trail", "AWSLogs/a b+c%/é.json.gz");
     object.version = Some("v1".to_owned());
     assert_eq!(read(&source, &object).await.expect("the object"), vec![7; 300_000]);
@@ -77,7 +78,7 @@ async fn errors_of_s3_are_told_by_their_code() {
             .expect(requests)
             .mount(&server)
             .await;
-        let source = TrailBuckets::new(&configuration(&server.uri()));
+        let source = TrailBuckets::new(&configuration(&server.uri()), Deadline::default());
         let error = read(&source, &LogObject::new("trail", "k")).await.expect_err("an error");
         assert_eq!(error.to_string(), format!("s3:GetObject: {code}: why"));
     }
@@ -87,9 +88,12 @@ async fn errors_of_s3_are_told_by_their_code() {
 async fn a_service_that_is_down_is_an_error() {
     let closed = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
     let configuration = configuration(&format!("http://{closed}"));
-    let error = read(&TrailBuckets::new(&configuration), &LogObject::new("trail", "k")).await.expect_err("an error");
+    let error = read(&TrailBuckets::new(&configuration, Deadline::default()), &LogObject::new("trail", "k"))
+        .await
+        .expect_err("an error");
     assert!(error.to_string().starts_with("s3:GetObject: request failed: dispatch failure: "), "{error}");
-    let results = AlertTopic::new(&configuration, TOPIC.to_owned()).publish(&[message(0), message(1)]).await;
+    let results =
+        AlertTopic::new(&configuration, TOPIC.to_owned(), Deadline::default()).publish(&[message(0), message(1)]).await;
     assert_eq!(results.len(), 2);
     for error in results.into_iter().map(|it| it.expect_err("an error")) {
         assert!(error.to_string().starts_with("sns:PublishBatch: request failed"), "{error}");
@@ -110,7 +114,7 @@ async fn a_body_that_is_cut_is_an_error() {
         stream.write_all(head.as_bytes()).expect("sent");
         stream.write_all(&[b' '; 600]).expect("sent");
     });
-    let source = TrailBuckets::new(&configuration(&format!("http://{address}")));
+    let source = TrailBuckets::new(&configuration(&format!("http://{address}")), Deadline::default());
     let mut body = source.open(&LogObject::new("trail", "k")).await.expect("a body");
     assert_eq!(body.next_chunk().await.expect("a chunk").map(|it| it.len()), Some(600));
     let error = body.next_chunk().await.expect_err("an error");
@@ -119,6 +123,8 @@ async fn a_body_that_is_cut_is_an_error() {
 
 fn message(n: usize) -> Message {
     Message {
+        group_id: ACCOUNT.to_owned(),
+        deduplication_id: format!("d{n}"),
         subject: format!("subject {n}"),
         body: format!("body {n}"),
         attributes: vec![
@@ -145,7 +151,7 @@ async fn every_entry_of_a_batch_has_its_own_result() {
          <member><Id>1</Id><Code>InvalidParameter</Code><SenderFault>true</SenderFault></member></Failed>",
     );
     Mock::given(method("POST")).respond_with(answer).expect(1).mount(&server).await;
-    let topic = AlertTopic::new(&configuration(&server.uri()), TOPIC.to_owned());
+    let topic = AlertTopic::new(&configuration(&server.uri()), TOPIC.to_owned(), Deadline::default());
     let messages: Vec<_> = (0..4).map(message).collect();
     let results = topic.publish(&messages).await;
     let shown: Vec<_> = results
@@ -167,7 +173,7 @@ async fn a_batch_carries_subjects_bodies_and_attributes() {
     let server = MockServer::start().await;
     let answer = batch_answer("<Successful><member><Id>0</Id><MessageId>m</MessageId></member></Successful><Failed/>");
     Mock::given(method("POST")).respond_with(answer).mount(&server).await;
-    let topic = AlertTopic::new(&configuration(&server.uri()), TOPIC.to_owned());
+    let topic = AlertTopic::new(&configuration(&server.uri()), TOPIC.to_owned(), Deadline::default());
     assert!(topic.publish(&[message(0)]).await.iter().all(Result::is_ok));
     let requests: Vec<Request> = server.received_requests().await.expect("requests");
     let form = String::from_utf8(requests[0].body.clone()).expect("a form");

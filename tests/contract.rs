@@ -14,7 +14,7 @@ mod support;
 use std::sync::Arc;
 
 use support::generator::{denied, disabled_mapping, key};
-use trailwarden::alert::Alert;
+use trailwarden::alert::{Alert, Format};
 use trailwarden::detect::Detector;
 use trailwarden::rules::Rules;
 use trailwarden::settings;
@@ -44,7 +44,7 @@ fn the_template_sets_variables_that_exist() {
     let is_name = |line: &&str| line.starts_with("          ") && !line.starts_with("           ");
     let section = variables.lines().take_while(|line| line.starts_with("          "));
     let names: Vec<_> = section.filter(is_name).filter_map(|line| line.trim().split(':').next()).collect();
-    assert_eq!(names.len(), 6);
+    assert_eq!(names.len(), 10);
     assert!(names.iter().all(|name| settings::ALL.iter().any(|(it, _, _)| it == name)));
 }
 
@@ -70,7 +70,8 @@ fn the_alerts_of_the_readme_are_real() {
         let examined = Detector::default().examine(record.to_string().as_bytes(), &object).expect("a record");
         examined.findings.into_iter().for_each(|finding| triage.add(finding));
     }
-    let messages: Vec<_> = triage.take_incidents().iter().map(|incident| Alert::of(incident).message()).collect();
+    let messages: Vec<_> =
+        triage.take_incidents().iter().map(|incident| Alert::of(incident).message(Format::Text)).collect();
     let [disabled, denied] = messages.as_slice() else { panic!("two alerts") };
     let shown = format!("Subject: {}\n\n{}", disabled.subject, disabled.body);
     assert!(README.contains(&shown), "{shown}");

@@ -14,17 +14,23 @@ mod support;
 use std::fmt::Write as _;
 
 use insta::assert_snapshot;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use support::generator::{ACCOUNT, REGION, denied, disabled_mapping, gzip, gzip_stored, key, log_file, ordinary};
 use support::memory::{MemoryBucket, MemoryTopic};
+use trailwarden::delivery::Accepted;
 use trailwarden::detect::Detector;
-use trailwarden::pipeline::{Outcome, Pipeline};
+use trailwarden::outcome::{Answer, Outcome};
+use trailwarden::pipeline::Pipeline;
+use trailwarden::publish::Topics;
 use trailwarden::rules::Rules;
 use trailwarden::trail::{EventSources, Limits};
+use trailwarden::triage::{MemoryLedger, WindowLength};
 
 const BUCKET: &str = "trail";
+const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
-type Memory = Pipeline<MemoryBucket, MemoryTopic>;
+type Memory = Pipeline<MemoryBucket, MemoryTopic, MemoryLedger>;
 
 fn pipeline(objects: impl IntoIterator<Item = (&'static str, Vec<u8>)>) -> Memory {
     let mut bucket = MemoryBucket::default();
@@ -32,13 +38,15 @@ fn pipeline(objects: impl IntoIterator<Item = (&'static str, Vec<u8>)>) -> Memor
         bucket.put(key(name), bytes);
     }
     Pipeline {
-        trail_buckets: vec![BUCKET.to_owned()],
+        accepted: Accepted { trail_buckets: vec![BUCKET.to_owned()], ..Accepted::default() },
         detector: Detector::default(),
         suppress: Vec::new(),
         limits: Limits::default(),
         object_concurrency: 8,
+        windows: WindowLength::default(),
         source: bucket,
-        sink: MemoryTopic::default(),
+        topics: Topics { alert: MemoryTopic::default(), chat: None, event: None },
+        ledger: MemoryLedger::default(),
     }
 }
 
@@ -52,7 +60,7 @@ fn payload(names: &[&str]) -> String {
 
 #[tokio::main(flavor = "current_thread")]
 async fn run(pipeline: &Memory, payload: &str) -> Outcome {
-    let outcome = pipeline.run(payload, std::future::pending()).await;
+    let outcome = pipeline.run(payload, NOW, std::future::pending()).await;
     reconcile(&outcome);
     outcome
 }
@@ -65,6 +73,7 @@ fn reconcile(outcome: &Outcome) {
     assert_eq!(it.records, it.records_selected + it.records_passed_over + it.records_unreadable, "{it:?}");
     assert_eq!(it.findings, it.disabled_mappings + it.changed_mappings + it.denials + it.watched_events, "{it:?}");
     assert_eq!(it.suppressed, outcome.suppressed.values().sum::<u64>(), "{it:?}");
+    assert_eq!(it.incidents, it.alerts + it.incidents_known, "{it:?}");
     assert_eq!(it.alerts, it.alerts_published + it.alerts_failed, "{it:?}");
     assert_eq!(it.alerts_failed, outcome.alerts.len() as u64, "{it:?}");
     assert_eq!(it.payload_problems, outcome.payload.len() as u64, "{it:?}");
@@ -83,12 +92,12 @@ fn failures(outcome: &Outcome) -> String {
 }
 
 fn subjects(pipeline: &Memory) -> Vec<String> {
-    pipeline.sink.confirmed().into_iter().map(|it| it.subject).collect()
+    pipeline.topics.alert.confirmed().into_iter().map(|it| it.subject).collect()
 }
 
 fn shown(pipeline: &Memory) -> String {
     let mut out = String::new();
-    for message in pipeline.sink.confirmed() {
+    for message in pipeline.topics.alert.confirmed() {
         writeln!(out, "Subject: {}", message.subject).expect("text");
         for attribute in &message.attributes {
             writeln!(out, "{}: {}", attribute.name, attribute.values.join(" | ")).expect("text");
@@ -158,6 +167,7 @@ fn an_alert_about_denials() {
 
     Denied: role deployer (session run-0) may not call lambda:DeleteFunction on 12 resources.
     12 times, from 2026-01-02 03:00:00 UTC to 2026-01-02 03:00:11 UTC, in us-east-1, eu-west-1, account 111122223333.
+    The next alert about it comes at 100 times, or after 2026-01-03 00:00:00 UTC.
 
     Why
       No identity-based policy allows it (AccessDenied).
@@ -194,7 +204,7 @@ fn every_category_has_its_alert() {
     let pipeline = pipeline([("a", file(&records))]);
     assert_eq!(run(&pipeline, &payload(&["a"])).counters.alerts_published, 6);
     let mut out = String::new();
-    for message in pipeline.sink.confirmed() {
+    for message in pipeline.topics.alert.confirmed() {
         let (_, steps) = message.body.split_once("Why\n").expect("a reason");
         let (steps, _) = steps.split_once("\nDetails").expect("details");
         writeln!(out, "{}\n{steps}", message.subject).expect("text");
@@ -336,9 +346,9 @@ fn a_transfer_that_breaks_off_fails_behind_what_came_before() {
     let records: Vec<_> = (0..200).map(|n| denied(n, "GetFunction", "orders")).collect();
     let stored = log_file(&records).into_bytes();
     let mut pipeline = pipeline([("a", stored.clone())]);
-    pipeline.source.cut.insert(key("a"), stored.len() / 2);
+    pipeline.source.cut.get_mut().insert(key("a"), stored.len() / 2);
     let outcome = run(&pipeline, &payload(&["a"]));
-    assert_eq!(outcome.error_type(), Some("ObjectUnreadable"));
+    assert_eq!(outcome.error_type(), Some("ObjectUnavailable"));
     assert!(failures(&outcome).ends_with("s3:GetObject: transfer broke off"), "{}", failures(&outcome));
     assert_eq!((outcome.counters.denials, outcome.counters.alerts_published), (100, 1));
 }
@@ -346,20 +356,20 @@ fn a_transfer_that_breaks_off_fails_behind_what_came_before() {
 #[test]
 fn nothing_counts_as_published_when_the_topic_is_down() {
     let pipeline = pipeline([("a", one_disabled("a")), ("b", one_disabled("b"))]);
-    pipeline.sink.down.set(true);
+    pipeline.topics.alert.down.set(true);
     let outcome = run(&pipeline, &payload(&["a", "b"]));
     assert_eq!(outcome.error_type(), Some("AlertNotPublished"));
     assert_eq!((outcome.counters.alerts, outcome.counters.alerts_published), (2, 0));
-    assert_eq!(pipeline.sink.confirmed(), []);
+    assert_eq!(pipeline.topics.alert.confirmed(), []);
 }
 
 #[test]
 fn an_entry_that_is_refused_is_sent_again_by_itself() {
     for (times, calls, error_type) in [(2, 3, None), (3, 3, Some("AlertNotPublished"))] {
         let pipeline = pipeline([("a", one_disabled("a")), ("b", one_disabled("b")), ("c", one_disabled("c"))]);
-        *pipeline.sink.refuse.borrow_mut() = Some(("b-queue", times));
+        *pipeline.topics.alert.refuse.borrow_mut() = Some(("b-queue", times));
         let outcome = run(&pipeline, &payload(&["a", "b", "c"]));
-        assert_eq!((outcome.error_type(), pipeline.sink.calls.get()), (error_type, calls));
+        assert_eq!((outcome.error_type(), pipeline.topics.alert.calls.get()), (error_type, calls));
         assert_eq!(outcome.counters.alerts_failed, u64::from(error_type.is_some()));
         assert_eq!(subjects(&pipeline).len() as u64, outcome.counters.alerts_published);
     }
@@ -370,7 +380,7 @@ fn nothing_is_read_when_the_bucket_is_down() {
     let pipeline = pipeline([("a", one_disabled("a"))]);
     pipeline.source.down.set(true);
     let outcome = run(&pipeline, &payload(&["a"]));
-    assert_eq!(outcome.error_type(), Some("ObjectUnreadable"));
+    assert_eq!(outcome.error_type(), Some("ObjectUnavailable"));
     assert!(failures(&outcome).ends_with("s3:GetObject: ServiceUnavailable"));
 }
 
@@ -431,7 +441,7 @@ fn hostile_texts_reach_nobody_as_they_are() {
     ));
     let pipeline = pipeline([("a", file(&[disabled, denial]))]);
     assert_eq!(run(&pipeline, &payload(&["a"])).counters.alerts_published, 2);
-    for message in pipeline.sink.confirmed() {
+    for message in pipeline.topics.alert.confirmed() {
         assert!(message.bytes() < 20_000, "{}", message.bytes());
         let texts =
             [&message.subject, &message.body].into_iter().chain(message.attributes.iter().flat_map(|it| &it.values));
@@ -651,6 +661,7 @@ fn denials_of_other_services_name_the_function_behind() {
 
     Denied: function orders with role orders-role (session orders) may not call dynamodb:GetItem on arn:aws:dynamodb:us-east-1:111122223333:table/orders.
     Once, at 2026-01-02 03:00:01 UTC, in us-east-1, account 111122223333.
+    The next alert about it comes at 10 times, or after 2026-01-03 00:00:00 UTC.
 
     Why
       A service control policy denies it explicitly (AccessDenied).
@@ -684,6 +695,7 @@ fn denials_of_other_services_name_the_function_behind() {
 
     Denied: function orders with role orders-role (session orders) may not call dynamodb:GetItem.
     Once, at 2026-01-02 03:00:01 UTC, in us-east-1, account 111122223333.
+    The next alert about it comes at 10 times, or after 2026-01-03 00:00:00 UTC.
 
     Why
       The caller's credentials were not accepted (ExpiredTokenException).
@@ -743,6 +755,7 @@ fn rules_watch_and_suppress() {
 
     A Lambda function was deleted: role deployer (session run-0) called DeleteFunction on the function orders.
     3 times, from 2026-01-02 03:00:00 UTC to 2026-01-02 03:00:02 UTC, in us-east-1, account 111122223333.
+    The next alert about it comes at 10 times, or after 2026-01-03 00:00:00 UTC.
 
     Why
       The rule "deleted" watches for it.
@@ -768,6 +781,7 @@ fn rules_watch_and_suppress() {
 
     Denied: role deployer (session run-0) called DeleteFunction.
     2 times, from 2026-01-02 03:00:00 UTC to 2026-01-02 03:00:01 UTC, in us-east-1, account 111122223333.
+    The next alert about it comes at 10 times, or after 2026-01-03 00:00:00 UTC.
 
     Why
       The rule "any-denial" watches for it.
@@ -800,8 +814,9 @@ fn many_causes_are_published_in_parts() {
     let outcome = run(&pipeline, &payload(&["a"]));
     assert_eq!((outcome.counters.denials, outcome.counters.repeated), (6_000, 1));
     assert_eq!((outcome.counters.alerts_published, outcome.error_type()), (6_001, None));
-    assert!(subjects(&pipeline)[0].starts_with("Stopped: orders-queue"));
-    pipeline.sink.down.set(true);
+    assert!(subjects(&pipeline)[..200].iter().any(|it| it.starts_with("Stopped: orders-queue")), "the gravest first");
+    let pipeline = Pipeline { ledger: MemoryLedger::default(), ..pipeline };
+    pipeline.topics.alert.down.set(true);
     let outcome = run(&pipeline, &payload(&["a"]));
     assert_eq!((outcome.counters.alerts_failed, outcome.failures().count()), (6_001, 11));
 }
@@ -812,8 +827,8 @@ fn objects_are_read_at_the_same_time_within_bounds() {
     for concurrency in [1, 3, 64] {
         let mut pipeline = pipeline(names.iter().map(|name| (*name, one_disabled(name))));
         pipeline.source.chunk = Some(100);
-        pipeline.source.cut.insert(key("q"), 50);
-        pipeline.source.cut.insert(key("c"), 900);
+        pipeline.source.cut.get_mut().insert(key("q"), 50);
+        pipeline.source.cut.get_mut().insert(key("c"), 900);
         pipeline.object_concurrency = concurrency;
         let outcome = run(&pipeline, &payload(&names));
         assert_eq!(pipeline.source.most_open.get(), concurrency.min(names.len()));
@@ -833,12 +848,12 @@ async fn with_time_running_out_what_was_found_is_published() {
     pipeline.source.chunk = Some(1_000);
     pipeline.source.stall.insert(key("b"), 3);
     let time_up = tokio::time::sleep(std::time::Duration::from_secs(80));
-    let outcome = pipeline.run(&payload(&["b", "a", "a"]), time_up).await;
+    let outcome = pipeline.run(&payload(&["b", "a", "a"]), NOW, time_up).await;
     reconcile(&outcome);
-    assert_eq!(outcome.error_type(), Some("ObjectUnreadable"));
+    assert_eq!(outcome.error_type(), Some("ObjectUnavailable"));
     assert!(failures(&outcome).ends_with("_b.json.gz; out of time: the invocation ended before the object was read"));
     assert_eq!(subjects(&pipeline).len(), 2, "one of each object");
-    let outcome = pipeline.run(&payload(&["a", "b"]), std::future::ready(())).await;
+    let outcome = pipeline.run(&payload(&["a", "b"]), NOW, std::future::ready(())).await;
     assert_eq!((outcome.counters.objects_failed, outcome.counters.alerts), (2, 0), "no time at all");
 }
 
@@ -855,9 +870,11 @@ fn messages_of_a_queue_fail_by_themselves() {
     .to_string();
     let pipeline = pipeline([("a", one_disabled("a")), ("b", b"not a log file".to_vec())]);
     let outcome = run(&pipeline, &queue);
-    assert_eq!(outcome.failed_messages, Some(["broken", "both", "unknown"].map(str::to_owned).to_vec()));
+    assert_eq!(outcome.answer, Answer::FailedMessages(["broken", "both", "unknown"].map(str::to_owned).to_vec()));
     assert_eq!((outcome.counters.objects, outcome.counters.alerts_published), (2, 1), "each object is read once");
-    pipeline.sink.down.set(true);
-    assert_eq!(run(&pipeline, &queue).failed_messages.map(|it| it.len()), Some(5));
-    assert_eq!(run(&pipeline, &payload(&["a"])).failed_messages, None);
+    assert_eq!(run(&pipeline, &queue).counters.incidents_known, 1, "what was told is not told again");
+    let pipeline = Pipeline { ledger: MemoryLedger::default(), ..pipeline };
+    pipeline.topics.alert.down.set(true);
+    assert!(matches!(run(&pipeline, &queue).answer, Answer::FailedMessages(all) if all.len() == 5));
+    assert_eq!(run(&pipeline, &payload(&["a"])).answer, Answer::None);
 }

@@ -84,20 +84,17 @@ fn jsonl_is_a_finding_a_line() {
       "event_id": "bd4607c8-6933-48e9-8001-000000000001",
       "event_name": "LambdaESMDisabled",
       "event_source": "lambda.amazonaws.com",
+      "event_source_arn": "arn:aws:sqs:us-east-1:111122223333:orders-queue",
       "event_time": "2026-01-02T03:00:01Z",
+      "function_arn": "arn:aws:lambda:us-east-1:111122223333:function:orders",
       "function_name": "orders",
-      "mapping": {
-        "event_source_arn": "arn:aws:sqs:us-east-1:111122223333:orders-queue",
-        "function_arn": "arn:aws:lambda:us-east-1:111122223333:function:orders",
-        "uuid": "d46904b0-0f95-48b0-8001-000000000001"
-      },
+      "mapping_uuid": "d46904b0-0f95-48b0-8001-000000000001",
       "object": "…",
       "principal": "lambda.amazonaws.com",
       "reason": "AUTHORIZATION_ERROR",
       "region": "us-east-1",
       "severity": "critical",
-      "source_ip_address": "lambda.amazonaws.com",
-      "version": "1"
+      "source_ip_address": "lambda.amazonaws.com"
     }
     "#);
     let mut shown = findings[1].clone();
@@ -109,28 +106,25 @@ fn jsonl_is_a_finding_a_line() {
       "alert_type": "access_denied",
       "api_action": "DeleteFunction",
       "category": "policy",
-      "denial": {
-        "action": "lambda:DeleteFunction",
-        "effect": "implicit",
-        "encoded": false,
-        "message": "User: arn:aws:sts::111122223333:assumed-role/deployer/run-0 is not authorized to perform: lambda:DeleteFunction on resource: arn:aws:lambda:us-east-1:111122223333:function:orders because no identity-based policy allows the lambda:DeleteFunction action",
-        "policy_type": "identity-based",
-        "principal": "arn:aws:sts::111122223333:assumed-role/deployer/run-0",
-        "resource": "arn:aws:lambda:us-east-1:111122223333:function:orders",
-        "truncated": false
-      },
+      "denied_action": "lambda:DeleteFunction",
+      "denied_principal": "arn:aws:sts::111122223333:assumed-role/deployer/run-0",
+      "denied_resource": "arn:aws:lambda:us-east-1:111122223333:function:orders",
       "error_code": "AccessDenied",
+      "error_message": "User: arn:aws:sts::111122223333:assumed-role/deployer/run-0 is not authorized to perform: lambda:DeleteFunction on resource: arn:aws:lambda:us-east-1:111122223333:function:orders because no identity-based policy allows the lambda:DeleteFunction action",
+      "error_message_encoded": false,
+      "error_message_truncated": false,
       "event_id": "5ea303e4-3498-4c74-8000-000000000000",
       "event_name": "DeleteFunction20150331",
       "event_source": "lambda.amazonaws.com",
       "event_time": "2026-01-02T03:00:00Z",
       "function_name": "orders",
       "object": "…",
+      "policy_effect": "implicit",
+      "policy_type": "identity-based",
       "principal": "arn:aws:iam::111122223333:role/deployer",
       "region": "us-east-1",
       "severity": "medium",
-      "source_ip_address": "203.0.113.0",
-      "version": "1"
+      "source_ip_address": "203.0.113.0"
     }
     "#);
 }

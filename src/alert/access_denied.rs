@@ -1,21 +1,19 @@
 //! What is said about denied calls.
 
-use super::{Alert, attributes_of, details_of, function_or_functions, how_often, list, next_steps, sanitize, subject};
+use super::{Alert, details_of, function_or_functions, how_often, list, next_steps, sanitize, subject};
 use crate::detect::{AccessDenied, DenialKind, Effect, PolicyType};
 use crate::triage::Incident;
 
-pub(super) fn alert(incident: &Incident, denied: &AccessDenied) -> Alert {
+pub(super) fn alert<'a>(incident: &'a Incident, denied: &AccessDenied) -> Alert<'a> {
     let finding = &incident.finding;
     let principal = &finding.event.principal;
     let who = match &principal.function_name {
         Some(function) => format!("function {function}"),
         None => principal.display.split(" (").next().unwrap_or_default().to_owned(),
     };
+    let subject = subject(incident, "Denied", &[(&who, 28), (&action(incident, denied), 36)]);
     Alert {
-        severity: finding.severity(),
-        subject: subject(incident, "Denied", &[(&who, 28), (&action(incident, denied), 36)]),
-        headline: headline(incident, denied),
-        situation: vec![how_often(incident)],
+        situation: how_often(incident),
         why: why(denied),
         next_steps: next_steps::of_denial(&finding.event, denied),
         details: details_of(
@@ -27,7 +25,7 @@ pub(super) fn alert(incident: &Incident, denied: &AccessDenied) -> Alert {
                 ("Policy", &denied.policy_arn),
             ],
         ),
-        attributes: attributes_of(incident, Some(&denied.error_code)),
+        ..Alert::with(incident, subject, headline(incident, denied), Some(&denied.error_code))
     }
 }
 

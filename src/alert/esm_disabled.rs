@@ -1,23 +1,22 @@
 //! What is said about a disabled event source mapping.
 
-use super::{Alert, attributes_of, details_of, function_or_functions, next_steps, place, sanitize, time};
+use super::{Alert, details_of, function_or_functions, next_steps, place, sanitize, time};
 use crate::detect::{Arn, EsmCategory, EsmDisabled, EventSourceKind};
 use crate::triage::Incident;
 
-pub(super) fn alert(incident: &Incident, esm: &EsmDisabled) -> Alert {
+pub(super) fn alert<'a>(incident: &'a Incident, esm: &EsmDisabled) -> Alert<'a> {
     let finding = &incident.finding;
     let event = &finding.event;
     let source = Source::of(esm.event_source_arn.as_deref());
     let uuid = esm.mapping_uuid.as_deref();
+    let subject = subject(incident, "Stopped", &source, uuid);
+    let headline = match (&event.function_name, uuid) {
+        (None, Some(uuid)) => {
+            format!("Lambda no longer reads {} for the mapping {}.", source.named(), sanitize::name(uuid))
+        }
+        _ => format!("Lambda {}.", reading(incident, &source, "no longer reads")),
+    };
     Alert {
-        severity: finding.severity(),
-        subject: subject(incident, "Stopped", &source, uuid),
-        headline: match (&event.function_name, uuid) {
-            (None, Some(uuid)) => {
-                format!("Lambda no longer reads {} for the mapping {}.", source.named(), sanitize::name(uuid))
-            }
-            _ => format!("Lambda {}.", reading(incident, &source, "no longer reads")),
-        },
         situation: vec![
             format!(
                 "AWS disabled the event source mapping at {} in {}.",
@@ -32,7 +31,7 @@ pub(super) fn alert(incident: &Incident, esm: &EsmDisabled) -> Alert {
             incident,
             [("Mapping", &esm.mapping_uuid), ("Function", &esm.function_arn), ("Event source", &esm.event_source_arn)],
         ),
-        attributes: attributes_of(incident, None),
+        ..Alert::with(incident, subject, headline, None)
     }
 }
 

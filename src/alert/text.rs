@@ -7,7 +7,7 @@ const LABEL: usize = 14;
 
 /// What happened first, then where and when, why, what to do, and the details.
 #[must_use]
-pub fn text(alert: &Alert) -> String {
+pub fn text(alert: &Alert<'_>) -> String {
     let mut lines = vec![alert.headline.clone()];
     lines.extend(alert.situation.iter().cloned());
     lines.extend([String::new(), "Why".to_owned()]);

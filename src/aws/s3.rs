@@ -1,27 +1,44 @@
 //! Log objects from Amazon S3. Takes `s3:GetObject`, and `s3:GetObjectVersion` for versions.
 
+use std::time::Duration;
+
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 
-use super::{chain, service_error};
-use crate::ports::{ObjectBody, ObjectSource, ServiceError};
+use super::{Deadline, chain, service_error};
+use crate::ports::{Fault, ObjectBody, ObjectSource, ServiceError};
 use crate::trail::LogObject;
 
 const OPERATION: &str = "s3:GetObject";
+/// How often a transfer that broke off is taken up again.
+const RESUMES: u32 = 3;
+/// What is waited before that, the first time; then twice as long each.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// The buckets that CloudTrail delivers to.
 #[derive(Debug, Clone)]
 pub struct TrailBuckets {
     client: Client,
+    deadline: Deadline,
 }
 
 impl TrailBuckets {
     /// Reads with this configuration.
     #[must_use]
-    pub fn new(configuration: &SdkConfig) -> Self {
-        Self { client: Client::new(configuration) }
+    pub fn new(configuration: &SdkConfig, deadline: Deadline) -> Self {
+        Self { client: Client::new(configuration), deadline }
+    }
+
+    /// Requests an object behind `offset`, as it was when it had this entity tag.
+    async fn get(&self, object: &LogObject, offset: u64, tag: Option<&str>) -> Result<GetObjectOutput, ServiceError> {
+        let request = self.client.get_object().bucket(&object.bucket).key(&object.key);
+        let request = request.set_version_id(object.version.clone()).set_if_match(tag.map(str::to_owned));
+        let range = (offset > 0).then(|| format!("bytes={offset}-"));
+        let response = self.deadline.hold(OPERATION, request.set_range(range).send()).await?;
+        response.map_err(|error| service_error(OPERATION, &error))
     }
 }
 
@@ -29,24 +46,67 @@ impl ObjectSource for TrailBuckets {
     type Body = ObjectStream;
 
     async fn open(&self, object: &LogObject) -> Result<ObjectStream, ServiceError> {
-        let request = self.client.get_object().bucket(&object.bucket).key(&object.key);
-        let response = request.set_version_id(object.version.clone()).send().await;
-        response.map(|it| ObjectStream(it.body)).map_err(|error| service_error(OPERATION, &error))
+        let response = self.get(object, 0, None).await?;
+        Ok(ObjectStream {
+            source: self.clone(),
+            object: object.clone(),
+            tag: response.e_tag,
+            length: response.content_length.and_then(|length| u64::try_from(length).ok()),
+            body: response.body,
+            read: 0,
+            resumes: 0,
+        })
     }
 }
 
-/// The body of an object. The SDK ends a transfer that stalls, and compares the bytes with their
-/// length and with the checksum that S3 keeps.
+/// The body of an object. The SDK ends a transfer that stalls, and compares the bytes with their length and, if no
+/// transfer broke off, with the checksum that S3 keeps. A transfer that broke off is taken up again where it did.
 #[derive(Debug)]
-pub struct ObjectStream(ByteStream);
+pub struct ObjectStream {
+    source: TrailBuckets,
+    object: LogObject,
+    /// Entity tag: the rest of another object under the same key is not the rest of this one.
+    tag: Option<String>,
+    length: Option<u64>,
+    body: ByteStream,
+    /// Bytes handed over.
+    read: u64,
+    resumes: u32,
+}
 
 impl ObjectBody for ObjectStream {
     async fn next_chunk(&mut self) -> Result<Option<Bytes>, ServiceError> {
-        self.0.next().await.transpose().map_err(|error| ServiceError {
-            operation: OPERATION,
-            code: "transfer broke off".to_owned(),
-            retryable: false,
-            source: Some(chain(&error).into()),
-        })
+        loop {
+            match self.source.deadline.hold(OPERATION, self.body.next()).await? {
+                None => return Ok(None),
+                Some(Ok(bytes)) => {
+                    self.read += bytes.len() as u64;
+                    return Ok(Some(bytes));
+                }
+                Some(Err(error)) => {
+                    let broke_off = ServiceError::new(OPERATION, Fault::Interrupted, "transfer broke off");
+                    self.resume(broke_off.with_source(Some(chain(&error)))).await?;
+                }
+            }
+        }
+    }
+}
+
+impl ObjectStream {
+    async fn resume(&mut self, broke_off: ServiceError) -> Result<(), ServiceError> {
+        let is_at_end = self.length.is_some_and(|length| self.read >= length);
+        if self.resumes >= RESUMES || self.tag.is_none() || is_at_end {
+            return Err(broke_off);
+        }
+        tokio::time::sleep(PAUSE * 2_u32.pow(self.resumes)).await;
+        self.resumes += 1;
+        let response = self.source.get(&self.object, self.read, self.tag.as_deref()).await?;
+        let rest = response.content_length.and_then(|length| u64::try_from(length).ok());
+        // A server that ignores the range sends all of it again.
+        if self.read > 0 && rest != self.length.map(|length| length - self.read) {
+            return Err(broke_off);
+        }
+        self.body = response.body;
+        Ok(())
     }
 }

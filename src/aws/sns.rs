@@ -1,4 +1,4 @@
-//! Alerts to Amazon SNS. Takes `sns:Publish` on the topic.
+//! Alerts to Amazon SNS. Takes `sns:Publish` on the topic, and `sns:GetTopicAttributes` to count its subscriptions.
 
 use std::collections::HashMap;
 
@@ -8,54 +8,77 @@ use aws_sdk_sns::config::Builder;
 use aws_sdk_sns::operation::publish_batch::PublishBatchOutput;
 use aws_sdk_sns::types::{BatchResultErrorEntry, MessageAttributeValue, PublishBatchRequestEntry};
 
-use super::{region_of, service_error};
+use super::{Deadline, fault, region_of, service_error};
 use crate::alert::{Attribute, Message};
-use crate::ports::{AlertSink, ServiceError};
+use crate::ports::{AlertSink, Fault, ServiceError, Subscriptions};
 
 const OPERATION: &str = "sns:PublishBatch";
 
-/// The topic that alerts are published to.
+/// A topic that alerts are published to.
 #[derive(Debug, Clone)]
 pub struct AlertTopic {
     client: Client,
     arn: String,
+    deadline: Deadline,
 }
 
 impl AlertTopic {
     /// Publishes to the topic with this ARN, in its own Region.
     #[must_use]
-    pub fn new(configuration: &SdkConfig, arn: String) -> Self {
+    pub fn new(configuration: &SdkConfig, arn: String, deadline: Deadline) -> Self {
         let mut builder = Builder::from(configuration);
         if let Some(region) = region_of(&arn) {
             builder = builder.region(region);
         }
-        Self { client: Client::from_conf(builder.build()), arn }
+        Self { client: Client::from_conf(builder.build()), arn, deadline }
     }
 }
 
 impl AlertSink for AlertTopic {
+    fn arn(&self) -> &str {
+        &self.arn
+    }
+
     async fn publish(&self, batch: &[Message]) -> Vec<Result<(), ServiceError>> {
-        let entries: Vec<_> = batch.iter().enumerate().filter_map(|(id, message)| entry(id, message)).collect();
+        let is_fifo = self.arn.ends_with(".fifo");
+        let entries = batch.iter().enumerate().filter_map(|(id, message)| entry(id, message, is_fifo)).collect();
         let request = self.client.publish_batch().topic_arn(&self.arn).set_publish_batch_request_entries(Some(entries));
-        match request.send().await {
+        let response = self.deadline.hold(OPERATION, request.send()).await;
+        match response.and_then(|response| response.map_err(|error| service_error(OPERATION, &error))) {
             Ok(output) => results(&output, batch.len()),
             Err(error) => {
-                let error = service_error(OPERATION, &error);
-                let code = error.code.clone();
+                let (fault, code) = (error.fault, error.code.clone());
                 let mut results = vec![Err(error)];
-                results.resize_with(batch.len(), || Err(failed(code.clone(), None, false)));
+                results.resize_with(batch.len(), || Err(ServiceError::new(OPERATION, fault, code.clone())));
                 results
             }
         }
     }
+
+    async fn subscriptions(&self) -> Result<Subscriptions, ServiceError> {
+        let operation = "sns:GetTopicAttributes";
+        let request = self.client.get_topic_attributes().topic_arn(&self.arn);
+        let response = self.deadline.hold(operation, request.send()).await?;
+        let response = response.map_err(|error| service_error(operation, &error))?;
+        let number = |name| {
+            let text = response.attributes().and_then(|attributes| attributes.get(name));
+            text.and_then(|text| text.parse().ok())
+                .ok_or_else(|| ServiceError::new(operation, Fault::Other, format!("no {name}")))
+        };
+        Ok(Subscriptions { confirmed: number("SubscriptionsConfirmed")?, pending: number("SubscriptionsPending")? })
+    }
 }
 
-/// An entry is told from the others by its place in the batch.
-fn entry(id: usize, message: &Message) -> Option<PublishBatchRequestEntry> {
+/// An entry is told from the others by its place in the batch. Subscriptions of a FIFO topic get messages of a group in
+/// their order; a standard topic takes neither ID.
+fn entry(id: usize, message: &Message, is_fifo: bool) -> Option<PublishBatchRequestEntry> {
     let mut entry =
         PublishBatchRequestEntry::builder().id(id.to_string()).subject(&message.subject).message(&message.body);
     for attribute in &message.attributes {
         entry = entry.message_attributes(attribute.name, attribute_value(attribute)?);
+    }
+    if is_fifo {
+        entry = entry.message_group_id(&message.group_id).message_deduplication_id(&message.deduplication_id);
     }
     entry.build().ok()
 }
@@ -76,13 +99,16 @@ fn results(output: &PublishBatchOutput, entries: usize) -> Vec<Result<(), Servic
     let confirmed = |id: &str| output.successful().iter().any(|it| it.id() == Some(id));
     (0..entries)
         .map(|id| match refused.get(id.to_string().as_str()) {
-            Some(it) => Err(failed(it.code().to_owned(), it.message(), !it.sender_fault())),
+            Some(it) => Err(refusal(it)),
             None if confirmed(&id.to_string()) => Ok(()),
-            None => Err(failed("no result for the entry".to_owned(), None, false)),
+            None => Err(ServiceError::new(OPERATION, Fault::Other, "no result for the entry")),
         })
         .collect()
 }
 
-fn failed(code: String, message: Option<&str>, retryable: bool) -> ServiceError {
-    ServiceError { operation: OPERATION, code, retryable, source: message.map(|it| it.to_owned().into()) }
+/// The SDK retries calls, not entries: those are worth another call.
+fn refusal(entry: &BatchResultErrorEntry) -> ServiceError {
+    let fault = if entry.sender_fault() { fault(entry.code(), None) } else { Fault::Unavailable };
+    let error = ServiceError::new(OPERATION, fault, entry.code()).with_source(entry.message().map(str::to_owned));
+    ServiceError { retryable: !entry.sender_fault(), ..error }
 }

@@ -6,18 +6,26 @@
 
 use serde_json::Value;
 
-use super::{Decoder, PayloadError, QueueMessage, cloudtrail_notice, eventbridge, s3_notification};
+use super::{Decoder, PayloadError, QueueMessage, batch_job, cloudtrail_notice, eventbridge, s3_notification};
 
 /// How often a notification may be wrapped. A failure record of SNS within SQS takes three.
 pub(super) const MAX_LEVELS: usize = 4;
 
+/// What asks for a test alert.
+const TEST: &str = "test-alert";
+
 /// What CloudTrail sends to a topic when it is set up; it is not JSON.
 const CLOUDTRAIL_TEST: &str = "CloudTrail validation message.";
 
-/// Decodes a payload. The messages of a queue have a result each.
+/// Decodes a payload. The messages of a queue, and the tasks of a job, have a result each; nothing wraps those two, as
+/// their answer would reach nobody.
 pub(super) fn decode(payload: &Value, decoder: &mut Decoder<'_>) {
     match records(payload) {
         Some(records) if of(records.first(), "aws:sqs") => decode_messages(records, decoder),
+        _ if payload.get("trailwarden").and_then(Value::as_str) == Some(TEST) => decoder.delivery.is_test = true,
+        _ if payload.get("invocationSchemaVersion").is_some() => {
+            note(decoder, "", |decoder| batch_job::decode(payload, decoder));
+        }
         _ => note(decoder, "", |decoder| unwrap(payload, 0, decoder)),
     }
 }

@@ -1,6 +1,7 @@
-//! S3 events through EventBridge.
+//! S3 events, and CloudTrail events, through EventBridge.
 //!
-//! Source: "EventBridge event message structure" in the Amazon S3 User Guide. Keys are not encoded.
+//! Sources: "EventBridge event message structure" in the Amazon S3 User Guide: keys are not encoded; "AWS service events
+//! delivered via AWS CloudTrail" in the EventBridge User Guide: `detail` is a record.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -33,6 +34,9 @@ pub(super) fn decode(event: &Value, decoder: &mut Decoder<'_>) -> Result<(), Pay
         (Some("aws.s3"), Some(_)) => {
             decoder.delivery.skipped.other_events += 1;
             return Ok(());
+        }
+        (_, Some("AWS Service Event via CloudTrail" | "AWS API Call via CloudTrail")) => {
+            return decoder.announce_record(event.get("detail").unwrap_or(&Value::Null));
         }
         _ => return Err(PayloadError::UnknownShape { found: shape(event) }),
     }

@@ -55,7 +55,7 @@ fn is_creation(event_name: &str) -> bool {
     event_name.strip_prefix("s3:").unwrap_or(event_name).starts_with("ObjectCreated:")
 }
 
-fn form_decode(key: &str) -> Option<String> {
+pub(super) fn form_decode(key: &str) -> Option<String> {
     let spaced = key.replace('+', " ");
     percent_decode_str(&spaced).decode_utf8().ok().map(Cow::into_owned)
 }
@@ -66,7 +66,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::delivery::{Delivery, Skipped, decode};
+    use crate::delivery::{Accepted, Delivery, Skipped, decode};
 
     const FOLDER: &str = "AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02";
 
@@ -76,7 +76,8 @@ mod tests {
     }
 
     fn deliver(records: &[Value]) -> Delivery {
-        decode(&json!({"Records": records}).to_string(), &["trail".to_owned()])
+        let accepted = Accepted { trail_buckets: vec!["trail".to_owned()], ..Accepted::default() };
+        decode(&json!({"Records": records}).to_string(), &accepted)
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Effect, Finding, FindingKind};
+use super::{Effect, Finding, FindingKind, PolicyType};
 
 /// The version of the form; it changes when a field changes its meaning or goes.
 const FORM: &str = "1";
@@ -35,46 +35,36 @@ pub struct FindingJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     function_name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    mapping: Option<Mapping<'a>>,
+    mapping_uuid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function_arn: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_source_arn: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error_code: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    denial: Option<Denial<'a>>,
+    error_message: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_message_truncated: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_message_encoded: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    denied_principal: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    denied_action: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    denied_resource: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy_effect: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy_arn: Option<&'a str>,
     actor: &'a str,
     principal: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     source_ip_address: Option<&'a str>,
     object: &'a str,
-}
-
-#[derive(Debug, Serialize)]
-struct Mapping<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    uuid: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    function_arn: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    event_source_arn: Option<&'a str>,
-}
-
-#[derive(Debug, Serialize)]
-struct Denial<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    principal: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    action: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    resource: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    policy_type: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    effect: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    policy_arn: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<&'a str>,
-    truncated: bool,
-    encoded: bool,
 }
 
 impl Finding {
@@ -88,26 +78,26 @@ impl Finding {
         match &self.kind {
             FindingKind::EsmDisabled(esm) => {
                 json.reason = esm.reason.as_deref();
-                json.mapping =
-                    Some(mapping(esm.mapping_uuid.as_ref(), esm.function_arn.as_ref(), esm.event_source_arn.as_ref()));
+                json.mapping_uuid = esm.mapping_uuid.as_deref();
+                json.function_arn = esm.function_arn.as_deref();
+                json.event_source_arn = esm.event_source_arn.as_deref();
             }
             FindingKind::EsmChanged(esm) => {
-                json.mapping =
-                    Some(mapping(esm.mapping_uuid.as_ref(), esm.function_arn.as_ref(), esm.event_source_arn.as_ref()));
+                json.mapping_uuid = esm.mapping_uuid.as_deref();
+                json.function_arn = esm.function_arn.as_deref();
+                json.event_source_arn = esm.event_source_arn.as_deref();
             }
             FindingKind::AccessDenied(denied) => {
                 json.error_code = Some(&denied.error_code);
-                json.denial = Some(Denial {
-                    principal: denied.principal.as_deref(),
-                    action: denied.action.as_deref(),
-                    resource: denied.resource.as_deref(),
-                    policy_type: denied.policy_type.map(super::PolicyType::as_str),
-                    effect: denied.effect.map(Effect::as_str),
-                    policy_arn: denied.policy_arn.as_deref(),
-                    message: denied.message.as_deref(),
-                    truncated: denied.truncated,
-                    encoded: denied.encoded,
-                });
+                json.error_message = denied.message.as_deref();
+                json.error_message_truncated = denied.message.as_ref().map(|_| denied.truncated);
+                json.error_message_encoded = denied.message.as_ref().map(|_| denied.encoded);
+                json.denied_principal = denied.principal.as_deref();
+                json.denied_action = denied.action.as_deref();
+                json.denied_resource = denied.resource.as_deref();
+                json.policy_type = denied.policy_type.map(PolicyType::as_str);
+                json.policy_effect = denied.effect.map(Effect::as_str);
+                json.policy_arn = denied.policy_arn.as_deref();
             }
             FindingKind::Watched(rule) => json.title = Some(&rule.title),
         }
@@ -133,25 +123,23 @@ impl super::Event {
             account: self.account.as_deref(),
             region: self.region.as_deref(),
             function_name: self.function_name.as_deref(),
-            mapping: None,
+            mapping_uuid: None,
+            function_arn: None,
+            event_source_arn: None,
             error_code: None,
-            denial: None,
+            error_message: None,
+            error_message_truncated: None,
+            error_message_encoded: None,
+            denied_principal: None,
+            denied_action: None,
+            denied_resource: None,
+            policy_type: None,
+            policy_effect: None,
+            policy_arn: None,
             actor: &self.principal.display,
             principal: &self.principal.key,
             source_ip_address: self.source_ip_address.as_deref(),
             object: &self.object,
         }
-    }
-}
-
-fn mapping<'a>(
-    uuid: Option<&'a String>,
-    function_arn: Option<&'a String>,
-    event_source_arn: Option<&'a String>,
-) -> Mapping<'a> {
-    Mapping {
-        uuid: uuid.map(String::as_str),
-        function_arn: function_arn.map(String::as_str),
-        event_source_arn: event_source_arn.map(String::as_str),
     }
 }

@@ -22,10 +22,11 @@ impl LogObject {
 }
 
 impl fmt::Display for LogObject {
-    /// `s3://bucket/key`, with control characters escaped.
+    /// `s3://bucket/key`, with `?versionId=` if it names one, and with control characters escaped.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let version = self.version.iter().flat_map(|version| ["?versionId=", version]);
         write!(f, "s3://{}/", self.bucket)?;
-        for c in self.key.chars() {
+        for c in [self.key.as_str()].into_iter().chain(version).flat_map(str::chars) {
             if c.is_control() { write!(f, "{}", c.escape_unicode())? } else { write!(f, "{c}")? }
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use trailwarden::alert::Message;
-use trailwarden::ports::{AlertSink, ObjectBody, ObjectSource, ServiceError};
+use trailwarden::ports::{AlertSink, Fault, ObjectBody, ObjectSource, ServiceError, Subscriptions};
 use trailwarden::publish::{MAX_BYTES, MAX_ENTRIES};
 use trailwarden::trail::LogObject;
 
@@ -17,7 +17,7 @@ pub struct MemoryBucket {
     /// Bytes of a chunk.
     pub chunk: Option<usize>,
     /// Keys whose transfer breaks off behind so many bytes.
-    pub cut: HashMap<String, usize>,
+    pub cut: RefCell<HashMap<String, usize>>,
     /// Keys whose transfer stalls behind so many chunks.
     pub stall: HashMap<String, usize>,
     /// The service cannot be reached.
@@ -38,10 +38,13 @@ impl ObjectSource for MemoryBucket {
 
     async fn open(&self, object: &LogObject) -> Result<MemoryBody, ServiceError> {
         if self.down.get() {
-            return Err(fault("s3:GetObject", "ServiceUnavailable", false));
+            return Err(ServiceError::new("s3:GetObject", Fault::Unavailable, "ServiceUnavailable"));
         }
-        let bytes = self.objects.get(&object.key).ok_or_else(|| fault("s3:GetObject", "NoSuchKey", false))?;
-        let cut = self.cut.get(&object.key).copied();
+        let bytes = self
+            .objects
+            .get(&object.key)
+            .ok_or_else(|| ServiceError::new("s3:GetObject", Fault::Missing, "NoSuchKey"))?;
+        let cut = self.cut.borrow().get(&object.key).copied();
         let bytes = &bytes[..cut.unwrap_or(bytes.len())];
         let chunks = bytes.chunks(self.chunk.unwrap_or(8_192)).map(Bytes::copy_from_slice).collect();
         self.open.set(self.open.get() + 1);
@@ -79,7 +82,7 @@ impl ObjectBody for MemoryBody {
             None => {}
         }
         match self.chunks.pop_front() {
-            None if self.cut => Err(fault("s3:GetObject", "transfer broke off", false)),
+            None if self.cut => Err(ServiceError::new("s3:GetObject", Fault::Interrupted, "transfer broke off")),
             chunk => Ok(chunk),
         }
     }
@@ -95,6 +98,8 @@ pub struct MemoryTopic {
     pub down: Cell<bool>,
     /// Refuses messages whose subject contains this, so many times.
     pub refuse: RefCell<Option<(&'static str, usize)>>,
+    /// What it says of its subscriptions.
+    pub subscriptions: Cell<Subscriptions>,
 }
 
 impl MemoryTopic {
@@ -111,7 +116,8 @@ impl MemoryTopic {
             _ => false,
         };
         if refused {
-            return Err(fault("sns:PublishBatch", "InternalError", true));
+            let error = ServiceError::new("sns:PublishBatch", Fault::Unavailable, "InternalError");
+            return Err(ServiceError { retryable: true, ..error });
         }
         self.confirmed.borrow_mut().push(message.clone());
         Ok(())
@@ -119,7 +125,17 @@ impl MemoryTopic {
 }
 
 impl AlertSink for MemoryTopic {
+    fn arn(&self) -> &str {
+        "arn:aws:sns:us-east-1:111122223333:alerts"
+    }
+
+    async fn subscriptions(&self) -> Result<Subscriptions, ServiceError> {
+        Ok(self.subscriptions.get())
+    }
+
     async fn publish(&self, batch: &[Message]) -> Vec<Result<(), ServiceError>> {
+        // As a network does, it lets others go on.
+        tokio::task::yield_now().await;
         self.calls.set(self.calls.get() + 1);
         let bytes: usize = batch.iter().map(Message::bytes).sum();
         assert!(batch.len() <= MAX_ENTRIES && bytes <= MAX_BYTES, "{} entries, {bytes} bytes", batch.len());
@@ -130,12 +146,9 @@ impl AlertSink for MemoryTopic {
             assert!(message.attributes.iter().all(|it| !it.values.is_empty() && !it.values.contains(&String::new())));
         }
         if self.down.get() {
-            return batch.iter().map(|_| Err(fault("sns:PublishBatch", "request failed", false))).collect();
+            let down = || ServiceError::new("sns:PublishBatch", Fault::Unavailable, "request failed");
+            return batch.iter().map(|_| Err(down())).collect();
         }
         batch.iter().map(|message| self.take(message)).collect()
     }
-}
-
-fn fault(operation: &'static str, code: &str, retryable: bool) -> ServiceError {
-    ServiceError { operation, code: code.to_owned(), retryable, source: None }
 }

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::time::Duration;
 
 use comfy_table::{ContentArrangement, Table, presets};
-use trailwarden::alert::{Alert, sanitize};
+use trailwarden::alert::{Alert, Format as AlertFormat, sanitize};
 use trailwarden::detect::FindingKind;
 use trailwarden::triage::{Incident, Triage};
 
@@ -69,6 +69,7 @@ impl Report {
                 Format::Table | Format::Text => self.triage.add(finding),
             }
         }
+        self.triage.end_of(&scanned.name);
         Ok(())
     }
 
@@ -85,7 +86,7 @@ impl Report {
             Format::Table => writeln!(self.out, "{}", table(&incidents).trim_fmt())?,
             Format::Text => {
                 for incident in &incidents {
-                    let message = Alert::of(incident).message();
+                    let message = Alert::of(incident).message(AlertFormat::Text);
                     writeln!(self.out, "Subject: {}\n\n{}", message.subject, message.body)?;
                 }
             }

@@ -1,0 +1,109 @@
+//! The alert as JSON for machines: flat, with stable names, and without what is absent.
+//!
+//! `docs/event.schema.json` describes it. Values are the record's own but for hidden characters, which are replaced, and
+//! for links in the texts for people; what is too long is cut, and its field named in `cut`.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::{Alert, sanitize};
+use crate::detect::FindingJson;
+use crate::triage::Incident;
+
+/// Characters of a value, as many as fit. ARNs have at most 2,048.
+const VALUE: [usize; 3] = [2_048, 512, 128];
+/// Bytes of the message. SNS takes 256 KiB with the attributes.
+const BODY: usize = 192 * 1024;
+/// Fields that are for people to read.
+const TEXTS: [&str; 4] = ["description", "error_message", "reason", "title"];
+
+#[derive(Serialize)]
+struct AlertJson<'a> {
+    alert_id: String,
+    test: bool,
+    summary: &'a str,
+    description: &'a str,
+    #[serde(flatten)]
+    finding: FindingJson<'a>,
+    count: u64,
+    new_events: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window_start: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window_end: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_event_time: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_event_time: Option<&'a str>,
+    regions: &'a [String],
+    region_count: usize,
+    function_names: &'a [String],
+    function_count: usize,
+    resources: &'a [String],
+    resource_count: usize,
+}
+
+/// One JSON object.
+#[must_use]
+pub fn json(alert: &Alert<'_>) -> String {
+    let whole = members(alert);
+    let [first, others @ ..] = VALUE;
+    let write = |limit| cut(alert.incident, whole.clone(), limit);
+    others.into_iter().fold(write(first), |text, limit| if text.len() <= BODY { text } else { write(limit) })
+}
+
+fn members(alert: &Alert<'_>) -> Map<String, Value> {
+    let incident = alert.incident;
+    let [regions, functions, resources] = [&incident.regions, &incident.functions, &incident.resources];
+    let form = AlertJson {
+        alert_id: incident.case.to_string(),
+        test: incident.is_test,
+        summary: &alert.subject,
+        description: &alert.headline,
+        finding: incident.finding.to_json(),
+        count: incident.total,
+        new_events: incident.count,
+        window_start: incident.window.map(|it| it.start().to_string()),
+        window_end: incident.window.map(|it| it.end().to_string()),
+        first_event_time: incident.first.as_deref(),
+        last_event_time: incident.last.as_deref(),
+        regions: regions.kept(),
+        region_count: regions.count(),
+        function_names: functions.kept(),
+        function_count: functions.count(),
+        resources: resources.kept(),
+        resource_count: resources.count(),
+    };
+    match serde_json::to_value(form) {
+        Ok(Value::Object(members)) => members,
+        _ => Map::new(),
+    }
+}
+
+/// Writes the members with their texts neutralised and cut at `limit` characters, and says which were cut.
+fn cut(incident: &Incident, mut members: Map<String, Value>, limit: usize) -> String {
+    let lists =
+        [("regions", &incident.regions), ("function_names", &incident.functions), ("resources", &incident.resources)];
+    let mut cut: Vec<_> =
+        lists.iter().filter(|(_, tally)| tally.more() > 0).map(|(name, _)| (*name).to_owned()).collect();
+    for (name, value) in &mut members {
+        if bound(value, TEXTS.contains(&name.as_str()), limit) && !cut.contains(name) {
+            cut.push(name.clone());
+        }
+    }
+    members.insert("cut".to_owned(), cut.into());
+    Value::Object(members).to_string()
+}
+
+/// Neutralises and cuts the texts of a value; returns whether it cut any.
+fn bound(value: &mut Value, is_text: bool, limit: usize) -> bool {
+    match value {
+        Value::String(text) => {
+            let (shown, is_cut) = sanitize::exact(text, limit);
+            *text = if is_text { sanitize::without_links(&shown) } else { shown };
+            is_cut
+        }
+        Value::Array(values) => values.iter_mut().fold(false, |is_cut, value| bound(value, is_text, limit) || is_cut),
+        _ => false,
+    }
+}

@@ -1,0 +1,113 @@
+//! Jobs of S3 Batch Operations.
+//!
+//! Source: "Invoke AWS Lambda function" in the Amazon S3 User Guide. Version 2.0 of the payload names the bucket where 1.0
+//! has its ARN. Keys are form-encoded.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::envelope::incomplete;
+use super::s3_notification::form_decode;
+use super::{BatchJob, BatchTask, Decoder, PayloadError};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Job {
+    invocation_schema_version: String,
+    invocation_id: String,
+    tasks: Vec<Task>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Task {
+    task_id: String,
+    s3_key: String,
+    s3_version_id: Option<String>,
+    s3_bucket: Option<String>,
+    s3_bucket_arn: Option<String>,
+}
+
+/// Reads a payload. What is wrong with a task is its own result, and fails no other.
+pub(super) fn decode(payload: &Value, decoder: &mut Decoder<'_>) -> Result<(), PayloadError> {
+    let Job { invocation_schema_version, invocation_id, tasks } = Job::deserialize(payload)
+        .map_err(|_| incomplete("a job of S3 Batch Operations with invocationId and tasks of taskId and s3Key"))?;
+    let tasks = tasks.into_iter().map(|task| BatchTask { id: task.task_id.clone(), object: object(task, decoder) });
+    let tasks = tasks.collect();
+    decoder.delivery.job = Some(BatchJob { schema_version: invocation_schema_version, invocation_id, tasks });
+    Ok(())
+}
+
+fn object(task: Task, decoder: &mut Decoder<'_>) -> Result<Option<usize>, PayloadError> {
+    if !decoder.accepted.batch_jobs {
+        return Err(PayloadError::BatchJob);
+    }
+    let arn = task.s3_bucket_arn.as_deref().and_then(|arn| arn.rsplit_once(":::"));
+    let bucket = task.s3_bucket.as_deref().or(arn.map(|(_, name)| name));
+    let bucket = bucket.ok_or(incomplete("a task with s3Bucket or s3BucketArn"))?;
+    let key = form_decode(&task.s3_key).ok_or(incomplete("a key that decodes to UTF-8"))?;
+    decoder.announced.clear();
+    decoder.announce(bucket, key, task.s3_version_id.filter(|id| !id.is_empty()))?;
+    Ok(decoder.announced.first().copied())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::delivery::{Accepted, decode};
+
+    const KEY: &str = "AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/a%2Bb+c.json.gz";
+
+    #[test]
+    fn tasks_of_both_versions_are_understood() {
+        let accepted = Accepted { trail_buckets: vec!["trail".to_owned()], batch_jobs: true, ..Accepted::default() };
+        let task = |id: &str, key: &str, bucket: &str, version: serde_json::Value| json!({"taskId": id, "s3Key": key, "s3Bucket": bucket, "s3VersionId": version});
+        let payload = json!({
+            "invocationSchemaVersion": "2.0", "invocationId": "i", "job": {"id": "j", "userArguments": {"a": "b"}},
+            "tasks": [
+                task("1", KEY, "trail", json!(null)),
+                {"taskId": "2", "s3Key": KEY, "s3BucketArn": "arn:aws:s3:::trail", "s3VersionId": "v"},
+                task("3", "photo.jpg", "trail", json!("")),
+                task("4", KEY, "other", json!(null)),
+                task("5", "%ff", "trail", json!(null)),
+                {"taskId": "6", "s3Key": KEY},
+                task("7", KEY, "trail", json!(null)),
+            ],
+        });
+        let delivery = decode(&payload.to_string(), &accepted);
+        let objects: Vec<_> = delivery.objects.iter().map(|it| (it.key.as_str(), it.version.as_deref())).collect();
+        let key = "AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/a+b c.json.gz";
+        assert_eq!(objects, [(key, None), (key, Some("v"))]);
+        assert_eq!(delivery.problems, []);
+        let job = delivery.job.expect("a job");
+        assert_eq!((job.schema_version.as_str(), job.invocation_id.as_str()), ("2.0", "i"));
+        let tasks: Vec<_> = job
+            .tasks
+            .into_iter()
+            .map(|it| format!("{}: {:?}", it.id, it.object.map_err(|error| error.to_string())))
+            .collect();
+        insta::assert_snapshot!(tasks.join("\n"), @r#"
+        1: Ok(Some(0))
+        2: Ok(Some(1))
+        3: Ok(None)
+        4: Err("bucket other is not in TRAIL_BUCKETS")
+        5: Err("expected a key that decodes to UTF-8")
+        6: Err("expected a task with s3Bucket or s3BucketArn")
+        7: Ok(Some(0))
+        "#);
+    }
+
+    #[test]
+    fn a_job_that_is_not_understood_is_an_error() {
+        for payload in [
+            json!({"invocationSchemaVersion": "2.0", "tasks": []}),
+            json!({"invocationSchemaVersion": "2.0", "invocationId": "i", "tasks": [{"taskId": "1"}]}),
+            json!({"requestContext": {}, "requestPayload":
+                   {"invocationSchemaVersion": "2.0", "invocationId": "i", "tasks": []}}),
+        ] {
+            let delivery = decode(&payload.to_string(), &Accepted::default());
+            assert_eq!((delivery.problems.len(), delivery.job), (1, None), "{payload}");
+        }
+    }
+}

