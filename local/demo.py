@@ -42,7 +42,7 @@ def demonstrate() -> None:
     print("2. Start the AWS emulator and deploy template.yaml", flush=True)
     with Emulator(stack.SCRATCH) as emulator:
         outputs = stack.deploy(emulator, template)
-        queue = stack.subscribe(emulator, outputs)
+        queue = stack.subscribe(emulator, outputs["AlertTopicArn"])
         print(f"3. Put {len(objects)} log objects into {outputs['TrailBucketName']}", flush=True)
         put_at = {}
         for key, path in objects.items():

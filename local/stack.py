@@ -82,9 +82,10 @@ def deploy(emulator: Emulator, template: Path, name: str = NAME, **parameters: s
 def _allow_publish_batch(emulator: Emulator, outputs: dict[str, str]) -> None:
     """AWS authorises PublishBatch as sns:Publish; the emulator asks for an action of that name, which AWS has not."""
     configuration = emulator.client("lambda").get_function_configuration(FunctionName=outputs["FunctionName"])
+    topics = [arn for name, arn in outputs.items() if name in ("AlertTopicArn", "ChatTopicArn", "EventTopicArn")]
     policy = {
         "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": "sns:PublishBatch", "Resource": outputs["AlertTopicArn"]}],
+        "Statement": [{"Effect": "Allow", "Action": "sns:PublishBatch", "Resource": topics}],
     }
     emulator.client("iam").put_role_policy(
         RoleName=configuration["Role"].rsplit("/", 1)[-1], PolicyName="emulator", PolicyDocument=json.dumps(policy)
@@ -99,10 +100,13 @@ def _allow_plain_http(emulator: Emulator, bucket: str) -> None:
     s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
 
 
-def subscribe(emulator: Emulator, outputs: dict[str, str], name: str = "subscriber") -> str:
-    """Subscribes a new queue to the alert topic; returns its URL."""
+def subscribe(emulator: Emulator, topic: str, name: str = "subscriber", **attributes: str) -> str:
+    """Subscribes a new queue to a topic; returns its URL."""
     sqs = emulator.client("sqs")
-    url: str = sqs.create_queue(QueueName=name)["QueueUrl"]
+    # A FIFO topic delivers to FIFO queues.
+    fifo = topic.endswith(".fifo")
+    kind = {"FifoQueue": "true"} if fifo else {}
+    url: str = sqs.create_queue(QueueName=f"{name}.fifo" if fifo else name, Attributes=kind)["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     policy = {
         "Version": "2012-10-17",
@@ -112,12 +116,12 @@ def subscribe(emulator: Emulator, outputs: dict[str, str], name: str = "subscrib
                 "Principal": {"Service": "sns.amazonaws.com"},
                 "Action": "sqs:SendMessage",
                 "Resource": arn,
-                "Condition": {"ArnEquals": {"aws:SourceArn": outputs["AlertTopicArn"]}},
+                "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
             }
         ],
     }
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
-    emulator.client("sns").subscribe(TopicArn=outputs["AlertTopicArn"], Protocol="sqs", Endpoint=arn)
+    emulator.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes=attributes)
     return url
 
 

@@ -1,4 +1,4 @@
-"""Serves the function with `cargo lambda watch`, beside an emulator that holds a bucket, a topic and log objects."""
+"""Serves the function with `cargo lambda watch`, beside an emulator that holds a bucket, topics, a ledger and log objects."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from local.emulator import Emulator
 from local.stack import Failed
 
 BUCKET = "trailwarden-local"
+LEDGER = "trailwarden-ledger"
 
 
 def main(port: str) -> int:
@@ -32,20 +33,34 @@ def serve(port: str) -> int:
         s3.create_bucket(Bucket=BUCKET)
         for key, path in objects.items():
             s3.put_object(Bucket=BUCKET, Key=key, Body=path.read_bytes())
-        topic = emulator.client("sns").create_topic(Name="trailwarden-alerts")["TopicArn"]
-        queue = stack.subscribe(emulator, {"AlertTopicArn": topic})
+        sns = emulator.client("sns")
+        topics = {name: sns.create_topic(Name=f"trailwarden-{name}")["TopicArn"] for name in ["alerts", "chat", "events"]}
+        queues = {name: stack.subscribe(emulator, topic, f"subscriber-{name}") for name, topic in topics.items()}
+        emulator.client("dynamodb").create_table(
+            TableName=LEDGER,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        )
         print(f"  emulator: {emulator.url}, {len(objects)} log objects in {BUCKET}")
         print("  when the function is built: make invoke EVENT=events/s3_notification.json", flush=True)
-        threading.Thread(target=show_alerts, args=(emulator, queue), daemon=True).start()
-        environment = emulator.environment() | {"ALERT_TOPIC_ARN": topic, "TRAIL_BUCKETS": BUCKET}
+        for name, queue in queues.items():
+            threading.Thread(target=show_alerts, args=(emulator, name, queue), daemon=True).start()
+        environment = emulator.environment() | {
+            "ALERT_TOPIC_ARN": topics["alerts"],
+            "CHAT_TOPIC_ARN": topics["chat"],
+            "EVENT_TOPIC_ARN": topics["events"],
+            "TRAIL_BUCKETS": BUCKET,
+            "LEDGER_TABLE": LEDGER,
+        }
         command = ["cargo", "lambda", "watch", "--invoke-address", "127.0.0.1", "--invoke-port", port]
         return subprocess.call(command, cwd=stack.ROOT, env=environment)
 
 
-def show_alerts(emulator: Emulator, queue: str) -> None:
+def show_alerts(emulator: Emulator, name: str, queue: str) -> None:
     while True:
         for _, envelope in stack.receive(emulator, queue, 3600):
-            print(f"\nAlert received by a subscriber\nSubject: {envelope['Subject']}\n{envelope['Message']}", flush=True)
+            print(f"\nReceived by a subscriber of the topic for {name}\nSubject: {envelope['Subject']}\n{envelope['Message']}", flush=True)
 
 
 if __name__ == "__main__":

@@ -283,6 +283,22 @@ mod tests {
     }
 
     #[test]
+    fn records_come_in_the_payload_where_a_ledger_is_shared() {
+        let record = json!({"eventSource": "lambda.amazonaws.com", "eventName": "LambdaESMDisabled"});
+        for kind in ["AWS Service Event via CloudTrail", "AWS API Call via CloudTrail"] {
+            let event = json!({"detail-type": kind, "source": "aws.lambda", "detail": record});
+            for payload in [event.clone(), sqs(&event), sns(&event), sqs(&sns_in_a_queue(&event)), failed(&event)] {
+                let delivery = deliver(&payload);
+                assert_eq!((delivery.records, delivery.problems), (vec![record.to_string()], vec![]), "{payload}");
+                let without = decode(&payload.to_string(), &Accepted::default());
+                let [problem] = without.problems.as_slice() else { panic!("a problem, found {without:?}") };
+                assert!(problem.to_string().ends_with("as the record comes in a log object too"), "{problem}");
+                assert_eq!(without.records, [""; 0]);
+            }
+        }
+    }
+
+    #[test]
     fn what_needs_no_reading_is_acknowledged() {
         let test = json!({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "trail"});
         for (payload, test_events, other_events) in [
@@ -401,9 +417,10 @@ mod tests {
             let payload = std::fs::read_to_string(&path).expect("a file");
             let delivery = decode(&payload, &accepted("trailwarden-local"));
             assert_eq!(delivery.problems, [], "{}", path.display());
-            assert_eq!(delivery.objects.is_empty(), path.ends_with("s3_test_event.json"), "{}", path.display());
+            let holds = delivery.objects.len() + delivery.records.len() + usize::from(delivery.is_test);
+            assert_eq!(holds == 0, path.ends_with("s3_test_event.json"), "{}", path.display());
             seen += 1;
         }
-        assert!(seen >= 7, "{seen}");
+        assert_eq!(seen, 12);
     }
 }

@@ -94,7 +94,8 @@ fn jsonl_is_a_finding_a_line() {
       "reason": "AUTHORIZATION_ERROR",
       "region": "us-east-1",
       "severity": "critical",
-      "source_ip_address": "lambda.amazonaws.com"
+      "source_ip_address": "lambda.amazonaws.com",
+      "version": "1"
     }
     "#);
     let mut shown = findings[1].clone();
@@ -124,7 +125,8 @@ fn jsonl_is_a_finding_a_line() {
       "principal": "arn:aws:iam::111122223333:role/deployer",
       "region": "us-east-1",
       "severity": "medium",
-      "source_ip_address": "203.0.113.0"
+      "source_ip_address": "203.0.113.0",
+      "version": "1"
     }
     "#);
 }

@@ -29,7 +29,11 @@ class Stack:
     def __init__(self, emulator: Emulator, outputs: dict[str, str]) -> None:
         self.emulator = emulator
         self.outputs = outputs
-        self.alerts_url = stack.subscribe(emulator, outputs, f"subscriber-{uuid.uuid4().hex}")
+        self.alerts_url = self.subscribe("AlertTopicArn")
+
+    def subscribe(self, topic: str, **attributes: str) -> str:
+        """Subscribes a new queue to a topic, by the name of its output; returns its URL."""
+        return stack.subscribe(self.emulator, self.outputs[topic], f"subscriber-{uuid.uuid4().hex}", **attributes)
 
     def put(self, body: bytes, name: str | None = None) -> str:
         key = f"{FOLDER}/{name or uuid.uuid4().hex}.json.gz"
@@ -38,6 +42,14 @@ class Stack:
 
     def alerts(self, enough: int = 1, seconds: float = 60) -> list[dict[str, Any]]:
         return [envelope for _, envelope in stack.receive(self.emulator, self.alerts_url, seconds, enough)]
+
+    def received(self, url: str, enough: int = 1, seconds: float = 60) -> list[dict[str, Any]]:
+        return [envelope for _, envelope in stack.receive(self.emulator, url, seconds, enough)]
+
+    def invoke(self, payload: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
+        """Invokes the function and waits; returns its answer and, if it failed, the kind of error."""
+        answer = self.emulator.client("lambda").invoke(FunctionName=self.outputs["FunctionName"], Payload=json.dumps(payload))
+        return json.loads(answer["Payload"].read() or b"null"), answer.get("FunctionError")
 
     def failures(self, enough: int = 1, seconds: float = FAILURE_SECONDS) -> list[dict[str, Any]]:
         return [record for _, record in stack.receive(self.emulator, self.outputs["OnFailureQueueUrl"], seconds, enough)]
@@ -74,7 +86,7 @@ class Stack:
 def deployed() -> Iterator[Stack]:
     template = stack.build()
     with Emulator(stack.SCRATCH / "test") as emulator:
-        yield Stack(emulator, stack.deploy(emulator, template))
+        yield Stack(emulator, stack.deploy(emulator, template, ChatTopic="on", EventTopic="on", FastPath="on"))
 
 
 @pytest.fixture
@@ -98,6 +110,27 @@ def disabled_mapping(function: str, reason: str = "AUTHORIZATION_ERROR") -> dict
         "recipientAccountId": ACCOUNT,
         "resources": [{"ARN": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}"}],
         "serviceEventDetails": {"ESMDisableReason": reason},
+    }
+
+
+def denied(role: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "eventVersion": "1.11",
+        "userIdentity": {
+            "type": "AssumedRole",
+            "accountId": ACCOUNT,
+            "arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/{role}/session",
+            "sessionContext": {"sessionIssuer": {"type": "Role", "arn": f"arn:aws:iam::{ACCOUNT}:role/{role}", "userName": role}},
+        },
+        "eventTime": "2026-01-02T03:04:05Z",
+        "eventSource": "lambda.amazonaws.com",
+        "eventName": "GetFunction20150331v2",
+        "awsRegion": REGION,
+        "eventID": str(uuid.uuid4()),
+        "recipientAccountId": ACCOUNT,
+        "errorCode": "AccessDenied",
+        "errorMessage": f"User: arn:aws:sts::{ACCOUNT}:assumed-role/{role}/session is not authorized to perform: lambda:GetFunction",
+        **fields,
     }
 
 

@@ -155,7 +155,7 @@ pub fn large_log_file(inflated: usize) -> Vec<u8> {
     for _ in 0..inflated.div_ceil(block.len()) {
         file.extend_from_slice(&member);
     }
-    file.extend(gzip(format!("{}]}}", disabled_mapping(1, "orders", "AUTHORIZATION_ERROR"))));
+    file.extend(gzip(format!("{}]}}", disabled_mapping(99_999, "orders", "AUTHORIZATION_ERROR"))));
     file
 }
 

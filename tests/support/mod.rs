@@ -5,3 +5,4 @@
 pub mod generator;
 pub mod memory;
 pub mod oracle;
+pub mod server;

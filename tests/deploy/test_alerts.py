@@ -1,0 +1,249 @@
+"""The deployed stack: what each topic gets, what subscriptions choose of it, and what is told but once."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from conftest import ACCOUNT, REGION, Stack, denied, disabled_mapping, log_file
+
+from local import stack
+
+SCHEMA = json.loads((stack.ROOT / "docs" / "event.schema.json").read_text())
+
+
+def payload(deployed: Stack, *keys: str) -> dict[str, Any]:
+    record = {"eventSource": "aws:s3", "eventName": "ObjectCreated:Put"}
+    bucket = {"name": deployed.outputs["TrailBucketName"]}
+    return {"Records": [{**record, "s3": {"bucket": bucket, "object": {"key": key}}} for key in keys]}
+
+
+def test_every_topic_gets_its_format(clean: Stack) -> None:
+    chat, events = clean.subscribe("ChatTopicArn"), clean.subscribe("EventTopicArn")
+    clean.put(log_file(disabled_mapping("orders"), denied("formats")))
+    (texts, chats, jsons) = (clean.received(url, 2) for url in (clean.alerts_url, chat, events))
+    assert sorted(it["Subject"].split()[0] for it in texts) == ["Denied:", "Stopped:"]
+    for notification in (json.loads(it["Message"]) for it in chats):
+        assert (notification["version"], notification["source"]) == ("1.0", "custom")
+    for event in (json.loads(it["Message"]) for it in jsons):
+        jsonschema.validate(event, SCHEMA)
+    ids = {json.loads(it["Message"])["metadata"]["threadId"] for it in chats}
+    assert ids == {json.loads(it["Message"])["alert_id"] for it in jsons} and len(ids) == 2
+
+
+@pytest.mark.parametrize(
+    ("topic", "scope", "policy"),
+    [
+        ("AlertTopicArn", "MessageAttributes", {"alert_type": ["esm_disabled"], "severity": ["critical"]}),
+        ("AlertTopicArn", "MessageAttributes", {"category": [{"prefix": "AUTH"}]}),
+        ("AlertTopicArn", "MessageAttributes", {"region": ["eu-west-1"]}),
+        ("EventTopicArn", "MessageBody", {"function_names": ["orders"], "count": [{"numeric": [">=", 1]}]}),
+        ("EventTopicArn", "MessageBody", {"event_source_arn": [{"exists": False}], "reason": [{"exists": True}]}),
+    ],
+)
+def test_subscriptions_choose_their_alerts(clean: Stack, topic: str, scope: str, policy: dict[str, Any]) -> None:
+    url = clean.subscribe(topic, FilterPolicy=json.dumps(policy), FilterPolicyScope=scope)
+    role = uuid.uuid4().hex
+    # The denials are one alert of two Regions, of which a policy may want either.
+    clean.put(
+        log_file(
+            {**disabled_mapping("orders"), "awsRegion": "eu-west-1"}, denied(role), denied(role, awsRegion="ap-south-1")
+        )
+    )
+    assert len(clean.alerts(2)) == 2
+    chosen = clean.received(url, 2, seconds=3)
+    assert [it["MessageAttributes"]["alert_type"]["Value"] for it in chosen] == ["esm_disabled"]
+
+
+def test_a_list_of_regions_matches_each_of_them(clean: Stack) -> None:
+    url = clean.subscribe("AlertTopicArn", FilterPolicy=json.dumps({"region": ["ap-south-1"]}))
+    role = uuid.uuid4().hex
+    clean.put(log_file(denied(role), denied(role, awsRegion="ap-south-1")))
+    assert len(clean.received(url)) == 1
+
+
+def test_fifo_topics(clean: Stack) -> None:
+    topic = clean.emulator.client("sns").create_topic(Name="alerts.fifo", Attributes={"FifoTopic": "true"})["TopicArn"]
+    url = stack.subscribe(clean.emulator, topic, "fifo")
+    role = clean.emulator.client("lambda").get_function_configuration(FunctionName=clean.outputs["FunctionName"])["Role"]
+    statement = {"Effect": "Allow", "Action": ["sns:Publish", "sns:PublishBatch"], "Resource": topic}
+    clean.emulator.client("iam").put_role_policy(
+        RoleName=role.rsplit("/", 1)[-1],
+        PolicyName="fifo",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    )
+    before = clean.set_environment(ALERT_TOPIC_ARN=topic)
+    try:
+        clean.put(log_file(disabled_mapping("first"), disabled_mapping("second")))
+        subjects = sorted(it["Subject"].split()[1] for it in clean.received(url, 2))
+    finally:
+        clean.restore_environment(before)
+    assert subjects == ["first", "second"]
+
+
+def test_a_test_alert_tries_every_topic(clean: Stack) -> None:
+    answer, error = clean.invoke({"trailwarden": "test-alert"})
+    assert error is None
+    assert len(answer["published"]) == 4 and all(it.startswith("[Test] ") for it in answer["published"])
+    alerts = clean.alerts(4)
+    kinds = sorted(it["MessageAttributes"]["alert_type"]["Value"] for it in alerts)
+    assert kinds == ["access_denied", "esm_changed", "esm_disabled", "watch"]
+    assert all(it["Message"].startswith("This is a test, nothing has happened. ") for it in alerts)
+
+
+def test_a_test_alert_tells_of_topics_without_subscription(clean: Stack) -> None:
+    topic = clean.emulator.client("sns").create_topic(Name="lonely")["TopicArn"]
+    role = clean.emulator.client("lambda").get_function_configuration(FunctionName=clean.outputs["FunctionName"])["Role"]
+    iam = clean.emulator.client("iam")
+    for actions, warnings in [
+        (["sns:Publish", "sns:PublishBatch"], []),
+        (["sns:Publish", "sns:PublishBatch", "sns:GetTopicAttributes"], [f"{topic} has no subscription: nobody is told"]),
+    ]:
+        statement = {"Effect": "Allow", "Action": actions, "Resource": topic}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.put_role_policy(RoleName=role.rsplit("/", 1)[-1], PolicyName="lonely", PolicyDocument=policy)
+        before = clean.set_environment(CHAT_TOPIC_ARN=topic)
+        try:
+            answer, error = clean.invoke({"trailwarden": "test-alert"})
+        finally:
+            clean.restore_environment(before)
+        assert error is None
+        assert [it for it in answer["warnings"] if "lonely" in it] == warnings
+
+
+def test_what_was_told_is_not_told_again(clean: Stack) -> None:
+    key = clean.put(log_file(disabled_mapping("orders"), *(denied("again") for _ in range(5))))
+    assert len(clean.alerts(2)) == 2
+    for _ in range(3):
+        assert clean.invoke(payload(clean, key)) == (None, None)
+    assert clean.alerts(1, seconds=2) == []
+    clean.put(log_file(*(denied("again") for _ in range(5))))
+    (tenth,) = clean.alerts()
+    assert " x10 " in tenth["Subject"]
+    assert "10 times since 2026-01-02 00:00:00 UTC; the latest 5 at" in tenth["Message"]
+
+
+def test_an_event_that_comes_both_ways_is_told_once(clean: Stack) -> None:
+    record = disabled_mapping("orders")
+    event = {"Source": "aws.lambda", "DetailType": "AWS Service Event via CloudTrail", "Detail": json.dumps(record)}
+    clean.emulator.client("events").put_events(Entries=[event])
+    assert len(clean.alerts()) == 1
+    clean.put(log_file(record))
+    assert clean.alerts(1, seconds=3) == []
+    assert clean.failures(seconds=1) == []
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+def test_tasks_of_batch_operations_have_results_of_their_own(clean: Stack, version: str) -> None:
+    events = clean.subscribe("EventTopicArn")
+    bucket = clean.outputs["TrailBucketName"]
+    named = {"s3BucketArn": f"arn:aws:s3:::{bucket}"} if version == "1.0" else {"s3Bucket": bucket}
+    # The bucket notifies the function too: people are told by that way alone.
+    good, broken = clean.put(log_file(disabled_mapping("orders")), "batch a+b"), clean.put(b"not a log file")
+    assert len(clean.alerts()) == 1 and len(clean.received(events)) == 1
+    keys = [good.replace("+", "%2B").replace(" ", "+"), broken, broken.replace(".json", ".gone.json"), "photo.jpg"]
+    tasks = [{"taskId": str(n), "s3Key": key, "s3VersionId": None, **named} for n, key in enumerate(keys)]
+    job = {"invocationSchemaVersion": version, "invocationId": "i", "job": {"id": "j"}, "tasks": tasks}
+    answer, error = clean.invoke(job)
+    assert error is None
+    assert (answer["invocationSchemaVersion"], answer["invocationId"]) == (version, "i")
+    codes = ["Succeeded", "PermanentFailure", "PermanentFailure", "Succeeded"]
+    assert [(it["taskId"], it["resultCode"]) for it in answer["results"]] == [(str(n), code) for n, code in enumerate(codes)]
+    assert "expected gzip" in answer["results"][1]["resultString"] and "NoSuchKey" in answer["results"][2]["resultString"]
+    assert len(clean.received(events)) == 1
+    assert clean.alerts(1, seconds=2) == []
+    before = clean.set_environment(EVENT_TOPIC_ARN="")
+    try:
+        answer, _ = clean.invoke(job)
+    finally:
+        clean.restore_environment(before)
+    assert {it["resultCode"] for it in answer["results"]} == {"PermanentFailure"}
+    assert "EVENT_TOPIC_ARN is not set" in answer["results"][0]["resultString"]
+
+
+def test_a_storm_with_processes_that_are_killed(clean: Stack) -> None:
+    """Twice 40 objects with 3,000 denials of six roles and 20 disabled mappings, eight at a time, in any order."""
+    chance = random.Random(7)
+    roles = [uuid.uuid4().hex for _ in range(6)]
+    denials = [denied(chance.choice([roles[0], *roles])) for _ in range(3_000)]
+    disabled = [disabled_mapping(f"storm-{n}") for n in range(20)]
+    records = denials + disabled
+    chance.shuffle(records)
+    s3, bucket = clean.emulator.client("s3"), f"storm-{uuid.uuid4().hex}"
+    before = clean.set_environment(TRAIL_BUCKETS=bucket)
+    allow_reading(clean, bucket)
+    s3.create_bucket(Bucket=bucket)
+    keys = [f"AWSLogs/{ACCOUNT}/CloudTrail/{REGION}/2026/01/02/{n}.json.gz" for n in range(40)]
+    for n, key in enumerate(keys):
+        s3.put_object(Bucket=bucket, Key=key, Body=log_file(*records[n::40]))
+    killed = 0
+
+    def deliver(key: str) -> None:
+        event = payload(clean, key)
+        event["Records"][0]["s3"]["bucket"]["name"] = bucket
+        for _ in range(20):
+            answer, error = clean.invoke(event)
+            if error is None:
+                return
+        raise AssertionError(answer)
+
+    try:
+        with ThreadPoolExecutor(8) as executor:
+            deliveries = [executor.submit(deliver, key) for key in chance.sample(keys * 2, 80)]
+            while not all(it.done() for it in deliveries):
+                time.sleep(0.3)
+                killed += kill_one(clean, chance)
+        for delivery in deliveries:
+            delivery.result()
+    finally:
+        clean.restore_environment(before)
+    alerts = clean.alerts(100_000, seconds=5)
+    kinds = [it["MessageAttributes"]["alert_type"]["Value"] for it in alerts]
+    table = clean.emulator.client("dynamodb")
+    items = [item for page in table.get_paginator("scan").paginate(TableName=clean.outputs["LedgerTableName"]) for item in page["Items"]]
+    counts = sorted(int(it["event_count"]["N"]) for it in items if it["id"]["S"].startswith("case#") and "event_count" in it)
+    expected = sorted(sum(it["userIdentity"]["arn"].split("/")[1] == role for it in denials) for role in roles)
+    print(f"{len(denials)} denials, {killed} processes killed: {kinds.count('access_denied')} and {kinds.count('esm_disabled')} alerts")
+    assert counts[-len(expected) :] == expected
+    assert killed >= 3
+    told = {it["Message"].split("function ")[1].split(".")[0] for it in alerts if "no longer reads" in it["Message"]}
+    assert told == {f"storm-{n}" for n in range(20)}
+    subjects = "\n".join(it["Subject"] for it in alerts)
+    assert all(role[:20] in subjects for role in roles)
+    # Six roles of at most four powers of ten; eight at a time may be in one another's way.
+    assert kinds.count("access_denied") <= 6 * 4 * 8 + killed
+
+
+def allow_reading(deployed: Stack, bucket: str) -> None:
+    role = deployed.emulator.client("lambda").get_function_configuration(FunctionName=deployed.outputs["FunctionName"])["Role"]
+    statement = {"Effect": "Allow", "Action": "s3:*", "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    deployed.emulator.client("iam").put_role_policy(RoleName=role.rsplit("/", 1)[-1], PolicyName=bucket, PolicyDocument=policy)
+
+
+def kill_one(deployed: Stack, chance: random.Random) -> int:
+    """Kills a process of the function, if there is one; returns how many it killed."""
+    name = f"AWS_LAMBDA_FUNCTION_NAME={deployed.outputs['FunctionName']}\0".encode()
+    processes = []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if name in environment.read_bytes() and (environment.parent / "exe").resolve().name == "bootstrap":
+                processes.append(int(environment.parent.name))
+        except OSError:
+            continue
+    if not processes:
+        return 0
+    try:
+        os.kill(chance.choice(processes), signal.SIGKILL)
+    except ProcessLookupError:
+        return 0
+    return 1
