@@ -201,7 +201,8 @@ fn how_often(incident: &Incident) -> Vec<String> {
     let mut lines = vec![match (incident.count, incident.window) {
         (count, Some(window)) if count < incident.total => {
             let start = time(Some(&window.start().to_string()));
-            format!("{} times since {start}; the latest {count} {period}, in {place}.", incident.total)
+            let latest = if count == 1 { "the latest".to_owned() } else { format!("the latest {count}") };
+            format!("{} times since {start}; {latest} {period}, in {place}.", incident.total)
         }
         (1, _) => format!("Once, {period}, in {place}."),
         (count, _) => format!("{count} times, {period}, in {place}."),

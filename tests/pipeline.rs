@@ -22,10 +22,11 @@ use trailwarden::delivery::Accepted;
 use trailwarden::detect::Detector;
 use trailwarden::outcome::{Answer, Outcome};
 use trailwarden::pipeline::Pipeline;
+use trailwarden::ports::{Fault, Ledger, ServiceError, Sightings, Subscriptions};
 use trailwarden::publish::Topics;
 use trailwarden::rules::Rules;
 use trailwarden::trail::{EventSources, Limits};
-use trailwarden::triage::{MemoryLedger, WindowLength};
+use trailwarden::triage::{Incident, MemoryLedger, WindowLength};
 
 const BUCKET: &str = "trail";
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
@@ -877,4 +878,167 @@ fn messages_of_a_queue_fail_by_themselves() {
     pipeline.topics.alert.down.set(true);
     assert!(matches!(run(&pipeline, &queue).answer, Answer::FailedMessages(all) if all.len() == 5));
     assert_eq!(run(&pipeline, &payload(&["a"])).answer, Answer::None);
+}
+
+/// A ledger that cannot be had.
+struct NoLedger;
+
+impl Ledger for NoLedger {
+    async fn contribute(&self, _: &Incident, _: &str, _: u64) -> Result<Sightings, ServiceError> {
+        Err(ServiceError::new("ledger", Fault::Unavailable, "down"))
+    }
+
+    async fn look_up(&self, _: &Incident) -> Result<Sightings, ServiceError> {
+        Err(ServiceError::new("ledger", Fault::Unavailable, "down"))
+    }
+
+    async fn raise_alerted(&self, _: &Incident, _: u64) -> Result<(), ServiceError> {
+        Err(ServiceError::new("ledger", Fault::Unavailable, "down"))
+    }
+}
+
+#[tokio::test]
+async fn without_the_ledger_alerts_are_published_and_errors_counted() {
+    let mut records: Vec<_> = (0..12).map(|n| denied(n, "GetFunction", "orders")).collect();
+    records.push(disabled_mapping(20, "orders", "AUTHORIZATION_ERROR"));
+    let memory = pipeline([("a", file(&records))]);
+    let pipeline = Pipeline {
+        accepted: memory.accepted,
+        detector: memory.detector,
+        suppress: memory.suppress,
+        limits: memory.limits,
+        object_concurrency: memory.object_concurrency,
+        windows: memory.windows,
+        source: memory.source,
+        topics: memory.topics,
+        ledger: NoLedger,
+    };
+    for round in 1..3 {
+        let outcome = pipeline.run(&payload(&["a"]), NOW, std::future::pending()).await;
+        reconcile(&outcome);
+        assert_eq!((outcome.error_type(), outcome.counters.alerts_published), (None, 2));
+        assert_eq!(outcome.counters.ledger_errors, 4, "two decisions, two notes");
+        assert_eq!(outcome.ledger.expect("an error").to_string(), "ledger: down");
+        assert_eq!(pipeline.topics.alert.confirmed().len(), 2 * round);
+    }
+    assert!(pipeline.topics.alert.confirmed().iter().any(|it| it.subject.contains(" x12 ")));
+}
+
+#[test]
+fn denials_are_told_at_powers_of_ten_in_each_window() {
+    let names: Vec<&'static str> = "abcdefghijkl".split("").filter(|it| !it.is_empty()).collect();
+    let denials = |object: u64| -> Vec<_> {
+        let on = |day: u64, n: u64| {
+            let mut record = denied(1_000 * day + 10 * object + n, "GetFunction", "orders");
+            record["eventTime"] = json!(format!("2026-01-0{day}T23:59:59Z"));
+            record
+        };
+        (0..9).map(|n| on(1, n)).chain([on(2, 0)]).collect()
+    };
+    let pipeline = pipeline(names.iter().zip(0..).map(|(name, n)| (*name, file(&denials(n)))));
+    for name in names {
+        assert_eq!(run(&pipeline, &payload(&[name])).error_type(), None);
+    }
+    let told: Vec<_> = pipeline
+        .topics
+        .alert
+        .confirmed()
+        .iter()
+        .map(|it| it.body.lines().nth(1).expect("how often").replace(", in us-east-1, account 111122223333.", ""))
+        .collect();
+    assert_snapshot!(told.join("\n"), @"
+    9 times, at 2026-01-01 23:59:59 UTC
+    Once, at 2026-01-02 23:59:59 UTC
+    18 times since 2026-01-01 00:00:00 UTC; the latest 9 at 2026-01-01 23:59:59 UTC
+    10 times since 2026-01-02 00:00:00 UTC; the latest at 2026-01-02 23:59:59 UTC
+    108 times since 2026-01-01 00:00:00 UTC; the latest 9 at 2026-01-01 23:59:59 UTC
+    ");
+}
+
+#[test]
+fn an_event_in_two_objects_counts_twice_and_in_one_once() {
+    let records: Vec<_> = (0..6).map(|n| denied(n % 5, "GetFunction", "orders")).collect();
+    let pipeline = pipeline([("a", file(&records)), ("b", file(&records))]);
+    let outcome = run(&pipeline, &payload(&["a", "b"]));
+    assert_eq!((outcome.counters.denials, outcome.counters.repeated), (12, 2));
+    assert!(subjects(&pipeline)[0].contains(" x10 "), "{:?}", subjects(&pipeline));
+}
+
+fn job(names: &[&str]) -> String {
+    let task = |name: &&str| json!({"taskId": name, "s3Key": key(name), "s3Bucket": BUCKET, "s3VersionId": null});
+    let tasks: Vec<_> = names.iter().map(task).collect();
+    json!({"invocationSchemaVersion": "2.0", "invocationId": "i", "job": {"id": "j"}, "tasks": tasks}).to_string()
+}
+
+#[test]
+fn tasks_go_to_machines_alone_and_fail_for_good_or_for_now() {
+    let mut pipeline =
+        pipeline([("a", one_disabled("a")), ("b", one_disabled("b")), ("c", b"not a log file".to_vec())]);
+    pipeline.accepted.batch_jobs = true;
+    pipeline.topics.event = Some(MemoryTopic::default());
+    pipeline.source.cut.get_mut().insert(key("b"), 100);
+    let results = |outcome: &Outcome| match &outcome.answer {
+        Answer::Job { results, .. } => results
+            .iter()
+            .map(|it| format!("{}: {} {}", it.id, it.code.as_str(), it.text.rsplit('/').next().unwrap_or_default()))
+            .collect::<Vec<_>>()
+            .join("\n"),
+        other => panic!("a job, found {other:?}"),
+    };
+    assert_snapshot!(results(&run(&pipeline, &job(&["a", "b", "c", "missing"]))), @"
+    a: Succeeded read
+    b: TemporaryFailure 111122223333_CloudTrail_us-east-1_20260102T0305Z_b.json.gz; s3:GetObject: transfer broke off
+    c: PermanentFailure 111122223333_CloudTrail_us-east-1_20260102T0305Z_c.json.gz; expected gzip, or a JSON object with `Records`, found `n` at inflated byte 0
+    missing: PermanentFailure 111122223333_CloudTrail_us-east-1_20260102T0305Z_missing.json.gz; s3:GetObject: NoSuchKey
+    ");
+    assert_eq!(subjects(&pipeline), [""; 0], "nobody wants years of mail");
+    let events = pipeline.topics.event.as_ref().expect("a topic").confirmed();
+    assert_eq!(events.iter().filter(|it| it.body.starts_with('{')).count(), 1);
+    // What machines were told of history says nothing of what people were told.
+    assert_eq!(run(&pipeline, &payload(&["a"])).counters.alerts_published, 1);
+    assert_eq!(subjects(&pipeline).len(), 1);
+    pipeline.topics.event.as_ref().expect("a topic").down.set(true);
+    pipeline.source.cut.get_mut().clear();
+    assert_snapshot!(results(&run(&pipeline, &job(&["a", "b"]))), @r#"
+    a: TemporaryFailure alert "Stopped: b-queue -> b AUTHORIZATION_ERROR 111122223333 us-east-1" to arn:aws:sns:us-east-1:111122223333:alerts: sns:PublishBatch: request failed
+    b: TemporaryFailure alert "Stopped: b-queue -> b AUTHORIZATION_ERROR 111122223333 us-east-1" to arn:aws:sns:us-east-1:111122223333:alerts: sns:PublishBatch: request failed
+    "#);
+}
+
+#[test]
+fn the_fast_path_tells_of_mappings_once() {
+    let mut pipeline = pipeline([("a", one_disabled("a"))]);
+    pipeline.accepted.inline_records = true;
+    let event = |record: &Value| {
+        json!({"detail-type": "AWS API Call via CloudTrail", "source": "aws.lambda", "detail": record}).to_string()
+    };
+    let record = disabled_mapping(u64::from(b'a'), "a", "AUTHORIZATION_ERROR");
+    assert_eq!(run(&pipeline, &event(&record)).counters.alerts_published, 1);
+    let outcome = run(&pipeline, &payload(&["a"]));
+    assert_eq!((outcome.counters.incidents_known, outcome.counters.alerts), (1, 0));
+    let outcome = run(&pipeline, &event(&denied(1, "GetFunction", "orders")));
+    assert_eq!((outcome.counters.inline_records, outcome.counters.findings), (1, 0), "denials come with their object");
+    assert_eq!(subjects(&pipeline).len(), 1);
+}
+
+#[test]
+fn a_test_alert_of_each_kind() {
+    let mut pipeline = pipeline([]);
+    pipeline.topics.alert.subscriptions.set(Subscriptions { confirmed: 1, pending: 0 });
+    pipeline.topics.chat = Some(MemoryTopic::default());
+    for round in 1..3 {
+        let outcome = run(&pipeline, r#"{"trailwarden":"test-alert"}"#);
+        assert_eq!((outcome.error_type(), outcome.counters.alerts_published), (None, 4));
+        let Answer::Test { published, warnings } = outcome.answer else { panic!("a test") };
+        assert_eq!(subjects(&pipeline).len(), 4 * round, "every time anew");
+        assert_eq!(warnings, ["arn:aws:sns:us-east-1:111122223333:alerts has no subscription: nobody is told"]);
+        insta::allow_duplicates!(assert_snapshot!(published.join("\n"), @"
+        [Test] Stopped: trailwarden-test -> trailwarden-test AUTHORIZATION_ERROR 111122223333 us-east-1
+        [Test] Watched: A Lambda function was deleted DeleteFunction 111122223333 us-east-1
+        [Test] Deleted: trailwarden-test -> trailwarden-test by a user 111122223333 us-east-1
+        [Test] Denied: user trailwarden-test lambda:GetFunction 111122223333 us-east-1
+        "));
+    }
+    pipeline.topics.alert.down.set(true);
+    assert_eq!(run(&pipeline, r#"{"trailwarden":"test-alert"}"#).error_type(), Some("AlertNotPublished"));
 }

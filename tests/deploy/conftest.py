@@ -136,3 +136,17 @@ def denied(role: str, **fields: Any) -> dict[str, Any]:
 
 def log_file(*records: dict[str, Any]) -> bytes:
     return gzip.compress(json.dumps({"Records": records}).encode())
+
+
+def all_metrics(deployed: Stack) -> list[dict[str, int]]:
+    """The counts that the function logged, for each invocation."""
+    logs = deployed.emulator.client("logs")
+    function = deployed.emulator.client("lambda").get_function_configuration(FunctionName=deployed.outputs["FunctionName"])
+    group = function["LoggingConfig"]["LogGroup"]
+    events = [event for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group) for event in page["events"]]
+    lines = [line for event in sorted(events, key=lambda it: it["timestamp"]) for line in event["message"].splitlines()]
+    return [json.loads(line) for line in lines if '"_aws"' in line]
+
+
+def last_metrics(deployed: Stack) -> dict[str, int]:
+    return all_metrics(deployed)[-1]

@@ -33,9 +33,10 @@ def topic(deployed: Stack, bucket: str) -> str:
     return arn
 
 
-def deploy(deployed: Stack, mode: str, bucket: str, **parameters: str) -> Stack:
+def deploy(deployed: Stack, mode: str, bucket: str, name: str = "", **parameters: str) -> Stack:
     parameters = {"DeliveryMode": mode, "TrailBucketName": bucket, **parameters}
-    outputs = stack.deploy(deployed.emulator, stack.BUILD / "template.yaml", f"trailwarden-{mode.lower()}", **parameters)
+    name = name or f"trailwarden-{mode.lower()}"
+    outputs = stack.deploy(deployed.emulator, stack.BUILD / "template.yaml", name, **parameters)
     return Stack(deployed.emulator, outputs)
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from urllib.parse import parse_qs
 
 import pytest
-from conftest import Stack, disabled_mapping, log_file
+from conftest import Stack, disabled_mapping, last_metrics, log_file
 
 from local import stack
 from local.demo import EXPECTED
@@ -51,20 +51,25 @@ def test_an_object_that_is_broken_goes_to_the_on_failure_queue(clean: Stack) -> 
     assert failure["responsePayload"]["errorType"] == "ObjectUnreadable"
     message = failure["responsePayload"]["errorMessage"]
     assert message == f"s3://{clean.outputs['TrailBucketName']}/{key}; gzip data cut off at stored byte {len(whole) - 4}"
-    subjects = {alert["Subject"] for alert in clean.alerts(3, seconds=5)}
-    assert subjects == {"Stopped: orders AUTHORIZATION_ERROR 111122223333 us-east-1"}, "what stands in front of the fault"
+    subjects = [alert["Subject"] for alert in clean.alerts(3, seconds=5)]
+    assert subjects == ["Stopped: orders AUTHORIZATION_ERROR 111122223333 us-east-1"], "what stands in front of the fault, once"
 
 
 def test_objects_that_are_no_log_files_are_skipped(clean: Stack) -> None:
     client = clean.emulator.client("s3")
-    for key in ["AWSLogs/111122223333/CloudTrail-Digest/us-east-1/2026/01/02/d.json.gz", "photo.jpg", "AWSLogs/111122223333/CloudTrail/"]:
+    folders = ["CloudTrail-Digest", "CloudTrail-Insight", "CloudTrail-Aggregated", "Config"]
+    keys = [f"AWSLogs/111122223333/{folder}/us-east-1/2026/01/02/d.json.gz" for folder in folders]
+    for key in [*keys, "photo.jpg", "AWSLogs/111122223333/CloudTrail/"]:
         client.put_object(Bucket=clean.outputs["TrailBucketName"], Key=key, Body=b"not a log file")
-    clean.put(log_file(disabled_mapping("orders")))
-    assert len(clean.alerts()) == 1
+    # Of an organization, and under prefixes that hold the words.
+    for prefix in ["", "AWSLogs/o-abc123/", "CloudTrail-Digest/AWSLogs/o-abc123/", "my CloudTrail/AWSLogs/"]:
+        key = f"{prefix or 'AWSLogs/'}111122223333/CloudTrail/us-east-1/2026/01/02/a.json.gz"
+        client.put_object(Bucket=clean.outputs["TrailBucketName"], Key=key, Body=log_file(disabled_mapping("orders")))
+    assert len(clean.alerts(4)) == 4
     assert clean.failures(seconds=2) == []
 
 
-@pytest.mark.parametrize(("service", "error_type"), [("S3", "ObjectUnreadable"), ("SNS", "AlertNotPublished")])
+@pytest.mark.parametrize(("service", "error_type"), [("S3", "ObjectUnavailable"), ("SNS", "AlertNotPublished")])
 def test_a_service_that_is_down_fails_the_invocation(clean: Stack, service: str, error_type: str) -> None:
     before = clean.set_environment(**{f"AWS_ENDPOINT_URL_{service}": NOWHERE})
     try:
@@ -88,7 +93,7 @@ def test_one_refused_entry_fails_the_invocation(clean: Stack) -> None:
             clean.restore_environment(before)
     assert failure["responsePayload"]["errorType"] == "AlertNotPublished"
     assert re.fullmatch(
-        r'alert "Stopped: returns [^"]+": sns:PublishBatch: InternalError: refused', failure["responsePayload"]["errorMessage"]
+        r'alert "Stopped: returns [^"]+" to arn:[^ ]+: sns:PublishBatch: InternalError: refused', failure["responsePayload"]["errorMessage"]
     )
     assert any("orders" in it for it in confirmed) and any("invoices" in it for it in confirmed)
     metrics = last_metrics(clean)
@@ -125,17 +130,6 @@ def test_memory_is_flat(clean: Stack) -> None:
     peak = clean.peak_memory()
     print(f"{metrics['InflatedBytes'] / MIB:.0f} MiB inflated, {metrics['Records']} records, peak {peak / MIB:.1f} MiB resident")
     assert 0 < peak < 48 * MIB
-
-
-def last_metrics(deployed: Stack) -> dict[str, int]:
-    """The counts that the function logged last."""
-    logs = deployed.emulator.client("logs")
-    function = deployed.emulator.client("lambda").get_function_configuration(FunctionName=deployed.outputs["FunctionName"])
-    group = function["LoggingConfig"]["LogGroup"]
-    events = [event for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group) for event in page["events"]]
-    lines = [line for event in sorted(events, key=lambda it: it["timestamp"]) for line in event["message"].splitlines()]
-    metrics: dict[str, int] = json.loads([line for line in lines if '"_aws"' in line][-1])
-    return metrics
 
 
 @contextmanager
