@@ -19,7 +19,7 @@ use trailwarden::detect::Detector;
 use trailwarden::rules::Rules;
 use trailwarden::settings;
 use trailwarden::trail::LogObject;
-use trailwarden::triage::Triage;
+use trailwarden::triage::{Audience, Triage, WindowLength};
 
 const README: &str = include_str!("../README.md");
 const TEMPLATE: &str = include_str!("../template.yaml");
@@ -64,7 +64,7 @@ fn the_alerts_of_the_readme_are_real() {
                   and sqs:GetQueueAttributes)";
     let object = LogObject::new("trailwarden-111122223333-us-east-1", key("disabled")).to_string();
     let object = Arc::from(object);
-    let mut triage = Triage::default();
+    let mut triage = Triage::new(Audience::All, WindowLength::default());
     let denials = (0..25).map(|n| denied(n, "UpdateFunctionCode", &format!("orders-{}", n % 3)));
     for record in denials.chain([disabled_mapping(5, "shipments", reason)]) {
         let examined = Detector::default().examine(record.to_string().as_bytes(), &object).expect("a record");
@@ -88,4 +88,31 @@ fn the_examples_of_the_rules_are_rules() {
     for block in blocks {
         Rules::parse(block).expect("rules");
     }
+}
+
+/// Every test that docs/SEMANTICS.md names exists.
+#[test]
+fn the_semantics_are_tested() {
+    let sources = [
+        include_str!("pipeline.rs"),
+        include_str!("storm.rs"),
+        include_str!("formats.rs"),
+        include_str!("faults.rs"),
+        include_str!("deploy/test_deploy.py"),
+        include_str!("../src/triage.rs"),
+        include_str!("../src/triage/storm.rs"),
+        include_str!("../src/triage/window.rs"),
+        include_str!("../src/telemetry.rs"),
+    ];
+    let semantics = include_str!("../docs/SEMANTICS.md");
+    let names: Vec<_> = semantics.split('`').skip(1).step_by(2).filter(|it| it.contains('_')).collect();
+    assert!(names.len() > 20, "{names:?}");
+    for name in names {
+        let definitions = [format!("fn {name}("), format!("def {name}(")];
+        let exists = sources.iter().any(|source| definitions.iter().any(|it| source.contains(it)));
+        assert!(exists, "{name}");
+    }
+    let statements = semantics.lines().filter(|line| line.starts_with("- ")).count();
+    let tested = semantics.split("\n- ").skip(1).filter(|it| it.contains('`')).count();
+    assert_eq!(statements, tested, "each statement names its test");
 }
