@@ -94,7 +94,7 @@ impl<S: ObjectSource, A: AlertSink, L: Ledger> Pipeline<S, A, L> {
         let mut reading = Reading { pipeline: self, name: object.to_string().into(), unreadable: Vec::new(), count: 0 };
         let end = self.read_entries(object, &mut reading, gathered, time_up).await.err();
         let Reading { unreadable, count, name, .. } = reading;
-        let Gathered { outcome, triage } = &mut *gathered.borrow_mut();
+        let Gathered { outcome, triage, .. } = &mut *gathered.borrow_mut();
         triage.end_of(&name);
         outcome.counters.objects += 1;
         if end.is_none() && count == 0 {
@@ -113,7 +113,8 @@ impl<S: ObjectSource, A: AlertSink, L: Ledger> Pipeline<S, A, L> {
         time_up: &Shared<T>,
     ) -> Result<(), ReadError> {
         let mut body = before(time_up, self.source.open(object)).await?;
-        let mut reader = RecordReader::new(self.limits);
+        let reader = gathered.borrow_mut().readers.pop();
+        let mut reader = reader.unwrap_or_else(|| RecordReader::new(self.limits));
         let mut read = async || {
             while let Some(chunk) = before(time_up, body.next_chunk()).await? {
                 reader.push(&chunk, |entry| reading.examine(entry, &mut gathered.borrow_mut()))?;
@@ -124,7 +125,10 @@ impl<S: ObjectSource, A: AlertSink, L: Ledger> Pipeline<S, A, L> {
             Ok(reader.finish()?)
         };
         let end = read().await;
-        gathered.borrow_mut().outcome.counters.inflated_bytes += reader.inflated_bytes();
+        let Gathered { outcome, readers, .. } = &mut *gathered.borrow_mut();
+        outcome.counters.inflated_bytes += reader.inflated_bytes();
+        reader.reset();
+        readers.push(reader);
         end
     }
 
@@ -162,7 +166,9 @@ impl<S: ObjectSource, A: AlertSink, L: Ledger> Pipeline<S, A, L> {
         let mut due = Vec::new();
         for (incident, Decision { due: step, error }) in decided {
             outcome.counters.incidents += 1;
-            error.into_iter().for_each(|error| outcome.ledger_error(error));
+            if let Some(error) = error {
+                outcome.ledger_error(error);
+            }
             match step {
                 Some(step) => due.push((incident, step)),
                 None => outcome.counters.incidents_known += 1,
@@ -195,7 +201,7 @@ impl<S: ObjectSource, A: AlertSink, L: Ledger> Pipeline<S, A, L> {
         let subscriptions = topics.iter().map(async |(_, topic)| (topic.arn(), topic.subscriptions().await));
         let subscriptions = future::join_all(subscriptions).await;
         let warnings =
-            subscriptions.into_iter().filter_map(|(topic, found)| test_alert::warning(topic, found)).collect();
+            subscriptions.into_iter().filter_map(|(topic, found)| test_alert::warning(topic, &found)).collect();
         let mut outcome = Outcome { answer: Answer::Test { published, warnings }, ..Outcome::default() };
         outcome.counters.incidents = incidents.len() as u64;
         outcome.count_alerts(results);
@@ -220,16 +226,18 @@ async fn before<V>(
 struct Gathered {
     triage: Triage,
     outcome: Outcome,
+    /// Readers that have read an object, for the next ones.
+    readers: Vec<RecordReader>,
 }
 
 impl Gathered {
     fn new(triage: Triage) -> Self {
-        Self { triage, outcome: Outcome::default() }
+        Self { triage, outcome: Outcome::default(), readers: Vec::new() }
     }
 
     /// What the invocation came to.
     fn outcome(self, delivery: Delivery) -> Outcome {
-        let Self { triage, mut outcome } = self;
+        let Self { triage, mut outcome, .. } = self;
         let Delivery { objects, skipped, problems, messages, job, .. } = delivery;
         outcome.counters.skipped = skipped;
         outcome.counters.repeated = triage.repeated();
@@ -284,7 +292,7 @@ impl<S, A, L> Reading<'_, S, A, L> {
 impl Gathered {
     /// Counts a finding of a record, and hands it on unless a rule suppresses it.
     fn take(&mut self, finding: Finding, record: &[u8], suppress: &[SuppressRule]) {
-        let Self { triage, outcome } = self;
+        let Self { triage, outcome, .. } = self;
         outcome.counters.findings += 1;
         *match finding.kind {
             FindingKind::EsmDisabled(_) => &mut outcome.counters.disabled_mappings,

@@ -25,9 +25,9 @@ pub use record::{
 use gunzip::Gunzip;
 use splitter::{MAX_NESTING, Splitter, Token, Unexpected};
 
-/// Bytes inflated at a time. Large enough that the calls do not count, small enough to stay in the
-/// first levels of cache between inflating and splitting.
-const STEP: usize = 64 * 1024;
+/// Bytes inflated at a time. Behind each step the window of 32 KiB is copied, and the last bytes of a step are inflated
+/// slowly; larger steps leave the cache between inflating and splitting.
+const STEP: usize = 256 * 1024;
 
 /// Bounds of what is read of one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -213,6 +213,18 @@ impl RecordReader {
         Ok(())
     }
 
+    /// Makes the reader ready for another object. Its buffer is kept, unless an unusual record has made it large.
+    pub fn reset(&mut self) {
+        if self.buffer.len() > 4 * STEP {
+            self.buffer = Vec::new();
+        }
+        self.gunzip.reset();
+        self.splitter = Splitter::new();
+        self.filled = 0;
+        self.base = 0;
+        self.record = None;
+    }
+
     /// Inflated bytes read so far.
     #[must_use]
     pub fn inflated_bytes(&self) -> u64 {
@@ -229,7 +241,10 @@ impl RecordReader {
         self.base += keep_from as u64;
         self.filled -= keep_from;
         let needed = self.filled + STEP;
-        if self.buffer.len() < needed {
+        if self.buffer.is_empty() {
+            // Pages that a small object does not reach are never touched.
+            self.buffer = vec![0; needed];
+        } else if self.buffer.len() < needed {
             self.buffer.resize(needed.next_power_of_two(), 0);
         }
     }

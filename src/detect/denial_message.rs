@@ -12,11 +12,31 @@
 //! trails. CloudTrail cuts a message at 1 KB and ends it with `...`; any part may be missing from
 //! there on.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::{Finder, FinderRev};
+
 const PERFORM: &str = " is not authorized to perform: ";
 const RESOURCE: &str = " on resource: ";
 const IMPLICIT: &str = " because no ";
 const EXPLICIT: &str = " with an explicit deny in ";
 const ENCODED: &str = "Encoded authorization failure message: ";
+
+/// Searches for phrases, which take longer to build than to run on a message.
+struct Phrases {
+    perform: Finder<'static>,
+    encoded: FinderRev<'static>,
+    last_implicit: FinderRev<'static>,
+    last_explicit: FinderRev<'static>,
+}
+
+static PHRASES: LazyLock<Phrases> = LazyLock::new(|| Phrases {
+    perform: Finder::new(PERFORM),
+    encoded: FinderRev::new(ENCODED),
+    last_implicit: FinderRev::new(IMPLICIT),
+    last_explicit: FinderRev::new(EXPLICIT),
+});
+
 /// What an access-denied message says, borrowed from it.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct DenialMessage<'a> {
@@ -115,11 +135,12 @@ impl<'a> DenialMessage<'a> {
     pub fn parse(text: &'a str) -> Self {
         let truncated = text.ends_with("...");
         let text = text.strip_suffix("...").unwrap_or(text);
-        let (text, encoded) = match text.rsplit_once(ENCODED) {
+        let (text, encoded) = match PHRASES.encoded.rfind(text.as_bytes()).map(|at| text.split_at(at)) {
             Some((front, _)) => (front, true),
             None => (text, false),
         };
-        let Some((head, tail)) = text.split_once(PERFORM) else {
+        let perform = PHRASES.perform.find(text.as_bytes()).map(|at| text.split_at(at));
+        let Some((head, tail)) = perform.and_then(|(head, tail)| Some((head, tail.strip_prefix(PERFORM)?))) else {
             return Self { truncated, encoded, ..Self::default() };
         };
         let (action, rest) = tail.split_at(action_end(tail));
@@ -129,7 +150,7 @@ impl<'a> DenialMessage<'a> {
         };
         let (policy_type, effect, policy_arn) = reason(why);
         Self {
-            principal: head.rsplit_once("User: ").and_then(|(_, it)| present(it)),
+            principal: principal(head),
             action: present(action),
             resource: present(resource),
             policy_type,
@@ -141,9 +162,26 @@ impl<'a> DenialMessage<'a> {
     }
 }
 
+/// Behind the last `User: `, in front of which some messages have a sentence of their own.
+fn principal(head: &str) -> Option<&str> {
+    let named = match head.strip_prefix("User: ") {
+        Some(rest) if memchr::memchr(b' ', rest.as_bytes()).is_none() => rest,
+        _ => head.rsplit_once("User: ")?.1,
+    };
+    present(named)
+}
+
+/// What may stand behind an action.
+const BEHIND_ACTION: [&str; 5] = [RESOURCE, " on the specified resource", " on this resource", IMPLICIT, EXPLICIT];
+
+/// Mostly, an action ends at the first space.
 fn action_end(tail: &str) -> usize {
-    let markers = [RESOURCE, " on the specified resource", " on this resource", IMPLICIT, EXPLICIT];
-    markers.iter().filter_map(|marker| tail.find(marker)).min().unwrap_or(tail.len())
+    let space = memchr::memchr(b' ', tail.as_bytes()).unwrap_or(tail.len());
+    let (_, behind) = tail.split_at(space);
+    if behind.is_empty() || BEHIND_ACTION.iter().any(|marker| behind.starts_with(marker)) {
+        return space;
+    }
+    BEHIND_ACTION.iter().filter_map(|marker| tail.find(marker)).min().unwrap_or(tail.len())
 }
 
 /// The resource and what stands behind it. Its name may be the caller's choice and hold the words of
@@ -152,7 +190,8 @@ fn split_resource(text: &str) -> (&str, &str) {
     if let Some(quoted) = text.strip_prefix('"') {
         return quoted.rsplit_once('"').unwrap_or((quoted, ""));
     }
-    let last_reason = text.rfind(IMPLICIT).max(text.rfind(EXPLICIT));
+    let Phrases { last_implicit, last_explicit, .. } = &*PHRASES;
+    let last_reason = last_implicit.rfind(text).max(last_explicit.rfind(text));
     text.split_at(last_reason.unwrap_or(text.len()))
 }
 
@@ -163,15 +202,22 @@ fn present(text: &str) -> Option<&str> {
 }
 
 fn reason(text: &str) -> (Option<PolicyType>, Option<Effect>, Option<&str>) {
-    if let Some((_, why)) = text.split_once(EXPLICIT) {
+    // Few messages have one: a search for it that is at hand comes first.
+    let explicit = PHRASES.last_explicit.rfind(text).and_then(|_| text.split_once(EXPLICIT));
+    if let Some((_, why)) = explicit {
         let named = ["an ", "a ", "the "].iter().find_map(|article| why.strip_prefix(article)).unwrap_or(why);
         let arn = why.split_once(": ").map(|(_, it)| it.split_whitespace().next().unwrap_or("").trim_end_matches('.'));
         return (PolicyType::at_start_of(named), Some(Effect::Explicit), arn.filter(|it| it.starts_with("arn:")));
     }
-    match text.split_once(IMPLICIT) {
-        Some((_, why)) => (PolicyType::at_start_of(why), Some(Effect::Implicit), None),
+    match behind(text, IMPLICIT) {
+        Some(why) => (PolicyType::at_start_of(why), Some(Effect::Implicit), None),
         None => (None, None, None),
     }
+}
+
+/// What stands behind a phrase, with which the text mostly starts.
+fn behind<'a>(text: &'a str, phrase: &str) -> Option<&'a str> {
+    text.strip_prefix(phrase).or_else(|| text.split_once(phrase).map(|(_, why)| why))
 }
 
 #[cfg(test)]

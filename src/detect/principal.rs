@@ -3,6 +3,10 @@
 //! Source: "CloudTrail userIdentity element" in the CloudTrail User Guide. Every field may be missing, the whole element
 //! too, and new types may come.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use super::arn::Arn;
 use crate::trail::{Record, UserIdentity};
 
@@ -141,11 +145,14 @@ fn function_in_scope(identity: &UserIdentity<'_>) -> Option<String> {
     arns.into_iter().flatten().find_map(|arn| Arn::parse(arn)?.function_name().map(str::to_owned))
 }
 
+/// How the agent of an SDK says that it runs in Lambda.
+static IN_LAMBDA: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("exec-env/AWS_Lambda_"));
+
 /// Lambda names the session of an execution role as the function; its SDKs say that they run there.
 fn function_of_session(record: &Record<'_>, identity: &UserIdentity<'_>) -> Option<String> {
-    let runs_in_lambda = record.user_agent.as_deref()?.contains("exec-env/AWS_Lambda_");
+    IN_LAMBDA.find(record.user_agent.as_deref()?.as_bytes())?;
     let (_, session) = role_and_session(identity);
-    session.filter(|_| runs_in_lambda).map(str::to_owned)
+    session.map(str::to_owned)
 }
 
 #[cfg(test)]

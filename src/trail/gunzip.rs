@@ -134,6 +134,16 @@ impl Gunzip {
         }
     }
 
+    /// Makes it ready for another object.
+    pub(super) fn reset(&mut self) {
+        self.inflate.reset(false);
+        self.state = State::Start;
+        self.consumed = 0;
+        self.flags = 0;
+        self.crc = Hasher::new();
+        self.length = 0;
+    }
+
     /// Consumes from the front of `input` and writes to the front of `out`, until one of them is
     /// used up; returns the bytes written. Zero means that `input` is used up.
     pub(super) fn read(&mut self, input: &mut &[u8], out: &mut [u8]) -> Result<usize, GunzipError> {

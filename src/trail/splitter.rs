@@ -288,10 +288,15 @@ impl RecordScan {
         let bytes = u8x64::new(*block);
         let is = |byte| bytes.simd_eq(u8x64::splat(byte)).to_bitmask();
         let escaped = self.escape(is(b'\\'), length);
-        let in_string = prefix_xor(is(b'"') & !escaped) ^ self.in_string;
+        let quotes = is(b'"') & !escaped;
+        let (opening, closing) = (is(b'{'), is(b'}'));
+        if opening | closing == 0 {
+            self.in_string ^= 0_u64.wrapping_sub(u64::from(quotes.count_ones() & 1));
+            return None;
+        }
+        let in_string = prefix_xor(quotes) ^ self.in_string;
         self.in_string = if in_string >> (length - 1) & 1 == 1 { u64::MAX } else { 0 };
-        let opening = is(b'{') & !in_string;
-        let closing = is(b'}') & !in_string;
+        let (opening, closing) = (opening & !in_string, closing & !in_string);
         if closing.count_ones() < self.depth && self.depth + opening.count_ones() <= MAX_NESTING {
             self.depth += opening.count_ones();
             self.depth -= closing.count_ones();
