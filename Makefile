@@ -37,6 +37,14 @@ check: $(TOOLS) ## Run the gate: format, lints, docs, the core without I/O, the 
 	@cfn-lint template.yaml
 	@echo "check: all passed"
 
+.PHONY: bench
+bench: $(TOOLS) ## Measure throughput against the limit, and count instructions; UPDATE=1 keeps the counts
+	@python -m local.bench $(if $(UPDATE),--update)
+
+.PHONY: coldstart
+coldstart: $(TOOLS) ## Measure the start, the memory and the size of the function against an empty one
+	@python -m local.coldstart
+
 .PHONY: watch
 watch: $(TOOLS) ## Serve the function locally beside an emulator, rebuilt on change; see `make invoke`
 	@python -m local.watch $(WATCH_PORT)

@@ -4,6 +4,7 @@
 //! the same Region, and never beyond the [`Deadline`] of the invocation.
 
 mod dynamodb;
+mod http;
 mod s3;
 mod sns;
 
@@ -12,6 +13,7 @@ use std::error::Error;
 use std::rc::Rc;
 use std::time::Duration;
 
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -22,6 +24,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use tokio::time::Instant;
 
 pub use dynamodb::LedgerTable;
+pub use http::http_client;
 pub use s3::TrailBuckets;
 pub use sns::AlertTopic;
 
@@ -45,12 +48,19 @@ pub async fn configuration() -> SdkConfig {
         .read_timeout(READ_TIMEOUT)
         .operation_timeout(OPERATION_TIMEOUT)
         .build();
-    aws_config::defaults(BehaviorVersion::latest())
+    let loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http_client())
         .timeout_config(timeouts)
         .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(STALL_TIMEOUT).build())
-        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-        .load()
-        .await
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS));
+    // Lambda sets both; elsewhere, profiles and what else the SDK knows are asked too.
+    match (std::env::var("AWS_REGION"), std::env::var_os("AWS_SESSION_TOKEN")) {
+        (Ok(region), Some(_)) => {
+            let loader = loader.region(Region::new(region));
+            loader.credentials_provider(EnvironmentVariableCredentialsProvider::new()).load().await
+        }
+        _ => loader.load().await,
+    }
 }
 
 /// When the invocation must be over. The clients share it; it is set anew for each invocation.
@@ -85,15 +95,12 @@ where
     E: Error + ProvideErrorMetadata + 'static,
 {
     let status = error.raw_response().map(|response| response.status().as_u16());
-    match error.code() {
-        Some(code) => {
-            ServiceError::new(operation, fault(code, status), code).with_source(error.message().map(str::to_owned))
-        }
-        None => {
-            let fault = status.map_or(Fault::Unavailable, |status| fault("", Some(status)));
-            ServiceError::new(operation, fault, "request failed").with_source(Some(chain(error)))
-        }
+    if let Some(code) = error.code() {
+        let message = error.message().map(str::to_owned);
+        return ServiceError::new(operation, fault(code, status), code).with_source(message);
     }
+    let fault = status.map_or(Fault::Unavailable, |status| fault("", Some(status)));
+    ServiceError::new(operation, fault, "request failed").with_source(Some(chain(error)))
 }
 
 /// What an error code, or else the status of the response, says about what mends it.

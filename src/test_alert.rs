@@ -89,7 +89,7 @@ fn records(topic: &str, now: Timestamp) -> [Value; 4] {
 
 /// What the user should know of the subscriptions of a topic. Without the permission to ask, there is nothing to say.
 #[must_use]
-pub fn warning(topic: &str, subscriptions: Result<Subscriptions, ServiceError>) -> Option<String> {
+pub fn warning(topic: &str, subscriptions: &Result<Subscriptions, ServiceError>) -> Option<String> {
     match subscriptions {
         Ok(Subscriptions { confirmed: 0, pending: 0 }) => Some(format!("{topic} has no subscription: nobody is told")),
         Ok(Subscriptions { confirmed: 0, pending }) => {
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_topic_that_reaches_nobody_is_told() {
-        let warning = |confirmed, pending| warning("t", Ok(Subscriptions { confirmed, pending }));
+        let warning = |confirmed, pending| warning("t", &Ok(Subscriptions { confirmed, pending }));
         assert_eq!(warning(0, 0).as_deref(), Some("t has no subscription: nobody is told"));
         assert_eq!(warning(0, 2).as_deref(), Some("t has no confirmed subscription, and 2 to confirm: nobody is told"));
         assert_eq!(warning(1, 1), None);

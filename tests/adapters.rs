@@ -19,7 +19,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use trailwarden::alert::{Attribute, Message};
-use trailwarden::aws::{AlertTopic, Deadline, TrailBuckets};
+use trailwarden::aws::{AlertTopic, Deadline, TrailBuckets, http_client};
 use trailwarden::ports::{AlertSink, ObjectBody, ObjectSource, ServiceError};
 use trailwarden::trail::LogObject;
 use wiremock::matchers::{method, path, query_param};
@@ -32,6 +32,7 @@ fn configuration(endpoint: &str) -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
+        .http_client(http_client())
         .credentials_provider(SharedCredentialsProvider::new(Credentials::new("id", "secret", None, None, "tests")))
         .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(1)))
         .endpoint_url(endpoint)

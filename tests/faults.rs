@@ -28,7 +28,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use serde_json::json;
 use support::generator::{disabled_mapping, gzip, gzip_stored, key, log_file, ordinary};
 use support::server::{Fault, Server, Service};
-use trailwarden::aws::{AlertTopic, Deadline, TrailBuckets};
+use trailwarden::aws::{AlertTopic, Deadline, TrailBuckets, http_client};
 use trailwarden::delivery::Accepted;
 use trailwarden::detect::Detector;
 use trailwarden::outcome::Outcome;
@@ -56,6 +56,7 @@ async fn configuration(endpoint: &str) -> SdkConfig {
     let patience = Duration::from_millis(300);
     aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
+        .http_client(http_client())
         .credentials_provider(Credentials::new("id", "secret", None, None, "tests"))
         .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(1)))
         .timeout_config(TimeoutConfig::builder().connect_timeout(patience).read_timeout(patience).build())

@@ -103,7 +103,7 @@ fn bound(value: &mut Value, is_text: bool, limit: usize) -> bool {
             *text = if is_text { sanitize::without_links(&shown) } else { shown };
             is_cut
         }
-        Value::Array(values) => values.iter_mut().fold(false, |is_cut, value| bound(value, is_text, limit) || is_cut),
+        Value::Array(values) => values.iter_mut().filter_map(|it| bound(it, is_text, limit).then_some(())).count() > 0,
         _ => false,
     }
 }

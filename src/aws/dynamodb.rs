@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
@@ -127,7 +128,9 @@ impl Ledger for LedgerTable {
             .expression_attribute_values(":to", number(to))
             .expression_attribute_values(":expires", number(expires(incident)));
         match self.deadline.hold(UPDATE, request.send()).await? {
-            Err(error) if !error.as_service_error().is_some_and(|it| it.is_conditional_check_failed_exception()) => {
+            Err(error)
+                if !error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
                 Err(service_error(UPDATE, &error))
             }
             _ => Ok(()),

@@ -21,7 +21,8 @@ struct Job {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Task {
-    task_id: String,
+    #[serde(rename = "taskId")]
+    id: String,
     s3_key: String,
     s3_version_id: Option<String>,
     s3_bucket: Option<String>,
@@ -32,7 +33,7 @@ struct Task {
 pub(super) fn decode(payload: &Value, decoder: &mut Decoder<'_>) -> Result<(), PayloadError> {
     let Job { invocation_schema_version, invocation_id, tasks } = Job::deserialize(payload)
         .map_err(|_| incomplete("a job of S3 Batch Operations with invocationId and tasks of taskId and s3Key"))?;
-    let tasks = tasks.into_iter().map(|task| BatchTask { id: task.task_id.clone(), object: object(task, decoder) });
+    let tasks = tasks.into_iter().map(|task| BatchTask { id: task.id.clone(), object: object(task, decoder) });
     let tasks = tasks.collect();
     decoder.delivery.job = Some(BatchJob { schema_version: invocation_schema_version, invocation_id, tasks });
     Ok(())

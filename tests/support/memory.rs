@@ -125,7 +125,7 @@ impl MemoryTopic {
 }
 
 impl AlertSink for MemoryTopic {
-    fn arn(&self) -> &str {
+    fn arn(&self) -> &'static str {
         "arn:aws:sns:us-east-1:111122223333:alerts"
     }
 

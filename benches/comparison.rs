@@ -1,0 +1,90 @@
+//! The pipeline against what else could be done, all in one run: times are the best of several rounds, in which the
+//! contenders take turns, so that what else the machine does hits all alike.
+
+#![allow(
+    missing_docs,
+    dead_code,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    reason = "a benchmark, with a part of what is shared"
+)]
+#![allow(clippy::cast_precision_loss, reason = "figures for people")]
+
+mod contenders;
+mod inputs;
+
+use std::time::{Duration, Instant};
+
+use inputs::Input;
+
+/// Rounds in which each contender runs once.
+const ROUNDS: usize = 7;
+/// Rounds of those that take long.
+const SLOW_ROUNDS: usize = 2;
+
+fn main() {
+    // `cargo test --benches` runs benchmarks too.
+    if std::env::args().any(|it| it == "--test") {
+        return;
+    }
+    println!(
+        "| input | stored | inflated | libdeflate alone | zlib-rs alone | pipeline | ratio | typed serde_json | serde_json::Value | pipeline to Value |"
+    );
+    println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
+    for (name, ..) in inputs::SHARES {
+        for input in inputs::generated(&[name]) {
+            println!("{}", compare(&input));
+        }
+    }
+    if let Some(input) = inputs::corpus() {
+        println!("{}", compare(&input));
+    }
+    println!("\n| inflated | pipeline, a megabyte | to the first |\n|---:|---:|---:|");
+    let mut first = None;
+    for megabytes in [1, 10, 100, 1_000] {
+        let input = inputs::megabytes(megabytes);
+        let rounds = (2_000 / megabytes).clamp(3, 200);
+        let best = (0..rounds).map(|_| time(|| contenders::pipeline(&input.objects)).0).min().expect("a round");
+        let each = best.as_secs_f64() * 1e12 / input.inflated as f64;
+        let first = *first.get_or_insert(each);
+        println!("| {megabytes} MB | {each:.0} us | {:.3} |", each / first);
+    }
+}
+
+fn compare(input: &Input) -> String {
+    let Input { name, objects, inflated } = input;
+    let (mut buffer, mut step) = (vec![0; input.largest()], vec![0; 256 * 1024]);
+    let mut best = [Duration::MAX; 5];
+    let mut findings = [0; 3];
+    for round in 0..ROUNDS {
+        let mut run = |at: usize, contender: &mut dyn FnMut() -> usize| {
+            let (time, result) = time(contender);
+            best[at] = best[at].min(time);
+            result
+        };
+        assert_eq!(run(0, &mut || contenders::libdeflate(objects, &mut buffer)), *inflated);
+        assert_eq!(run(4, &mut || contenders::zlib_rs(objects, &mut step)), *inflated);
+        findings[0] = run(1, &mut || contenders::pipeline(objects));
+        if round < SLOW_ROUNDS {
+            findings[1] = run(2, &mut || contenders::typed(objects));
+            findings[2] = run(3, &mut || contenders::value(objects));
+        }
+    }
+    assert!(findings.iter().all(|it| *it == findings[0]), "{name}: {findings:?}");
+    let [limit, pipeline, typed, value, zlib_rs] = best.map(|it| it.as_secs_f64() * 1e3);
+    format!(
+        "| {name} | {:.1} MB | {:.1} MB | {limit:.1} ms | {zlib_rs:.1} ms | {pipeline:.1} ms | {:.2} | {typed:.0} ms | {value:.0} ms | {:.3} |",
+        input.stored() as f64 / 1e6,
+        *inflated as f64 / 1e6,
+        pipeline / limit,
+        pipeline / value
+    )
+}
+
+fn time<T>(run: impl FnOnce() -> T) -> (Duration, T) {
+    let started = Instant::now();
+    let result = run();
+    (started.elapsed(), result)
+}

@@ -1,0 +1,98 @@
+//! Ways from the stored bytes of log objects to findings.
+
+use std::io::Read as _;
+use std::sync::Arc;
+
+use flate2::read::MultiGzDecoder;
+use flate2::{Decompress, FlushDecompress, Status};
+use libdeflater::Decompressor;
+use serde::Deserialize;
+use serde_json::Value;
+use trailwarden::detect::Detector;
+use trailwarden::trail::{Entry, Limits, Record, RecordReader};
+
+/// Bytes that come from the network at a time.
+const CHUNK: usize = 64 * 1024;
+
+/// The way of this crate; returns the number of findings.
+pub(crate) fn pipeline(objects: &[Vec<u8>]) -> usize {
+    let detector = Detector::default();
+    let name = Arc::from("s3://trail/key");
+    let mut findings = 0;
+    let mut reader = RecordReader::new(Limits::default());
+    for object in objects {
+        for chunk in object.chunks(CHUNK) {
+            let examine = |entry: Entry<'_>| {
+                let Entry::Record { bytes, .. } = entry else { panic!("a record") };
+                findings += detector.examine(bytes, &name).expect("a record").findings.len();
+            };
+            reader.push(chunk, examine).expect("a log object");
+        }
+        reader.finish().expect("the end");
+        reader.reset();
+    }
+    findings
+}
+
+/// The limit: inflating into a buffer that is used again, and nothing else. Returns the bytes.
+pub(crate) fn libdeflate(objects: &[Vec<u8>], buffer: &mut [u8]) -> usize {
+    let mut decompressor = Decompressor::new();
+    objects.iter().map(|object| decompressor.gzip_decompress(object, buffer).expect("gzip")).sum()
+}
+
+/// What the pipeline inflates with, and nothing else. Objects of one member with a plain header.
+pub(crate) fn zlib_rs(objects: &[Vec<u8>], buffer: &mut [u8]) -> usize {
+    let mut inflate = Decompress::new(false);
+    let mut bytes = 0;
+    for object in objects {
+        inflate.reset(false);
+        let mut input = object.split_at(10).1;
+        loop {
+            let (before, written) = (inflate.total_in(), inflate.total_out());
+            let status = inflate.decompress(input, buffer, FlushDecompress::None).expect("deflate data");
+            input = input.split_at((inflate.total_in() - before) as usize).1;
+            bytes += (inflate.total_out() - written) as usize;
+            if status == Status::StreamEnd {
+                break;
+            }
+        }
+    }
+    bytes
+}
+
+/// What one writes first: all of it as a tree.
+pub(crate) fn value(objects: &[Vec<u8>]) -> usize {
+    let mut findings = 0;
+    for object in objects {
+        let mut inflated = Vec::new();
+        MultiGzDecoder::new(object.as_slice()).read_to_end(&mut inflated).expect("gzip");
+        let file: Value = serde_json::from_slice(&inflated).expect("JSON");
+        for record in file["Records"].as_array().expect("records") {
+            let of_lambda = record["eventSource"] == "lambda.amazonaws.com";
+            let denied = record["errorCode"].as_str().is_some_and(|code| code.contains("AccessDenied"));
+            findings += usize::from(of_lambda && (denied || record["eventName"] == "LambdaESMDisabled"));
+        }
+    }
+    findings
+}
+
+/// The next thing one writes: every record into a struct that borrows.
+pub(crate) fn typed(objects: &[Vec<u8>]) -> usize {
+    #[derive(Deserialize)]
+    struct File<'a> {
+        #[serde(rename = "Records", borrow)]
+        records: Vec<Record<'a>>,
+    }
+    let mut findings = 0;
+    for object in objects {
+        let mut inflated = Vec::new();
+        MultiGzDecoder::new(object.as_slice()).read_to_end(&mut inflated).expect("gzip");
+        let file: File<'_> = serde_json::from_slice(&inflated).expect("JSON");
+        for record in &file.records {
+            let of_lambda = record.event_source.as_deref() == Some("lambda.amazonaws.com");
+            let denied = record.error_code.as_deref().is_some_and(|code| code.contains("AccessDenied"));
+            findings += usize::from(of_lambda && (denied || record.event_name.as_deref() == Some("LambdaESMDisabled")));
+        }
+    }
+    findings
+}

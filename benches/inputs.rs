@@ -1,0 +1,157 @@
+//! Log objects to measure with, by the share of events that matter.
+
+#[path = "../tests/support/generator.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with the tests")]
+mod generator;
+
+use std::path::Path;
+
+use flate2::read::MultiGzDecoder;
+use generator::{denied, disabled_mapping, gzip, log_file, ordinary};
+use serde_json::{Value, json};
+use std::io::Read as _;
+
+/// Records of a large object: about 10 MB compressed.
+const LARGE: u64 = 60_000;
+/// Small objects, of about 2 kB compressed.
+const SMALL: u64 = 1_000;
+
+/// Objects that are read one after another.
+pub(crate) struct Input {
+    pub(crate) name: String,
+    /// As they are stored.
+    pub(crate) objects: Vec<Vec<u8>>,
+    /// Bytes of all when inflated.
+    pub(crate) inflated: usize,
+}
+
+impl Input {
+    fn new(name: &str, objects: Vec<Vec<u8>>) -> Self {
+        let inflated = objects.iter().map(|object| inflate(object).len()).sum();
+        Self { name: name.to_owned(), objects, inflated }
+    }
+
+    pub(crate) fn stored(&self) -> usize {
+        self.objects.iter().map(Vec::len).sum()
+    }
+
+    pub(crate) fn largest(&self) -> usize {
+        self.objects.iter().map(|object| inflate(object).len()).max().unwrap_or_default()
+    }
+}
+
+/// A call of Lambda that went well.
+fn allowed(n: u64) -> Value {
+    let mut record = denied(n, "GetFunction", "orders");
+    record["errorCode"] = Value::Null;
+    record["errorMessage"] = Value::Null;
+    record["requestParameters"] = json!({"functionName": "orders"});
+    record
+}
+
+/// Gives a record what makes real ones hard to compress: identifiers that are all different.
+fn with_identifiers(mut record: Value, n: u64) -> Value {
+    let mut state = n;
+    let mut next = || {
+        // SplitMix64.
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    };
+    let mut guid = || {
+        let (a, b) = (next(), next());
+        let (a, b) = (format!("{a:016x}"), format!("{b:016x}"));
+        format!("{}-{}-{}-{}-{}", &a[..8], &a[8..12], &a[12..], &b[..4], &b[4..])
+    };
+    for field in ["eventID", "requestID", "sharedEventID"] {
+        record[field] = json!(guid());
+    }
+    record["userIdentity"]["accessKeyId"] = json!(format!("ASIA{}", &guid()[..16]));
+    record["additionalEventData"] = json!({"x-amz-id-2": guid() + &guid(), "vpcEndpointId": guid()});
+    record["requestParameters"]["key"] = json!(format!("{}/{}", guid(), guid()));
+    record
+}
+
+/// One record of each hundred thousand is a disabled mapping; of the other ones, `lambda` of a thousand are of Lambda,
+/// `denials` of a thousand are denied.
+fn record(n: u64, lambda: u64, denials: u64) -> Value {
+    let record = match n.wrapping_mul(0x9e37_79b9) % 1_000 {
+        _ if lambda > 0 && n % 100_000 == 50_000 => disabled_mapping(n, "orders", "AUTHORIZATION_ERROR"),
+        at if at < denials => denied(n, "GetFunction", &format!("f{}", n % 50)),
+        at if at < lambda => allowed(n),
+        _ => ordinary(n),
+    };
+    with_identifiers(record, n)
+}
+
+fn object(records: impl Iterator<Item = Value>) -> Vec<u8> {
+    gzip(log_file(&records.collect::<Vec<_>>()))
+}
+
+/// Names of the inputs that are made, with how many records of a thousand are of Lambda, and how many are denied.
+pub(crate) const SHARES: [(&str, u64, u64); 6] = [
+    ("never, large", 0, 0),
+    ("rare, large", 2, 1),
+    ("common, large", 200, 20),
+    ("pathological, large", 1_000, 1_000),
+    ("never, small", 0, 0),
+    ("rare, small", 2, 1),
+];
+
+/// The inputs of these names.
+pub(crate) fn generated(names: &[&str]) -> Vec<Input> {
+    let input = |(name, lambda, denials): (&str, u64, u64)| {
+        let objects = if name.ends_with("large") {
+            vec![object((0..LARGE).map(|n| record(n, lambda, denials)))]
+        } else {
+            (0..SMALL).map(|at| object((0..7).map(|n| record(7 * at + n, lambda, denials)))).collect()
+        };
+        Input::new(name, objects)
+    };
+    SHARES.into_iter().filter(|(name, ..)| names.contains(name)).map(input).collect()
+}
+
+/// One object that inflates to so many megabytes: members of which each is compressed once.
+pub(crate) fn megabytes(megabytes: usize) -> Input {
+    // A megabyte is some 560 records; members are what a megabyte or ten come to, again and again.
+    let some: Vec<_> = (0..560 * megabytes.min(10) as u64).map(|n| record(n, 2, 1).to_string() + ",").collect();
+    let member = gzip(some.concat());
+    let mut object = gzip(r#"{"Records":["#);
+    (0..megabytes.div_ceil(10)).for_each(|_| object.extend(&member));
+    object.extend(gzip("{}]}"));
+    Input::new(&format!("{megabytes} MB"), vec![object])
+}
+
+/// The records of the folder that `TRAILWARDEN_CORPUS` names, joined until they are about as many bytes as a large
+/// object.
+pub(crate) fn corpus() -> Option<Input> {
+    let folder = std::env::var("TRAILWARDEN_CORPUS").ok()?;
+    let mut records = Vec::new();
+    collect(Path::new(&folder), &mut records);
+    let bytes: usize = records.iter().map(|it| it.to_string().len()).sum();
+    let times = (90_000_000 / bytes.max(1)).max(1);
+    let all = std::iter::repeat_n(&records, times).flatten();
+    (!records.is_empty()).then(|| Input::new("real, large", vec![gzip(log_file(all))]))
+}
+
+fn collect(folder: &Path, records: &mut Vec<Value>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            collect(&path, records);
+        } else if let Ok(stored) = std::fs::read(&path) {
+            let file: Value = serde_json::from_slice(&inflate(&stored)).unwrap_or_default();
+            records.extend(file["Records"].as_array().cloned().unwrap_or_default());
+        }
+    }
+}
+
+pub(crate) fn inflate(stored: &[u8]) -> Vec<u8> {
+    if !stored.starts_with(&[0x1f, 0x8b]) {
+        return stored.to_vec();
+    }
+    let mut inflated = Vec::new();
+    MultiGzDecoder::new(stored).read_to_end(&mut inflated).expect("gzip");
+    inflated
+}
