@@ -2,7 +2,8 @@
 //!
 //! Reading the system's certificates is most of the time that it takes to make a client: some three hundred files. All
 //! services of AWS have certificates of Amazon's own authority, whose roots stand in the program. `SSL_CERT_FILE` and
-//! `SSL_CERT_DIR`, as OpenSSL knows them, name others: for a proxy that ends TLS, or an emulator.
+//! `SSL_CERT_DIR`, as OpenSSL knows them, name others: for a proxy that ends TLS, or an emulator. In China and in isolated
+//! Regions, whose services may have others, the system's are read.
 
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
@@ -20,10 +21,15 @@ const AUTHORITIES: [&[u8]; 2] = [b"Amazon Root CA", b"Starfield Services Root Ce
 pub fn http_client() -> SharedHttpClient {
     let builder = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
     let names_others = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
+    let region = std::env::var("AWS_REGION").unwrap_or_default();
     match TlsContext::builder().with_trust_store(amazon()).build() {
-        Ok(context) if !names_others => builder.tls_context(context).build_https(),
+        Ok(context) if !names_others && !has_other_authorities(&region) => builder.tls_context(context).build_https(),
         _ => builder.build_https(),
     }
+}
+
+fn has_other_authorities(region: &str) -> bool {
+    region.starts_with("cn-") || region.contains("-iso")
 }
 
 fn amazon() -> TrustStore {
@@ -39,6 +45,19 @@ fn amazon() -> TrustStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn partitions_with_other_authorities() {
+        for (region, expected) in [
+            ("us-east-1", false),
+            ("us-gov-west-1", false),
+            ("eusc-de-east-1", false),
+            ("cn-north-1", true),
+            ("us-isob-east-1", true),
+        ] {
+            assert_eq!(has_other_authorities(region), expected, "{region}");
+        }
+    }
 
     #[test]
     fn the_roots_of_amazon_are_there() {
