@@ -125,6 +125,13 @@ def invocations(binary: Path, environment: dict[str, str]) -> tuple[list[float],
         return times, peak_mebibytes(pid)
 
 
+def medians(binary: Path, environment: dict[str, str]) -> tuple[float, float, float]:
+    """Milliseconds of the first and of the second invocation, and the largest peak in MiB, of several processes."""
+    runs = [invocations(binary, environment) for _ in range(WARM_ROUNDS)]
+    first, second = (statistics.median(times[n] for times, _ in runs) for n in (0, 1))
+    return first, second, max(peak for _, peak in runs)
+
+
 def build() -> tuple[Path, Path]:
     flags = f"-C target-cpu={CPU[stack.architecture()]}"
     command = ["cargo", "build", "--release", "--target-dir", str(TARGET), "--bin", "trailwarden", "--example", "empty"]
@@ -150,11 +157,8 @@ def main() -> int:
         # Without the emulator's address, TLS is set up as on Lambda.
         tls = {name: value for name, value in environment.items() if name != "AWS_ENDPOINT_URL"}
         with_tls = statistics.median(start_milliseconds(function, tls) for _ in range(ROUNDS))
-        runs = [invocations(function, environment) for _ in range(WARM_ROUNDS)]
-        first, second = (statistics.median(times[n] for times, _ in runs) for n in (0, 1))
-        peak = max(peak for _, peak in runs)
-        with started(empty, environment, []) as (_, _, pid):
-            least_peak = peak_mebibytes(pid)
+        first, second, peak = medians(function, environment)
+        least_first, least_second, least_peak = medians(empty, environment)
     size = zipped_bytes(function)
     report = {
         "start to the first GET /next, ms": round(ours, 2),
@@ -162,7 +166,9 @@ def main() -> int:
         "the same of an empty function, ms": round(least, 2),
         "ratio": round(ratio, 2),
         "first invocation, ms": round(first, 1),
+        "first invocation of an empty function, ms": round(least_first, 1),
         "second invocation, ms": round(second, 1),
+        "second invocation of an empty function, ms": round(least_second, 1),
         "peak resident, MiB": round(peak, 1),
         "peak resident of an empty function, MiB": round(least_peak, 1),
         "binary, MB": round(function.stat().st_size / 1e6, 2),
