@@ -545,7 +545,8 @@ fn assert_text(body: &str) {
         let is_ours = number < 5 || headings.contains(&line) || line.starts_with("  ");
         assert!(is_ours, "{line:?} in {body}");
     }
-    assert!(!body.contains("http:") && !body.contains("https:"), "{body}");
+    // A session may well be named `https:`; what makes it a link are the slashes.
+    assert!(!body.replace("s3://", "").contains("://"), "{body}");
     for host in ["evil.com", "evil.example", "@example.com"] {
         // What goes on behind it has no top-level domain.
         let goes_on = |at: usize| body[at + host.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '-');
@@ -562,7 +563,7 @@ fn assert_chat(body: &str) {
     let texts = context.values().chain([&chat["content"]["title"], &chat["content"]["description"]]);
     for text in texts.map(|it| it.as_str().expect("a text")) {
         assert!(!text.contains(['<', '>', '`', '*', '~', '@', '[', ']', '|', '&', '#', '\\']), "{text}");
-        assert!(!text.contains("://") || text.contains("s3://"), "{text}");
+        assert!(!text.replace("s3://", "").contains("://"), "{text}");
         assert!(!text.contains(|c| c != '\n' && is_hidden(c)), "{text:?}");
     }
     for step in chat["content"]["nextSteps"].as_array().expect("a list") {
