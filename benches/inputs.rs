@@ -99,17 +99,15 @@ pub(crate) const SHARES: [(&str, u64, u64); 6] = [
     ("rare, small", 2, 1),
 ];
 
-/// The inputs of these names.
-pub(crate) fn generated(names: &[&str]) -> Vec<Input> {
-    let input = |(name, lambda, denials): (&str, u64, u64)| {
-        let objects = if name.ends_with("large") {
-            vec![object((0..LARGE).map(|n| record(n, lambda, denials)))]
-        } else {
-            (0..SMALL).map(|at| object((0..7).map(|n| record(7 * at + n, lambda, denials)))).collect()
-        };
-        Input::new(name, objects)
+/// The input of one of these names, or a part of it: `1 / part`.
+pub(crate) fn generated(name: &str, part: u64) -> Input {
+    let (_, lambda, denials) = SHARES.into_iter().find(|(it, ..)| *it == name).expect("a name");
+    let objects = if name.ends_with("large") {
+        vec![object((0..LARGE / part).map(|n| record(n, lambda, denials)))]
+    } else {
+        (0..SMALL / part).map(|at| object((0..7).map(|n| record(7 * at + n, lambda, denials)))).collect()
     };
-    SHARES.into_iter().filter(|(name, ..)| names.contains(name)).map(input).collect()
+    Input::new(name, objects)
 }
 
 /// One object that inflates to so many megabytes: members of which each is compressed once.

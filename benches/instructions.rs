@@ -17,7 +17,7 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|it| !it.starts_with("--")).collect();
     let [share, times] = arguments.as_slice() else { return };
     let times: usize = times.parse().expect("a number");
-    let input = inputs::generated(&[share]).pop().expect("a share");
+    let input = inputs::generated(share, 20);
     for _ in 0..times {
         println!("{} findings of {} bytes", contenders::pipeline(&input.objects), input.inflated);
     }

@@ -9,19 +9,24 @@
 //!
 //! Strings and depth are tracked from the first byte, so that no text inside a record can pose as
 //! a record. Inside a record only quotes, backslashes and braces matter: they are found 64 bytes
-//! at a time as bit masks, and as long as a block holds too few closing braces to end the record,
-//! depth moves on by population counts. What stands between the braces is not validated here;
-//! that is the parser's work, on the records that are parsed at all.
+//! at a time as bit masks, and in the half of the blocks that have no brace, quotes are not even
+//! counted at once. What stands between the braces is not validated here; that is the parser's
+//! work, on the records that are parsed at all.
 //!
 //! Cost is linear in the input; memory is constant. Keys are compared as they are written: an
 //! escaped spelling of `Records` is not recognised.
 
-use wide::u8x64;
+use wide::{i8x64, u8x64};
 
 /// Depth of braces that a record may have.
 pub(crate) const MAX_NESTING: u32 = 100;
 
 const RECORDS: &[u8] = b"Records";
+
+const QUOTE: i8x64 = u8x64::new([b'"'; 64]).cast_signed();
+const BACKSLASH: i8x64 = u8x64::new([b'\\'; 64]).cast_signed();
+/// Of ASCII, only the braces, `|`, `~` and DEL are greater; other bytes are negative.
+const BELOW_BRACES: i8x64 = u8x64::new([b'z'; 64]).cast_signed();
 
 /// What the bytes seen so far have come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -253,27 +258,38 @@ impl Skip {
 struct RecordScan {
     depth: u32,
     too_deep: bool,
-    /// All ones inside a string, else zero.
-    in_string: u64,
+    /// How many quotes were passed, modulo 2^32: inside a string it is odd.
+    quotes: u32,
     /// One if the next byte is escaped, else zero.
     escaped: u64,
 }
 
 impl RecordScan {
     fn begin() -> Self {
-        Self { depth: 1, too_deep: false, in_string: 0, escaped: 0 }
+        Self { depth: 1, too_deep: false, quotes: 0, escaped: 0 }
     }
 
     /// The index behind the closing brace. `None` means that all of `bytes` belongs to the record.
     fn find_end(&mut self, bytes: &[u8], from: usize) -> Option<usize> {
         let (blocks, tail) = bytes.get(from..)?.as_chunks::<64>();
         let mut base = from;
+        // Quotes of blocks without braces and backslashes, lane by lane: only whether they are odd matters, and that only
+        // where a brace follows.
+        let mut quotes = i8x64::ZERO;
         for block in blocks {
-            if let Some(end) = self.block(block, 64) {
-                return Some(base + end);
+            let bytes = u8x64::new(*block).cast_signed();
+            let is_plain = !(bytes.simd_gt(BELOW_BRACES) | bytes.simd_eq(BACKSLASH)).any();
+            if is_plain && self.escaped == 0 {
+                quotes ^= bytes.simd_eq(QUOTE);
+            } else {
+                self.pass(std::mem::replace(&mut quotes, i8x64::ZERO).to_bitmask());
+                if let Some(end) = self.block(block, 64) {
+                    return Some(base + end);
+                }
             }
             base += 64;
         }
+        self.pass(quotes.to_bitmask());
         if tail.is_empty() {
             return None;
         }
@@ -282,55 +298,52 @@ impl RecordScan {
         self.block(&block, tail.len()).map(|end| base + end)
     }
 
-    /// Takes the first `length` bytes of a block whose other bytes are zero.
+    /// Goes in or out of a string at each of the quotes.
     #[inline]
-    fn block(&mut self, block: &[u8; 64], length: usize) -> Option<usize> {
-        let bytes = u8x64::new(*block);
-        let is = |byte| bytes.simd_eq(u8x64::splat(byte)).to_bitmask();
-        let escaped = self.escape(is(b'\\'), length);
-        let quotes = is(b'"') & !escaped;
-        let (opening, closing) = (is(b'{'), is(b'}'));
-        if opening | closing == 0 {
-            self.in_string ^= 0_u64.wrapping_sub(u64::from(quotes.count_ones() & 1));
-            return None;
-        }
-        let in_string = prefix_xor(quotes) ^ self.in_string;
-        self.in_string = if in_string >> (length - 1) & 1 == 1 { u64::MAX } else { 0 };
-        let (opening, closing) = (opening & !in_string, closing & !in_string);
-        if closing.count_ones() < self.depth && self.depth + opening.count_ones() <= MAX_NESTING {
-            self.depth += opening.count_ones();
-            self.depth -= closing.count_ones();
-            return None;
-        }
-        self.walk(opening, closing)
+    fn pass(&mut self, quotes: u64) {
+        self.quotes = self.quotes.wrapping_add(quotes.count_ones());
     }
 
-    /// Follows braces one by one, where the record may end or may be nested too deep.
-    fn walk(&mut self, opening: u64, closing: u64) -> Option<usize> {
-        let mut braces = opening | closing;
+    /// Takes the first `length` bytes of a block whose other bytes are zero; returns the index behind the closing brace.
+    #[inline]
+    fn block(&mut self, block: &[u8; 64], length: usize) -> Option<usize> {
+        let bytes = u8x64::new(*block).cast_signed();
+        let backslashes = bytes.simd_eq(BACKSLASH);
+        let has_escapes = self.escaped != 0 || backslashes.any();
+        let escaped = if has_escapes { self.escape(backslashes.to_bitmask(), length) } else { 0 };
+        let quotes = bytes.simd_eq(QUOTE).to_bitmask() & !escaped;
+        let mut braces = bytes.simd_gt(BELOW_BRACES).to_bitmask();
         while braces != 0 {
-            let at = braces.trailing_zeros();
-            if opening >> at & 1 == 1 {
-                self.depth = self.depth.saturating_add(1);
-                self.too_deep |= self.depth > MAX_NESTING;
-            } else {
-                self.depth -= 1;
-                if self.depth == 0 {
-                    return Some(at as usize + 1);
-                }
+            let first = braces & braces.wrapping_neg();
+            let is_in_string = (quotes & (first - 1)).count_ones().wrapping_add(self.quotes) & 1 == 1;
+            let at = first.trailing_zeros() as usize;
+            if !is_in_string && self.brace(block.get(at).copied()) {
+                return Some(at + 1);
             }
             braces &= braces - 1;
         }
+        self.pass(quotes);
         None
+    }
+
+    /// Follows a brace; true if it closes the record.
+    #[inline]
+    fn brace(&mut self, byte: Option<u8>) -> bool {
+        match byte {
+            Some(b'{') => {
+                self.depth = self.depth.saturating_add(1);
+                self.too_deep |= self.depth > MAX_NESTING;
+            }
+            Some(b'}') => self.depth -= 1,
+            _ => {}
+        }
+        self.depth == 0
     }
 
     /// The bytes that a backslash escapes: those behind an odd run of backslashes.
     #[inline]
     fn escape(&mut self, backslashes: u64, length: usize) -> u64 {
         const EVEN: u64 = 0x5555_5555_5555_5555;
-        if backslashes == 0 {
-            return std::mem::take(&mut self.escaped);
-        }
         // An escaped backslash escapes nothing.
         let backslashes = backslashes & !self.escaped;
         let behind = backslashes << 1 | self.escaped;
@@ -342,13 +355,4 @@ impl RecordScan {
         self.escaped = if length == 64 { u64::from(overflow) } else { escaped >> length & 1 };
         escaped
     }
-}
-
-/// Bit `i` of the result is the exclusive or of the bits 0 to `i`.
-#[inline]
-fn prefix_xor(mut bits: u64) -> u64 {
-    for shift in [1, 2, 4, 8, 16, 32] {
-        bits ^= bits << shift;
-    }
-    bits
 }
