@@ -146,6 +146,24 @@ def log_objects(folder: Path) -> dict[str, Path]:
     return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*.json.gz"))}
 
 
+def create_resources(emulator: Emulator, topics: list[str]) -> dict[str, str]:
+    """Creates what the function needs when no template is deployed, with log objects; returns its settings."""
+    bucket, ledger = "trailwarden-local", "trailwarden-ledger"
+    s3 = emulator.client("s3")
+    s3.create_bucket(Bucket=bucket)
+    for key, path in log_objects(SCRATCH / "trail").items():
+        s3.put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
+    emulator.client("dynamodb").create_table(
+        TableName=ledger,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+    )
+    sns = emulator.client("sns")
+    arns = {f"{name}_TOPIC_ARN": sns.create_topic(Name=f"trailwarden-{name.lower()}")["TopicArn"] for name in topics}
+    return {"TRAIL_BUCKETS": bucket, "LEDGER_TABLE": ledger, **arns}
+
+
 def run(what: str, command: list[str], environment: dict[str, str], progress: Any = None) -> None:
     """Runs a command, shows that it goes on, and fails with the end of its output."""
     SCRATCH.mkdir(exist_ok=True)

@@ -11,9 +11,6 @@ from local import stack
 from local.emulator import Emulator
 from local.stack import Failed
 
-BUCKET = "trailwarden-local"
-LEDGER = "trailwarden-ledger"
-
 
 def main(port: str) -> int:
     stack.stop_on_sigterm()
@@ -27,40 +24,22 @@ def main(port: str) -> int:
 
 
 def serve(port: str) -> int:
-    objects = stack.log_objects(stack.SCRATCH / "trail")
     with Emulator(stack.SCRATCH) as emulator:
-        s3 = emulator.client("s3")
-        s3.create_bucket(Bucket=BUCKET)
-        for key, path in objects.items():
-            s3.put_object(Bucket=BUCKET, Key=key, Body=path.read_bytes())
-        sns = emulator.client("sns")
-        topics = {name: sns.create_topic(Name=f"trailwarden-{name}")["TopicArn"] for name in ["alerts", "chat", "events"]}
-        queues = {name: stack.subscribe(emulator, topic, f"subscriber-{name}") for name, topic in topics.items()}
-        emulator.client("dynamodb").create_table(
-            TableName=LEDGER,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        )
-        print(f"  emulator: {emulator.url}, {len(objects)} log objects in {BUCKET}")
+        settings = stack.create_resources(emulator, topics=["ALERT", "CHAT", "EVENT"])
+        print(f"  emulator: {emulator.url}, log objects in {settings['TRAIL_BUCKETS']}")
         print("  when the function is built: make invoke EVENT=events/s3_notification.json", flush=True)
-        for name, queue in queues.items():
-            threading.Thread(target=show_alerts, args=(emulator, name, queue), daemon=True).start()
-        environment = emulator.environment() | {
-            "ALERT_TOPIC_ARN": topics["alerts"],
-            "CHAT_TOPIC_ARN": topics["chat"],
-            "EVENT_TOPIC_ARN": topics["events"],
-            "TRAIL_BUCKETS": BUCKET,
-            "LEDGER_TABLE": LEDGER,
-        }
+        for name, topic in settings.items():
+            if name.endswith("_TOPIC_ARN"):
+                queue = stack.subscribe(emulator, topic, f"subscriber-{name}")
+                threading.Thread(target=show_alerts, args=(emulator, name, queue), daemon=True).start()
         command = ["cargo", "lambda", "watch", "--invoke-address", "127.0.0.1", "--invoke-port", port]
-        return subprocess.call(command, cwd=stack.ROOT, env=environment)
+        return subprocess.call(command, cwd=stack.ROOT, env=emulator.environment() | settings)
 
 
 def show_alerts(emulator: Emulator, name: str, queue: str) -> None:
     while True:
         for _, envelope in stack.receive(emulator, queue, 3600):
-            print(f"\nReceived by a subscriber of the topic for {name}\nSubject: {envelope['Subject']}\n{envelope['Message']}", flush=True)
+            print(f"\nReceived by a subscriber of {name}\nSubject: {envelope['Subject']}\n{envelope['Message']}", flush=True)
 
 
 if __name__ == "__main__":
