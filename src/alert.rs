@@ -121,10 +121,15 @@ impl<'a> Alert<'a> {
         }
     }
 
+    /// The first value of an attribute.
+    fn attribute(&self, name: &str) -> Option<&String> {
+        self.attributes.iter().find(|it| it.name == name).and_then(|it| it.values.first())
+    }
+
     /// The message in a format.
     #[must_use]
     pub fn message(&self, format: Format) -> Message {
-        let account = self.attributes.iter().find(|it| it.name == "account").and_then(|it| it.values.first());
+        let account = self.attribute("account");
         let is_id = |text: &&String| text.len() <= 128 && text.bytes().all(|b| b.is_ascii_alphanumeric());
         Message {
             subject: self.subject.clone(),

@@ -19,7 +19,6 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
 pub use access_denied::{AccessDenied, DenialKind};
 pub use api_action::api_action;
@@ -30,6 +29,7 @@ pub use esm_disabled::{EsmCategory, EsmDisabled};
 pub use json::FindingJson;
 pub use principal::Principal;
 
+use crate::identity::Identity;
 use crate::rules::{Severity, WatchRule};
 use crate::trail::{EventSources, Record, RecordError, is_lambda, value_of};
 
@@ -256,7 +256,7 @@ fn event(record: &Record<'_>, bytes: &[u8], kind: Option<&FindingKind>, object: 
     let name = owned(&record.event_name).unwrap_or_default();
     let principal = Principal::of(record);
     Event {
-        record_hash: record.event_id.is_none().then(|| hash(bytes)),
+        record_hash: record.event_id.is_none().then(|| Identity::of(bytes).to_string()),
         id: owned(&record.event_id),
         time: owned(&record.event_time),
         api_action: if is_lambda(&source) { api_action(&name).to_owned() } else { name.clone() },
@@ -270,10 +270,6 @@ fn event(record: &Record<'_>, bytes: &[u8], kind: Option<&FindingKind>, object: 
         source,
         name,
     }
-}
-
-fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// The function that an event is about: a denied call has no parameters, so its message is asked

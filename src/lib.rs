@@ -32,6 +32,7 @@
 pub mod alert;
 pub mod delivery;
 pub mod detect;
+mod identity;
 pub mod outcome;
 pub mod pipeline;
 pub mod ports;

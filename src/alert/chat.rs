@@ -17,7 +17,6 @@ const CUT: &str = " (cut)";
 /// One JSON object.
 #[must_use]
 pub fn chat(alert: &Alert<'_>) -> String {
-    let attribute = |name| alert.attributes.iter().find(|it| it.name == name).and_then(|it| it.values.first());
     let lines = [&alert.headline].into_iter().chain(&alert.situation).chain(&alert.why);
     let description = lines.map(|line| plain(line, DESCRIPTION)).collect::<Vec<_>>().join("\n");
     let steps = alert.next_steps.iter().map(|step| match &step.command {
@@ -26,7 +25,7 @@ pub fn chat(alert: &Alert<'_>) -> String {
     });
     // A subject is no place for links in a mail, but in a chat.
     let subject = plain(&sanitize::without_links(&alert.subject), DETAIL);
-    let keywords = ["alert_type", "severity", "category"].into_iter().filter_map(attribute);
+    let keywords = ["alert_type", "severity", "category"].into_iter().filter_map(|name| alert.attribute(name));
     let details = alert.details.iter().map(|(label, value)| ((*label).to_owned(), plain(value, DETAIL).into()));
     json!({
         "version": "1.0",

@@ -17,9 +17,9 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
-use sha2::{Digest as _, Sha256};
 
 use super::{Deadline, service_error};
+use crate::identity::Identity;
 use crate::ports::{Fault, Ledger, ServiceError, Sightings};
 use crate::triage::Incident;
 
@@ -174,9 +174,7 @@ fn case_id(incident: &Incident) -> String {
 }
 
 fn object_id(object: &str, incident: &Incident) -> String {
-    let hash = Sha256::digest(object);
-    let hash = hash.iter().take(16).fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
-    format!("object#{hash}#{}", incident.case)
+    format!("object#{}#{}", Identity::of(object.as_bytes()), incident.case)
 }
 
 fn number(value: u64) -> AttributeValue {

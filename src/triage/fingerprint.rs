@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use sha2::{Digest as _, Sha256};
-
 use super::Window;
 use crate::detect::{Effect, Finding, FindingKind, PolicyType};
+use crate::identity::Identity;
 
 /// Findings with the same fingerprint are one alert: the same principal was denied the same action for the same reason
 /// in the same account, or did again what a rule watches for. Region and resource are not part of it, so that a scanner
@@ -59,14 +58,14 @@ pub enum Audience {
 /// What the ledger keeps account of: a fingerprint in a window, or an event that is never grouped. Texts of a record
 /// decide about it, so it is a hash whose collisions nobody can make, and the same in every process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct CaseId([u8; 16]);
+pub struct CaseId(Identity);
 
 impl CaseId {
     pub(super) fn of_group(audience: Audience, fingerprint: &Fingerprint, window: Option<Window>) -> Self {
         let Fingerprint { alert_type, account, principal, action, cause, policy_type, effect } = fingerprint;
         let [start, end] =
             window.map_or_else(Default::default, |it| [it.start(), it.end()].map(|time| time.to_string()));
-        Self::of_texts(&[
+        Self(Identity::of_texts(&[
             audience.as_str(),
             alert_type,
             account.as_deref().unwrap_or_default(),
@@ -77,30 +76,18 @@ impl CaseId {
             effect.map(Effect::as_str).unwrap_or_default(),
             &start,
             &end,
-        ])
+        ]))
     }
 
     pub(super) fn of_event(audience: Audience, finding: &Finding) -> Self {
-        Self::of_texts(&[audience.as_str(), finding.alert_type(), finding.event.identity()])
-    }
-
-    /// Each text with its length, so that no two lists of texts are the same bytes.
-    fn of_texts(texts: &[&str]) -> Self {
-        let mut hash = Sha256::new();
-        for text in texts {
-            hash.update((text.len() as u64).to_le_bytes());
-            hash.update(text);
-        }
-        let mut id = [0; 16];
-        id.iter_mut().zip(hash.finalize()).for_each(|(to, from)| *to = from);
-        Self(id)
+        Self(Identity::of_texts(&[audience.as_str(), finding.alert_type(), finding.event.identity()]))
     }
 }
 
 impl fmt::Display for CaseId {
     /// 32 hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        self.0.fmt(f)
     }
 }
 
