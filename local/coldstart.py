@@ -7,6 +7,7 @@ import json
 import os
 import statistics
 import sys
+import uuid
 import zipfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -58,10 +59,12 @@ def large_event(emulator: Emulator, bucket: str) -> str:
     return json.dumps(event)
 
 
-def medians(binary: Path, environment: dict[str, str]) -> tuple[float, float, float]:
-    """Milliseconds of the first and of the second invocation, and the largest peak in MiB, of several processes."""
+def medians(binary: Path, environment: dict[str, str], emulator: Emulator) -> tuple[float, float, float]:
+    """Milliseconds of the first and of the second invocation, and the largest peak in MiB, of several processes. Each
+    has a ledger of its own, so that the first invocation publishes; the second finds everything told."""
     event = (stack.ROOT / "events" / "s3_notification.json").read_text()
-    runs = [invocations(binary, environment, event) for _ in range(WARM_ROUNDS)]
+    ledgers = (stack.create_ledger(emulator, f"ledger-{uuid.uuid4().hex}") for _ in range(WARM_ROUNDS))
+    runs = [invocations(binary, {**environment, "LEDGER_TABLE": ledger}, event) for ledger in ledgers]
     first, second = (statistics.median(times[n] for times, _ in runs) for n in (0, 1))
     return first, second, max(peak for _, peak in runs)
 
@@ -90,8 +93,8 @@ def main() -> int:
         # Taking turns, so that what else the machine does hits both alike.
         pairs = [(start_milliseconds(function, settings), start_milliseconds(empty, settings)) for _ in range(ROUNDS)]
         ours, least = (statistics.median(it) for it in zip(*pairs, strict=True))
-        first, second, peak = medians(function, plain)
-        least_first, least_second, least_peak = medians(empty, plain)
+        first, second, peak = medians(function, plain, emulator)
+        least_first, least_second, least_peak = medians(empty, plain, emulator)
         (large, _), large_peak = invocations(function, plain, large_event(emulator, settings["TRAIL_BUCKETS"]))
         tls_first, tls_second, handshakes = over_tls(function, settings, emulator)
     zipped = zipped_bytes(function) / 1e6
@@ -112,7 +115,7 @@ def main() -> int:
     for name, function_value, empty_value in rows:
         beside = "" if empty_value is None else f"{empty_value:10.2f}{function_value / empty_value:8.2f}"
         print(f"{name:36}{function_value:10.2f}{beside}")
-    bounds = {"start": (ours / least, 2), "peak": (peak, 24), "peak of 1 GiB": (large_peak, 48), "zip": (zipped, 4.5)}
+    bounds = {"start": (ours / least, 2), "peak": (peak, 24), "peak of 1 GiB": (large_peak, 24), "zip": (zipped, 4.5)}
     exceeded = [f"{name}: {value:.2f} of {bound}" for name, (value, bound) in bounds.items() if value > bound]
     if exceeded:
         print(f"above what it may take: {'; '.join(exceeded)}", file=sys.stderr)
@@ -125,7 +128,9 @@ def over_tls(function: Path, settings: dict[str, str], emulator: Emulator) -> tu
     with ExitStack() as opened:
         fronts = [opened.enter_context(TlsFront(authority, emulator.url)) for _ in SERVICES]
         addresses = {f"AWS_ENDPOINT_URL_{service}": front.url for service, front in zip(SERVICES, fronts, strict=True)}
-        first, second, _ = medians(function, {**settings, **addresses, "SSL_CERT_FILE": str(authority.file)})
+        first, second, _ = medians(function, {**settings, **addresses, "SSL_CERT_FILE": str(authority.file)}, emulator)
+        if any(front.handshakes < WARM_ROUNDS for front in fronts):
+            raise stack.Failed(f"handshakes of each service in {WARM_ROUNDS} processes: {[front.handshakes for front in fronts]}")
         return first, second, sum(front.handshakes for front in fronts) / WARM_ROUNDS
 
 

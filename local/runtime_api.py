@@ -23,6 +23,7 @@ class Runtime:
         self.answered: list[float] = []
         self.failed: list[str] = []
         self.idle = threading.Event()
+        self.over = threading.Event()
         runtime = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -34,7 +35,7 @@ class Runtime:
                 runtime.asked.append(time.perf_counter())
                 if len(runtime.asked) > len(runtime.events):
                     runtime.idle.set()
-                    time.sleep(60)
+                    runtime.over.wait()
                     return
                 body = runtime.events[len(runtime.asked) - 1].encode()
                 self.send_response(200)
@@ -74,14 +75,18 @@ def started(binary: Path, environment: dict[str, str], events: list[str]) -> Ite
         "AWS_LAMBDA_LOG_STREAM_NAME": "s",
         "AWS_LAMBDA_LOG_GROUP_NAME": "g",
     }
-    begin = time.perf_counter()
-    process = subprocess.Popen([binary], env={"PATH": os.environ["PATH"], **environment, **names}, stdout=subprocess.DEVNULL)
+    process = None
     try:
-        if not runtime.idle.wait(60):
-            raise Failed(f"{binary.name} did not ask for an event; exit status {process.poll()}")
+        begin = time.perf_counter()
+        process = subprocess.Popen([binary], env={"PATH": os.environ["PATH"], **environment, **names}, stdout=subprocess.DEVNULL)
+        while not runtime.idle.wait(1):
+            if process.poll() is not None or time.perf_counter() - begin > 60:
+                raise Failed(f"{binary.name} did not ask for an event; exit status {process.poll()}")
         yield runtime, begin, process.pid
     finally:
-        process.kill()
-        process.wait()
+        runtime.over.set()
+        if process is not None:
+            process.kill()
+            process.wait()
         runtime.server.shutdown()
         runtime.server.server_close()

@@ -147,21 +147,27 @@ def log_objects(folder: Path) -> dict[str, Path]:
 
 
 def create_resources(emulator: Emulator, topics: list[str]) -> dict[str, str]:
-    """Creates what the function needs when no template is deployed, with log objects; returns its settings."""
-    bucket, ledger = "trailwarden-local", "trailwarden-ledger"
+    """Creates what the function needs when no template is deployed, with log objects, and topics such as `ALERT`, for
+    `ALERT_TOPIC_ARN`; returns the function's settings."""
+    bucket = "trailwarden-local"
     s3 = emulator.client("s3")
     s3.create_bucket(Bucket=bucket)
     for key, path in log_objects(SCRATCH / "trail").items():
         s3.put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
+    sns = emulator.client("sns")
+    arns = {f"{name}_TOPIC_ARN": sns.create_topic(Name=f"trailwarden-{name.lower()}")["TopicArn"] for name in topics}
+    return {"TRAIL_BUCKETS": bucket, "LEDGER_TABLE": create_ledger(emulator, "trailwarden-ledger"), **arns}
+
+
+def create_ledger(emulator: Emulator, name: str) -> str:
+    """Creates an empty ledger; returns its name."""
     emulator.client("dynamodb").create_table(
-        TableName=ledger,
+        TableName=name,
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
     )
-    sns = emulator.client("sns")
-    arns = {f"{name}_TOPIC_ARN": sns.create_topic(Name=f"trailwarden-{name.lower()}")["TopicArn"] for name in topics}
-    return {"TRAIL_BUCKETS": bucket, "LEDGER_TABLE": ledger, **arns}
+    return name
 
 
 def run(what: str, command: list[str], environment: dict[str, str], progress: Any = None) -> None:

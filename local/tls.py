@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import ipaddress
-import socket
 import ssl
 import threading
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -57,45 +59,53 @@ class TlsFront:
         parts = urlsplit(behind)
         self._behind = (str(parts.hostname), int(parts.port or 80))
         self._context = authority.context()
-        self._listener = socket.create_server((str(ADDRESS), 0))
-        self.url = f"https://{ADDRESS}:{self._listener.getsockname()[1]}"
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self.url = ""
         self.handshakes = 0
 
     def __enter__(self) -> TlsFront:
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._thread.start()
+        self._server = self._call(asyncio.start_server(self._serve, str(ADDRESS), 0, ssl=self._context))
+        self.url = f"https://{ADDRESS}:{self._server.sockets[0].getsockname()[1]}"
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._listener.close()
+        self._call(self._stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+    def _call(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
 
-    def _serve(self, client: socket.socket) -> None:
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        try:
-            secure = self._context.wrap_socket(client, server_side=True)
-        except OSError:
-            return
+    async def _stop(self) -> None:
+        self._server.close()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _serve(self, client_reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         self.handshakes += 1
-        server = socket.create_connection(self._behind)
-        server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        threading.Thread(target=_copy, args=(secure, server), daemon=True).start()
-        _copy(server, secure)
+        server_reader, server = await asyncio.open_connection(*self._behind)
+        try:
+            await asyncio.gather(_copy(client_reader, server), _copy(server_reader, client))
+        finally:
+            client.close()
+            server.close()
 
 
-def _copy(source: socket.socket, target: socket.socket) -> None:
+async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    """Copies until one side is gone, and then hangs up the other."""
     try:
-        while data := source.recv(65_536):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_RDWR)
-    except OSError:
+        while data := await source.read(65_536):
+            target.write(data)
+            await target.drain()
+    except (ConnectionError, ssl.SSLError):
         pass
+    finally:
+        target.close()
 
 
 def _new_key() -> rsa.RSAPrivateKey:

@@ -4,8 +4,8 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
-/// The first half of a SHA-256. Whoever makes calls chooses texts of their records, so nobody may be able to find texts
-/// with the identity of others.
+/// The first half of a SHA-256. Callers choose texts of their records; a cryptographic hash keeps them from making two
+/// things look the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Identity([u8; 16]);
 

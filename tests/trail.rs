@@ -415,6 +415,21 @@ fn a_bad_record_hides_none_behind_it() {
     }
 }
 
+/// Wherever it stands in a block of 64 bytes, with nothing else to look at behind it.
+#[test]
+fn an_escape_reaches_into_the_next_block() {
+    let second = r#"{"b":"}"}"#;
+    for (shift, escapes) in (0..64).flat_map(|shift| [r#"\""#, r"\\", r#"\\\""#, r"\n"].map(|it| (shift, it))) {
+        let first = format!(r#"{{"a":"{}{escapes}{}","b":"}}"}}"#, "x".repeat(shift), "y".repeat(200));
+        let file = format!(r#"{{"Records":[{first},{second}]}}"#);
+        for size in [usize::MAX, 1, 63] {
+            let reading = read_in(file.as_bytes(), Limits::default(), &[size]);
+            let records: Vec<_> = reading.entries.iter().filter_map(|it| it.as_ref().ok()).collect();
+            assert!(records.iter().map(|(_, it)| it.as_slice()).eq([first.as_bytes(), second.as_bytes()]), "{file}");
+        }
+    }
+}
+
 #[test]
 fn limits_are_exact_and_hold_against_bombs() {
     let record = r#"{"a":"0123456789"}"#;

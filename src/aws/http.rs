@@ -32,11 +32,15 @@ fn has_other_authorities(region: &str) -> bool {
     region.starts_with("cn-") || region.contains("-iso")
 }
 
-fn amazon() -> TrustStore {
+/// The certificates of Amazon Trust Services.
+fn roots() -> impl Iterator<Item = &'static [u8]> {
     let is_amazon =
-        |certificate: &[u8]| AUTHORITIES.iter().any(|name| memchr::memmem::find(certificate, name).is_some());
-    let roots = TLS_SERVER_ROOT_CERTS.iter().filter(|certificate| is_amazon(certificate));
-    roots.fold(TrustStore::empty(), |store, certificate| {
+        |certificate: &&[u8]| AUTHORITIES.iter().any(|name| memchr::memmem::find(certificate, name).is_some());
+    TLS_SERVER_ROOT_CERTS.iter().map(AsRef::as_ref).filter(is_amazon)
+}
+
+fn amazon() -> TrustStore {
+    roots().fold(TrustStore::empty(), |store, certificate| {
         let body = STANDARD.encode(certificate);
         store.with_pem_certificate(format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n"))
     })
@@ -64,6 +68,7 @@ mod tests {
         let names =
             |name: &[u8]| TLS_SERVER_ROOT_CERTS.iter().filter(|it| memchr::memmem::find(it, name).is_some()).count();
         assert_eq!(AUTHORITIES.map(names), [4, 1]);
+        assert_eq!(roots().count(), 5);
         // A certificate that does not parse is a panic here, and would be one at the start.
         let context = TlsContext::builder().with_trust_store(amazon()).build().expect("a context");
         let _: SharedHttpClient =

@@ -8,10 +8,11 @@
 //! ```
 //!
 //! Strings and depth are tracked from the first byte, so that no text inside a record can pose as
-//! a record. Inside a record only quotes, backslashes and braces matter: they are found 64 bytes
-//! at a time as bit masks, and in the half of the blocks that have no brace, quotes are not even
-//! counted at once. What stands between the braces is not validated here; that is the parser's
-//! work, on the records that are parsed at all.
+//! a record. Inside a record only quotes, backslashes and braces matter, and 64 bytes are looked
+//! at together. Of a block with neither brace nor backslash, about half of them in real trails,
+//! it is only noted where quotes were; they are counted when a brace follows. What stands between
+//! the braces is not validated here; that is the parser's work, on the records that are parsed at
+//! all.
 //!
 //! Cost is linear in the input; memory is constant. Keys are compared as they are written: an
 //! escaped spelling of `Records` is not recognised.
@@ -258,7 +259,7 @@ impl Skip {
 struct RecordScan {
     depth: u32,
     too_deep: bool,
-    /// How many quotes were passed, modulo 2^32: inside a string it is odd.
+    /// Odd inside a string. Nothing else of it means anything.
     quotes: u32,
     /// One if the next byte is escaped, else zero.
     escaped: u64,
@@ -273,14 +274,13 @@ impl RecordScan {
     fn find_end(&mut self, bytes: &[u8], from: usize) -> Option<usize> {
         let (blocks, tail) = bytes.get(from..)?.as_chunks::<64>();
         let mut base = from;
-        // Quotes of blocks without braces and backslashes, lane by lane: only whether they are odd matters, and that only
-        // where a brace follows.
+        // Quotes of the blocks without braces and backslashes, lane by lane: set if there were oddly many.
         let mut quotes = i8x64::ZERO;
         for block in blocks {
-            let bytes = u8x64::new(*block).cast_signed();
-            let is_plain = !(bytes.simd_gt(BELOW_BRACES) | bytes.simd_eq(BACKSLASH)).any();
+            let lanes = u8x64::new(*block).cast_signed();
+            let is_plain = !(lanes.simd_gt(BELOW_BRACES) | lanes.simd_eq(BACKSLASH)).any();
             if is_plain && self.escaped == 0 {
-                quotes ^= bytes.simd_eq(QUOTE);
+                quotes ^= lanes.simd_eq(QUOTE);
             } else {
                 self.pass(std::mem::replace(&mut quotes, i8x64::ZERO).to_bitmask());
                 if let Some(end) = self.block(block, 64) {
@@ -304,31 +304,35 @@ impl RecordScan {
         self.quotes = self.quotes.wrapping_add(quotes.count_ones());
     }
 
-    /// Takes the first `length` bytes of a block whose other bytes are zero; returns the index behind the closing brace.
+    /// Takes the first `length` bytes of a block whose other bytes are zero. Returns the index behind the brace that
+    /// closes the record.
     #[inline]
     fn block(&mut self, block: &[u8; 64], length: usize) -> Option<usize> {
-        let bytes = u8x64::new(*block).cast_signed();
-        let backslashes = bytes.simd_eq(BACKSLASH);
+        let lanes = u8x64::new(*block).cast_signed();
+        let backslashes = lanes.simd_eq(BACKSLASH);
         let has_escapes = self.escaped != 0 || backslashes.any();
         let escaped = if has_escapes { self.escape(backslashes.to_bitmask(), length) } else { 0 };
-        let quotes = bytes.simd_eq(QUOTE).to_bitmask() & !escaped;
-        let mut braces = bytes.simd_gt(BELOW_BRACES).to_bitmask();
-        while braces != 0 {
-            let first = braces & braces.wrapping_neg();
+        let quotes = lanes.simd_eq(QUOTE).to_bitmask() & !escaped;
+        if quotes == 0 && self.quotes & 1 == 1 {
+            return None;
+        }
+        let mut candidates = lanes.simd_gt(BELOW_BRACES).to_bitmask();
+        while candidates != 0 {
+            let first = candidates & candidates.wrapping_neg();
             let is_in_string = (quotes & (first - 1)).count_ones().wrapping_add(self.quotes) & 1 == 1;
             let at = first.trailing_zeros() as usize;
-            if !is_in_string && self.brace(block.get(at).copied()) {
+            if !is_in_string && self.closes_with(block.get(at).copied()) {
                 return Some(at + 1);
             }
-            braces &= braces - 1;
+            candidates &= candidates - 1;
         }
         self.pass(quotes);
         None
     }
 
-    /// Follows a brace; true if it closes the record.
+    /// Goes up or down at a brace outside of strings, and nowhere at another byte; true if it closes the record.
     #[inline]
-    fn brace(&mut self, byte: Option<u8>) -> bool {
+    fn closes_with(&mut self, byte: Option<u8>) -> bool {
         match byte {
             Some(b'{') => {
                 self.depth = self.depth.saturating_add(1);
