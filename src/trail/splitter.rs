@@ -314,6 +314,7 @@ impl RecordScan {
         let escaped = if has_escapes { self.escape(backslashes.to_bitmask(), length) } else { 0 };
         let quotes = lanes.simd_eq(QUOTE).to_bitmask() & !escaped;
         if quotes == 0 && self.quotes & 1 == 1 {
+            // All of it is text, whatever braces it holds.
             return None;
         }
         let mut candidates = lanes.simd_gt(BELOW_BRACES).to_bitmask();
