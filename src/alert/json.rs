@@ -103,7 +103,9 @@ fn bound(value: &mut Value, is_text: bool, limit: usize) -> bool {
             *text = if is_text { sanitize::without_links(&shown) } else { shown };
             is_cut
         }
-        Value::Array(values) => values.iter_mut().filter_map(|it| bound(it, is_text, limit).then_some(())).count() > 0,
+        Value::Array(values) => {
+            values.iter_mut().map(|it| bound(it, is_text, limit)).filter(|is_cut| *is_cut).count() > 0
+        }
         _ => false,
     }
 }

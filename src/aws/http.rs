@@ -22,9 +22,12 @@ pub fn http_client() -> SharedHttpClient {
     let builder = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
     let names_others = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
     let region = std::env::var("AWS_REGION").unwrap_or_default();
+    if names_others || has_other_authorities(&region) {
+        return builder.build_https();
+    }
     match TlsContext::builder().with_trust_store(amazon()).build() {
-        Ok(context) if !names_others && !has_other_authorities(&region) => builder.tls_context(context).build_https(),
-        _ => builder.build_https(),
+        Ok(context) => builder.tls_context(context).build_https(),
+        Err(_) => builder.build_https(),
     }
 }
 
