@@ -1,9 +1,10 @@
-//! The HTTP client that all services share, and whom it trusts.
+//! The HTTP client that all services share, and its trust store.
 //!
-//! Reading the system's certificates is most of the time that it takes to make a client: some three hundred files. All
-//! services of AWS have certificates of Amazon's own authority, whose roots stand in the program. `SSL_CERT_FILE` and
-//! `SSL_CERT_DIR`, as OpenSSL knows them, name others: for a proxy that ends TLS, or an emulator. In China and in isolated
-//! Regions, whose services may have others, the system's are read.
+//! Reading the system's trust store, some three hundred files, takes most of the time that a client needs to start. In the
+//! `aws` partition, the certificates of all services chain up to Amazon Trust Services, whose roots are embedded in the
+//! program. Every other partition (`aws-cn`, `aws-us-gov`, `aws-eusc`, `aws-iso*`) uses the system's trust store.
+//! So does a process with `SSL_CERT_FILE` or `SSL_CERT_DIR`, the variables of OpenSSL, which select other certificates: for
+//! a proxy that terminates TLS, or for an emulator.
 
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
@@ -16,13 +17,13 @@ use webpki_root_certs::TLS_SERVER_ROOT_CERTS;
 /// Names in the roots of Amazon Trust Services.
 const AUTHORITIES: [&[u8]; 2] = [b"Amazon Root CA", b"Starfield Services Root Certificate Authority"];
 
-/// A client for every service. Its connections are kept.
+/// A client for all services. It reuses its connections.
 #[must_use]
 pub fn http_client() -> SharedHttpClient {
     let builder = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
-    let names_others = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
+    let selects_others = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
     let region = std::env::var("AWS_REGION").unwrap_or_default();
-    if names_others || has_other_authorities(&region) {
+    if selects_others || !is_in_aws_partition(&region) {
         return builder.build_https();
     }
     match TlsContext::builder().with_trust_store(amazon()).build() {
@@ -31,8 +32,17 @@ pub fn http_client() -> SharedHttpClient {
     }
 }
 
-fn has_other_authorities(region: &str) -> bool {
-    region.starts_with("cn-") || region.contains("-iso")
+/// True for the Regions of the partition `aws`, such as `eu-west-1`: a continent or country, a direction and a number. The
+/// names in other partitions start differently (`cn-`, `eusc-`) or have four parts (`us-gov-west-1`, `us-iso-east-1`).
+/// Source: `regionRegex` in `partitions.json` of the AWS SDKs.
+fn is_in_aws_partition(region: &str) -> bool {
+    const AREAS: [&str; 9] = ["af", "ap", "ca", "eu", "il", "me", "mx", "sa", "us"];
+    let mut parts = region.split('-');
+    let (area, direction, number) = (parts.next(), parts.next(), parts.next());
+    area.is_some_and(|it| AREAS.contains(&it))
+        && direction.is_some_and(|it| !it.is_empty())
+        && number.is_some_and(|it| it.parse::<u8>().is_ok())
+        && parts.next().is_none()
 }
 
 /// The certificates of Amazon Trust Services.
@@ -54,25 +64,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn partitions_with_other_authorities() {
+    fn only_the_aws_partition_uses_the_embedded_roots() {
         for (region, expected) in [
-            ("us-east-1", false),
+            ("us-east-1", true),
+            ("eu-west-1", true),
+            ("ap-southeast-7", true),
+            ("mx-central-1", true),
             ("us-gov-west-1", false),
             ("eusc-de-east-1", false),
-            ("cn-north-1", true),
-            ("us-isob-east-1", true),
+            ("cn-north-1", false),
+            ("us-iso-east-1", false),
+            ("us-isob-east-1", false),
+            ("us-isof-south-1", false),
+            ("eu-isoe-west-1", false),
+            ("xx-north-1", false),
+            ("us-east", false),
+            ("us--1", false),
+            ("", false),
         ] {
-            assert_eq!(has_other_authorities(region), expected, "{region}");
+            assert_eq!(is_in_aws_partition(region), expected, "{region}");
         }
     }
 
     #[test]
-    fn the_roots_of_amazon_are_there() {
+    fn the_roots_of_amazon_are_embedded() {
         let names =
             |name: &[u8]| TLS_SERVER_ROOT_CERTS.iter().filter(|it| memchr::memmem::find(it, name).is_some()).count();
         assert_eq!(AUTHORITIES.map(names), [4, 1]);
         assert_eq!(roots().count(), 5);
-        // A certificate that does not parse is a panic here, and would be one at the start.
+        // A certificate that does not parse panics here, and would panic at the start of the function.
         let context = TlsContext::builder().with_trust_store(amazon()).build().expect("a context");
         let _: SharedHttpClient =
             Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(context).build_https();
