@@ -10,6 +10,8 @@
 )]
 #![cfg(feature = "lambda")]
 
+mod support;
+
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::Duration;
@@ -18,6 +20,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use support::server::{Fault, Server};
 use trailwarden::alert::{Attribute, Message};
 use trailwarden::aws::{AlertTopic, Deadline, TrailBuckets, http_client};
 use trailwarden::ports::{AlertSink, ObjectBody, ObjectSource, ServiceError};
@@ -69,7 +72,7 @@ async fn an_object_is_read_under_its_key_and_version() {
 }
 
 #[tokio::test]
-async fn errors_of_s3_are_told_by_their_code() {
+async fn errors_of_s3_carry_their_code() {
     for (status, code, requests) in
         [(404, "NoSuchKey", 1), (403, "AccessDenied", 1), (503, "SlowDown", 3), (500, "InternalError", 3)]
     {
@@ -119,7 +122,32 @@ async fn a_body_that_is_cut_is_an_error() {
     let mut body = source.open(&LogObject::new("trail", "k")).await.expect("a body");
     assert_eq!(body.next_chunk().await.expect("a chunk").map(|it| it.len()), Some(600));
     let error = body.next_chunk().await.expect_err("an error");
-    assert!(error.to_string().starts_with("s3:GetObject: transfer broke off: "), "{error}");
+    assert!(error.to_string().starts_with("s3:GetObject: transfer interrupted: "), "{error}");
+}
+
+#[tokio::test]
+async fn an_interrupted_transfer_is_resumed() {
+    let server = Server::start();
+    let bytes: Vec<u8> = (0..=255).cycle().take(300_000).collect();
+    server.put("/trail/k", bytes.clone());
+    let mut faults = [Fault::Close].into_iter();
+    server.plan(move |_| faults.next());
+    let source = TrailBuckets::new(&configuration(&server.url), Deadline::default());
+    assert!(read(&source, &LogObject::new("trail", "k")).await.expect("the object") == bytes);
+    assert_eq!(server.injected(), [Fault::Close]);
+}
+
+#[tokio::test]
+async fn an_object_that_was_replaced_during_its_transfer_is_a_transient_error() {
+    let server = Server::start();
+    server.put("/trail/k", vec![7; 300_000]);
+    let mut faults = [Fault::Replace].into_iter();
+    server.plan(move |_| faults.next());
+    let source = TrailBuckets::new(&configuration(&server.url), Deadline::default());
+    let error = read(&source, &LogObject::new("trail", "k")).await.expect_err("an error");
+    assert_eq!(error.to_string(), "s3:GetObject: PreconditionFailed: injected");
+    assert!(error.fault.is_transient());
+    assert_eq!(read(&source, &LogObject::new("trail", "k")).await.expect("the object"), vec![7; 300_000]);
 }
 
 fn message(n: usize) -> Message {
@@ -180,7 +208,7 @@ async fn a_batch_carries_subjects_bodies_and_attributes() {
     let form = String::from_utf8(requests[0].body.clone()).expect("a form");
     let mut lines: Vec<_> =
         form.split('&').map(|it| percent_encoding::percent_decode_str(it).decode_utf8_lossy()).collect();
-    // The SDK numbers attributes in no certain order.
+    // The SDK numbers attributes in no particular order.
     for line in &mut lines {
         *line = line.replace("entry.1.", "entry.N.").replace("entry.2.", "entry.N.").into();
     }

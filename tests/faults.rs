@@ -200,7 +200,7 @@ async fn causes_that_stay_are_told_from_those_that_pass() {
         (Fault::SlowDown, true, "SlowDown"),
         (Fault::Internal, true, "InternalError"),
         (Fault::NoAnswer, true, "request failed"),
-        (Fault::Close, true, "transfer broke off"),
+        (Fault::Close, true, "transfer interrupted"),
     ] {
         let server = Server::start();
         put(&server, 0, 1);

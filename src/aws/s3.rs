@@ -1,4 +1,4 @@
-//! Log objects from Amazon S3. Takes `s3:GetObject`, and `s3:GetObjectVersion` for versions.
+//! Log objects from Amazon S3. Needs `s3:GetObject`, and `s3:GetObjectVersion` for versions.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use crate::ports::{Fault, ObjectBody, ObjectSource, ServiceError};
 use crate::trail::LogObject;
 
 const OPERATION: &str = "s3:GetObject";
-/// How often a transfer that broke off is taken up again.
+/// How often an interrupted transfer is resumed.
 const RESUMES: u32 = 3;
-/// What is waited before that, the first time; then twice as long each.
+/// The pause before the first resumption. Each further pause is twice as long.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The buckets that CloudTrail delivers to.
@@ -32,7 +32,7 @@ impl TrailBuckets {
         Self { client: Client::new(configuration), deadline }
     }
 
-    /// Requests an object behind `offset`, as it was when it had this entity tag.
+    /// Requests an object from `offset` on, provided that it still has this entity tag.
     async fn get(&self, object: &LogObject, offset: u64, tag: Option<&str>) -> Result<GetObjectOutput, ServiceError> {
         let request = self.client.get_object().bucket(&object.bucket).key(&object.key);
         let request = request.set_version_id(object.version.clone()).set_if_match(tag.map(str::to_owned));
@@ -59,17 +59,17 @@ impl ObjectSource for TrailBuckets {
     }
 }
 
-/// The body of an object. The SDK ends a transfer that stalls, and compares the bytes with their length and, if no
-/// transfer broke off, with the checksum that S3 keeps. A transfer that broke off is taken up again where it did.
+/// The body of an object. The SDK aborts a stalled transfer, and verifies the length and, unless the transfer was resumed,
+/// the checksum that S3 stores. An interrupted transfer is resumed at the first missing byte.
 #[derive(Debug)]
 pub struct ObjectStream {
     source: TrailBuckets,
     object: LogObject,
-    /// Entity tag: the rest of another object under the same key is not the rest of this one.
+    /// Entity tag. If another object has replaced this one, S3 refuses to resume the transfer.
     tag: Option<String>,
     length: Option<u64>,
     body: ByteStream,
-    /// Bytes handed over.
+    /// Bytes returned so far.
     read: u64,
     resumes: u32,
 }
@@ -84,8 +84,8 @@ impl ObjectBody for ObjectStream {
                     return Ok(Some(bytes));
                 }
                 Some(Err(error)) => {
-                    let broke_off = ServiceError::new(OPERATION, Fault::Interrupted, "transfer broke off");
-                    self.resume(broke_off.with_source(Some(chain(&error)))).await?;
+                    let interrupted = ServiceError::new(OPERATION, Fault::Interrupted, "transfer interrupted");
+                    self.resume(interrupted.with_source(Some(chain(&error)))).await?;
                 }
             }
         }
@@ -93,18 +93,18 @@ impl ObjectBody for ObjectStream {
 }
 
 impl ObjectStream {
-    async fn resume(&mut self, broke_off: ServiceError) -> Result<(), ServiceError> {
+    async fn resume(&mut self, interrupted: ServiceError) -> Result<(), ServiceError> {
         let is_at_end = self.length.is_some_and(|length| self.read >= length);
         if self.resumes >= RESUMES || self.tag.is_none() || is_at_end {
-            return Err(broke_off);
+            return Err(interrupted);
         }
         tokio::time::sleep(PAUSE * 2_u32.pow(self.resumes)).await;
         self.resumes += 1;
         let response = self.source.get(&self.object, self.read, self.tag.as_deref()).await?;
         let rest = response.content_length.and_then(|length| u64::try_from(length).ok());
-        // A server that ignores the range sends all of it again.
+        // A server that ignores the range sends the whole object again.
         if self.read > 0 && rest != self.length.map(|length| length - self.read) {
-            return Err(broke_off);
+            return Err(interrupted);
         }
         self.body = response.body;
         Ok(())

@@ -1,4 +1,4 @@
-//! Alerts to Amazon SNS. Takes `sns:Publish` on the topic, and `sns:GetTopicAttributes` to count its subscriptions.
+//! Alerts to Amazon SNS. Needs `sns:Publish` on the topic, and `sns:GetTopicAttributes` to count its subscriptions.
 
 use std::collections::HashMap;
 
@@ -63,14 +63,14 @@ impl AlertSink for AlertTopic {
         let number = |name| {
             let text = response.attributes().and_then(|attributes| attributes.get(name));
             text.and_then(|text| text.parse().ok())
-                .ok_or_else(|| ServiceError::new(operation, Fault::Other, format!("no {name}")))
+                .ok_or_else(|| ServiceError::new(operation, Fault::Other, format!("no {name} in the response")))
         };
         Ok(Subscriptions { confirmed: number("SubscriptionsConfirmed")?, pending: number("SubscriptionsPending")? })
     }
 }
 
-/// An entry is told from the others by its place in the batch. Subscriptions of a FIFO topic get messages of a group in
-/// their order; a standard topic takes neither ID.
+/// The ID of an entry is its index in the batch. Subscriptions of a FIFO topic receive the messages of a group in order; a
+/// standard topic accepts neither a group ID nor a deduplication ID.
 fn entry(id: usize, message: &Message, is_fifo: bool) -> Option<PublishBatchRequestEntry> {
     let mut entry =
         PublishBatchRequestEntry::builder().id(id.to_string()).subject(&message.subject).message(&message.body);
@@ -83,7 +83,7 @@ fn entry(id: usize, message: &Message, is_fifo: bool) -> Option<PublishBatchRequ
     entry.build().ok()
 }
 
-/// One value is a string; several are a list, of which a filter policy matches any.
+/// One value is a string. Several are a list; a filter policy matches any of them.
 fn attribute_value(attribute: &Attribute) -> Option<MessageAttributeValue> {
     let value = MessageAttributeValue::builder();
     let value = match attribute.values.as_slice() {
@@ -93,7 +93,7 @@ fn attribute_value(attribute: &Attribute) -> Option<MessageAttributeValue> {
     value.build().ok()
 }
 
-/// The result of each entry. One that the response does not mention is not published.
+/// The result of each entry. An entry that the response does not mention counts as not published.
 fn results(output: &PublishBatchOutput, entries: usize) -> Vec<Result<(), ServiceError>> {
     let refused: HashMap<&str, &BatchResultErrorEntry> = output.failed().iter().map(|it| (it.id(), it)).collect();
     let confirmed = |id: &str| output.successful().iter().any(|it| it.id() == Some(id));
@@ -106,7 +106,7 @@ fn results(output: &PublishBatchOutput, entries: usize) -> Vec<Result<(), Servic
         .collect()
 }
 
-/// The SDK retries calls, not entries: those are worth another call.
+/// The error of a refused entry. The SDK retries calls, not entries, so a retryable entry needs another call.
 fn refusal(entry: &BatchResultErrorEntry) -> ServiceError {
     let fault = if entry.sender_fault() { fault(entry.code(), None) } else { Fault::Unavailable };
     let error = ServiceError::new(OPERATION, fault, entry.code()).with_source(entry.message().map(str::to_owned));

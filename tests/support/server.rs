@@ -1,47 +1,49 @@
-//! S3 and SNS on loopback, with faults on demand.
+//! S3 and SNS on loopback, with injected faults.
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 
-/// What goes wrong with one request.
+/// The fault of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fault {
     /// `InternalError`, status 500.
     Internal,
     /// `SlowDown`, status 503.
     SlowDown,
-    /// The connection is closed in place of an answer.
+    /// The connection is closed instead of a response.
     NoAnswer,
-    /// No answer comes, and the connection stays.
+    /// No response comes, and the connection stays open.
     Silence,
     /// The connection is reset in the middle of the body.
     Reset,
     /// The connection is closed in the middle of the body, as if that were its end.
     Close,
-    /// The body stops in its middle, and the connection stays.
+    /// The same, and another object replaces this one.
+    Replace,
+    /// The body stops in its middle, and the connection stays open.
     Stall,
-    /// The answer announces half of the body, and sends no more.
+    /// The response announces half of the body, and sends no more.
     HalfLength,
-    /// Entries of a batch are refused for a passing reason.
+    /// Entries of a batch are refused with a transient error.
     Refuse,
-    /// The object is said to be missing.
+    /// The object is reported as missing.
     Missing,
-    /// Reading is denied.
+    /// The request is denied.
     Denied,
     /// The object is archived.
     Archived,
 }
 
-/// Decides what goes wrong with the next request of a service.
+/// Chooses the fault of the next request to a service.
 pub type Plan = Box<dyn FnMut(Service) -> Option<Fault> + Send>;
 
-/// Which service a request is for.
+/// The service that a request is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
     /// `GetObject`.
@@ -61,6 +63,8 @@ struct State {
     published: Mutex<Vec<String>>,
     injected: Mutex<Vec<Fault>>,
     plan: Mutex<Plan>,
+    /// How often an object was replaced; the entity tag of all objects.
+    generation: AtomicU64,
     over: AtomicBool,
 }
 
@@ -73,6 +77,7 @@ impl Server {
             published: Mutex::default(),
             injected: Mutex::default(),
             plan: Mutex::new(Box::new(|_| None)),
+            generation: AtomicU64::new(0),
             over: AtomicBool::new(false),
         });
         let shared = Arc::clone(&state);
@@ -82,7 +87,7 @@ impl Server {
                     return;
                 }
                 let state = Arc::clone(&shared);
-                // A client that goes away ends its connection, and nothing else.
+                // A client that disconnects ends its connection, and nothing else.
                 std::thread::spawn(move || state.serve(&stream.expect("a connection")).unwrap_or_default());
             }
         });
@@ -102,7 +107,7 @@ impl Server {
         self.state.published.lock().expect("a lock").clone()
     }
 
-    /// The faults so far.
+    /// The faults injected so far.
     pub fn injected(&self) -> Vec<Fault> {
         self.state.injected.lock().expect("a lock").clone()
     }
@@ -128,6 +133,7 @@ impl State {
             let service = if request.line.starts_with("GET") { Service::S3 } else { Service::Sns };
             let fault = (self.plan.lock().expect("a lock"))(service);
             self.injected.lock().expect("a lock").extend(fault);
+            let tag = self.tag();
             let (status, body) = match fault {
                 Some(Fault::NoAnswer) => return stream.shutdown(Shutdown::Both),
                 Some(Fault::Silence) => {
@@ -145,11 +151,15 @@ impl State {
             let (half, rest) = body.split_at(body.len() / 2);
             let announced = if fault == Some(Fault::HalfLength) { half.len() } else { body.len() };
             let mut stream = stream;
-            write!(stream, "HTTP/1.1 {status} S\r\nContent-Length: {announced}\r\nETag: \"tag\"\r\n\r\n")?;
+            write!(stream, "HTTP/1.1 {status} S\r\nContent-Length: {announced}\r\nETag: {tag}\r\n\r\n")?;
             stream.write_all(half)?;
             match fault {
                 Some(Fault::HalfLength) => {}
                 Some(Fault::Close) => return stream.shutdown(Shutdown::Both),
+                Some(Fault::Replace) => {
+                    self.generation.fetch_add(1, Ordering::Relaxed);
+                    return stream.shutdown(Shutdown::Both);
+                }
                 // Closing with bytes unread resets a connection; so does this, at once.
                 Some(Fault::Reset) => return reset(stream),
                 Some(Fault::Stall) => {
@@ -162,7 +172,11 @@ impl State {
         Ok(())
     }
 
-    /// The object, or the part of it behind a range.
+    fn tag(&self) -> String {
+        format!("\"{}\"", self.generation.load(Ordering::Relaxed))
+    }
+
+    /// The object, or the requested range of it.
     fn object(&self, request: &Request) -> (u16, Vec<u8>) {
         let path = request.line.split([' ', '?']).nth(1).expect("a path");
         let objects = self.objects.lock().expect("a lock");
@@ -170,7 +184,7 @@ impl State {
             return (404, error("NoSuchKey"));
         };
         match request.headers.get("range").and_then(|it| it.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()) {
-            Some(from) if request.headers.get("if-match").is_some_and(|tag| tag == "\"tag\"") => {
+            Some(from) if request.headers.get("if-match").is_some_and(|tag| *tag == self.tag()) => {
                 (206, bytes.split_at(from).1.to_vec())
             }
             Some(_) => (412, error("PreconditionFailed")),
@@ -221,7 +235,7 @@ fn read(reader: &mut BufReader<&TcpStream>) -> std::io::Result<Option<Request>> 
 }
 
 fn error(code: &str) -> Vec<u8> {
-    // S3 reads the code from the root, SNS from within.
+    // The SDK reads the code of S3 from the root element, that of SNS from a nested one.
     format!("<Error><Code>{code}</Code><Message>injected</Message><Error><Code>{code}</Code></Error></Error>")
         .into_bytes()
 }
