@@ -1,20 +1,19 @@
-//! From the payload of an invocation to the log objects it announces, and the records it holds.
+//! From the payload of an invocation to the log objects that it announces and the records that it holds.
 //!
 //! | path | payload | keys |
 //! |---|---|---|
 //! | S3 | `Records[].s3` | form-encoded |
 //! | S3, SNS | `Records[].Sns.Message` holds the above | form-encoded |
-//! | S3, SQS; S3, SNS, SQS, raw or not | `Records[].body` holds one of the others | as inside |
+//! | S3, SQS; S3, SNS, SQS, raw or not | `Records[].body` holds one of the others | of the inner payload |
 //! | EventBridge, direct or through SQS or SNS | `detail.bucket`, `detail.object` | plain |
-//! | CloudTrail's own notice, through SNS or SQS | `{"s3Bucket", "s3ObjectKey": […]}` | plain |
-//! | CloudTrail events through EventBridge, direct or through SQS or SNS | `detail` is a record: inline | – |
-//! | Lambda's failure record | `requestPayload` holds one of the others | as inside |
-//! | S3 Batch Operations, 1.0 and 2.0 | `tasks[]`, each with a result of its own | form-encoded |
-//! | a test, by hand | `{"trailwarden": "test-alert"}` | – |
+//! | CloudTrail notice, through SNS or SQS | `{"s3Bucket", "s3ObjectKey": […]}` | plain |
+//! | CloudTrail events through EventBridge, direct or through SQS or SNS | `detail` is an inline record | – |
+//! | Lambda failure record | `requestPayload` holds one of the others | of the inner payload |
+//! | S3 Batch Operations, 1.0 and 2.0 | `tasks[]`, each with its own result | form-encoded |
+//! | manual test | `{"trailwarden": "test-alert"}` | – |
 //!
-//! The path is recognised from the payload. Everything that a payload holds is accounted for: a log
-//! object to read, something that is skipped and counted, or a problem that fails the invocation.
-//! Nothing is passed over in silence.
+//! The path is recognised from the payload. Every part of a payload becomes a log object to read, an inline record, a
+//! count of skipped parts, or a problem that fails the invocation. Nothing is ignored silently.
 
 mod batch_job;
 mod cloudtrail_notice;
@@ -25,30 +24,32 @@ mod s3_notification;
 
 pub use object_key::KeyKind;
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use crate::trail::{LogObject, Record};
 
-/// What a payload comes to.
+/// The decoded payload of an invocation.
 #[derive(Debug, Default)]
 pub struct Delivery {
     /// Objects to read, each once, in the order of the payload.
     pub objects: Vec<LogObject>,
-    /// What needs no reading.
+    /// Counts of the parts that need no reading.
     pub skipped: Skipped,
-    /// What should have been readable and is not.
+    /// Parts that cannot be decoded or are not accepted.
     pub problems: Vec<PayloadError>,
-    /// The messages of an SQS queue, each of which has its own result; `None` on other paths.
+    /// The messages of an SQS queue, each with its own result; `None` on other paths.
     pub messages: Option<Vec<QueueMessage>>,
-    /// CloudTrail records that came in the payload itself, as JSON.
+    /// Inline records: CloudTrail records that the payload itself holds, as JSON.
     pub records: Vec<String>,
-    /// The job of S3 Batch Operations that the payload is a part of.
+    /// The job of S3 Batch Operations that the payload belongs to.
     pub job: Option<BatchJob>,
-    /// A test alert is asked for.
+    /// The payload requests a test alert.
     pub is_test: bool,
 }
 
-/// What a payload may be about.
+/// Which parts of a payload are accepted.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Accepted {
     /// Buckets whose objects may be read.
@@ -56,16 +57,17 @@ pub struct Accepted {
     /// Records may come in the payload. Each comes in a log object too, so that this takes a ledger that all invocations
     /// share.
     pub inline_records: bool,
-    /// Tasks of S3 Batch Operations may come. What they find goes to machines alone, so that this takes a topic for those.
+    /// Accept tasks of S3 Batch Operations. Their findings are published on the topic for machines only, so that topic is
+    /// required.
     pub batch_jobs: bool,
 }
 
 /// A part of a job of S3 Batch Operations.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct BatchJob {
-    /// Version of the payload, which the answer repeats.
+    /// Version of the payload, which the response repeats.
     pub schema_version: String,
-    /// ID of the invocation, which the answer repeats.
+    /// ID of the invocation, which the response repeats.
     pub invocation_id: String,
     /// Its tasks.
     pub tasks: Vec<BatchTask>,
@@ -74,55 +76,54 @@ pub struct BatchJob {
 /// An object of a job of S3 Batch Operations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchTask {
-    /// Its ID, by which the result is reported.
+    /// The ID to report the result with.
     pub id: String,
-    /// Place of the object in [`Delivery::objects`]; `None` if it is no log object; or why it cannot be read.
+    /// Index of the object in [`Delivery::objects`]; `None` if it is not a log object; or why it cannot be read.
     pub object: Result<Option<usize>, PayloadError>,
 }
 
 /// A message of an SQS queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueMessage {
-    /// Its ID, by which a failure is reported.
+    /// The ID to report a failure with.
     pub id: String,
-    /// Places of its objects in [`Delivery::objects`].
+    /// Indexes of its objects in [`Delivery::objects`].
     pub objects: Vec<usize>,
     /// False if a part of it has a problem.
     pub understood: bool,
 }
 
-/// Counts of what needs no reading.
+/// Counts of the parts of a payload that need no reading.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Skipped {
-    /// Messages by which S3 and CloudTrail test a notification.
+    /// Messages that S3 and CloudTrail send to test a notification.
     pub test_events: u64,
-    /// Notifications of something other than the creation of an object.
+    /// Notifications of anything but the creation of an object.
     pub other_events: u64,
     /// Digest files of log file validation.
     pub digests: u64,
-    /// Other keys that are not of log files: Insights and aggregated events, folder markers, other
-    /// services, foreign keys.
+    /// Other keys: Insights and aggregated events, folder markers, other services, unrelated keys.
     pub foreign_keys: u64,
-    /// Objects that the payload names again.
+    /// Objects that the payload announces more than once.
     pub repeated: u64,
 }
 
 /// Why a payload, or a part of it, is not understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PayloadError {
-    /// The payload has a shape that no delivery path has.
-    #[error("payload not understood: expected the notification of an object, found {found}")]
+    /// The payload has the shape of no delivery path.
+    #[error("unknown payload: expected a notification of a log object, found {found}")]
     UnknownShape {
-        /// What it is instead, without its values.
+        /// The shape of the payload, without its values.
         found: String,
     },
-    /// A notification lacks what it needs.
+    /// A notification lacks a part or has one of the wrong type.
     #[error("expected {expected}")]
     Incomplete {
-        /// What is missing or wrong.
+        /// The part, and what it must be.
         expected: &'static str,
     },
-    /// The object is in a bucket that is not to be read.
+    /// The object is in a bucket that may not be read.
     #[error("bucket {bucket} is not in TRAIL_BUCKETS")]
     ForeignBucket {
         /// The bucket's name, escaped.
@@ -131,23 +132,23 @@ pub enum PayloadError {
     /// A record came in the payload, where that is not accepted.
     #[error("a CloudTrail record in the payload: this takes LEDGER_TABLE, as the record comes in a log object too")]
     InlineRecord,
-    /// A task came, where that is not accepted.
-    #[error("EVENT_TOPIC_ARN is not set: what S3 Batch Operations finds goes to that topic alone")]
+    /// The payload holds a task of S3 Batch Operations, but there is no topic for its findings.
+    #[error("EVENT_TOPIC_ARN is not set: findings of S3 Batch Operations are published on that topic only")]
     BatchJob,
-    /// The notification is wrapped more often than any path wraps one.
-    #[error("payload wrapped more than {} times", envelope::MAX_LEVELS)]
+    /// The notification is nested deeper than on any path.
+    #[error("payload nested more than {} levels deep", envelope::MAX_LEVELS)]
     TooManyLevels,
-    /// One of several records, or of several messages, has a problem.
+    /// One of several records, messages or keys has a problem.
     #[error("{place}: {source}")]
     At {
-        /// Which: `record` and its place, from 0, or `message` and its ID.
+        /// `record` or `key` with its index, from 0, or `message` with its ID.
         place: String,
         /// The problem.
         source: Box<PayloadError>,
     },
 }
 
-/// Reads a payload.
+/// Decodes a payload.
 ///
 /// ```
 /// use trailwarden::delivery::{self, Accepted};
@@ -162,7 +163,7 @@ pub enum PayloadError {
 /// ```
 #[must_use]
 pub fn decode(payload: &str, accepted: &Accepted) -> Delivery {
-    let mut decoder = Decoder { accepted, delivery: Delivery::default(), announced: Vec::new() };
+    let mut decoder = Decoder::new(accepted);
     match serde_json::from_str::<Value>(payload) {
         Ok(payload) => envelope::decode(&payload, &mut decoder),
         Err(error) => {
@@ -173,20 +174,28 @@ pub fn decode(payload: &str, accepted: &Accepted) -> Delivery {
     decoder.delivery
 }
 
-/// A payload while it is decoded.
+/// A payload during decoding.
 struct Decoder<'a> {
     accepted: &'a Accepted,
     delivery: Delivery,
-    /// Places of the objects that the current message announced.
+    /// Indexes of the objects, for all objects of the payload: a queue may redeliver thousands of them at once.
+    indexes: HashMap<LogObject, usize>,
+    /// Indexes of the objects that the current message announced.
     announced: Vec<usize>,
 }
 
-impl Decoder<'_> {
-    /// Takes an object that was announced. One that was announced before is read once.
+impl<'a> Decoder<'a> {
+    fn new(accepted: &'a Accepted) -> Self {
+        Self { accepted, delivery: Delivery::default(), indexes: HashMap::new(), announced: Vec::new() }
+    }
+
+    /// Adds an announced object, unless the payload has announced it before. A notification about a bucket without versions
+    /// may have an empty version ID, which S3 would refuse in a request.
     fn announce(&mut self, bucket: &str, key: String, version: Option<String>) -> Result<(), PayloadError> {
         if !self.accepted.trail_buckets.iter().any(|it| it == bucket) {
             return Err(PayloadError::ForeignBucket { bucket: bucket.escape_default().to_string() });
         }
+        let version = version.filter(|version| !version.is_empty());
         match KeyKind::of(&key) {
             KeyKind::Log => self.announce_log(LogObject { bucket: bucket.to_owned(), key, version }),
             KeyKind::Digest => self.delivery.skipped.digests += 1,
@@ -211,10 +220,11 @@ impl Decoder<'_> {
 
     fn announce_log(&mut self, object: LogObject) {
         let objects = &mut self.delivery.objects;
-        let known = objects.iter().position(|it| *it == object);
+        let known = self.indexes.get(&object).copied();
         self.delivery.skipped.repeated += u64::from(known.is_some());
         self.announced.push(known.unwrap_or(objects.len()));
         if known.is_none() {
+            self.indexes.insert(object.clone(), objects.len());
             objects.push(object);
         }
     }
@@ -223,11 +233,14 @@ impl Decoder<'_> {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+    use std::sync::Arc;
+    use std::time::Instant;
 
     use insta::assert_snapshot;
     use serde_json::json;
 
     use super::*;
+    use crate::detect::Detector;
 
     const KEY: &str = "AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/a b+c.json.gz";
     const FORM: &str = "AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/a+b%2Bc.json.gz";
@@ -299,7 +312,75 @@ mod tests {
     }
 
     #[test]
-    fn what_needs_no_reading_is_acknowledged() {
+    fn a_record_without_event_id_has_one_identity_inline_and_in_a_log_object() {
+        let stored = br#"{ "userIdentity": {"type": "AWSService", "invokedBy": "lambda.amazonaws.com"},
+            "eventSource": "lambda.amazonaws.com", "eventName": "LambdaESMDisabled",
+            "requestParameters": {"b": [1, 2.5], "a": "\u00e9"} }"#;
+        let event = r#"{"source":"aws.lambda","detail-type":"AWS Service Event via CloudTrail","detail":{
+            "eventName":"LambdaESMDisabled","requestParameters":{"a":"é","b":[1,2.50]},
+            "userIdentity":{"invokedBy":"lambda.amazonaws.com","type":"AWSService"},
+            "eventSource":"lambda.amazonaws.com"}}"#;
+        let delivery = decode(event, &accepted("trail"));
+        let [inline] = delivery.records.as_slice() else { panic!("a record, found {delivery:?}") };
+        let identity = |record: &[u8]| {
+            let examined = Detector::default().examine(record, &Arc::from("s3://trail/key")).expect("a record");
+            let [finding] = examined.findings.as_slice() else { panic!("a finding, found {examined:?}") };
+            finding.event.identity().to_owned()
+        };
+        assert_eq!(identity(inline.as_bytes()), identity(stored));
+        let other = String::from_utf8_lossy(stored).replace("2.5", "2.6");
+        assert_ne!(identity(inline.as_bytes()), identity(other.as_bytes()));
+    }
+
+    #[test]
+    fn an_empty_version_id_is_no_version() {
+        let mut notification = s3();
+        notification["Records"][0]["s3"]["object"]["versionId"] = json!("");
+        let mut event = event_bridge();
+        event["detail"]["object"]["version-id"] = json!("");
+        let task = json!({"taskId": "1", "s3Key": FORM, "s3Bucket": "trail", "s3VersionId": ""});
+        let job = json!({"invocationSchemaVersion": "2.0", "invocationId": "i", "tasks": [task]});
+        for payload in [notification, event, job] {
+            let delivery = deliver(&payload);
+            assert_eq!(delivery.objects, [LogObject::new("trail", KEY)], "{payload}");
+        }
+    }
+
+    #[test]
+    fn a_bad_key_of_a_notice_hides_no_other() {
+        let other = KEY.replace("a b", "other");
+        let notice = json!({"s3Bucket": "trail", "s3ObjectKey": [KEY, 7, other, null]});
+        let delivery = deliver(&sqs(&notice));
+        assert_eq!(delivery.objects, [LogObject::new("trail", KEY), LogObject::new("trail", other)]);
+        let problems: Vec<_> = delivery.problems.iter().map(ToString::to_string).collect();
+        assert_snapshot!(problems.join("\n"), @"
+        message 1: key 1: expected a string in s3ObjectKey
+        message 1: key 3: expected a string in s3ObjectKey
+        ");
+        let messages = delivery.messages.expect("messages");
+        assert_eq!((messages[0].objects.as_slice(), messages[0].understood), ([0, 1].as_slice(), false));
+    }
+
+    /// A comparison of each object with all others would take a hundred times as long for ten times the objects.
+    #[test]
+    fn announcing_takes_time_linear_in_the_objects() {
+        let accepted = accepted("trail");
+        let announce = |objects: usize| {
+            let started = Instant::now();
+            let mut decoder = Decoder::new(&accepted);
+            for n in 0..objects {
+                decoder.announce("trail", format!("{KEY}{n}"), None).expect("announced");
+            }
+            assert_eq!(decoder.delivery.objects.len(), objects);
+            started.elapsed()
+        };
+        let fastest = |objects| (0..5).map(|_| announce(objects)).min().expect("a time");
+        let (few, many) = (fastest(1_000), fastest(10_000));
+        assert!(many < 40 * few, "{few:?} for 1,000 objects, {many:?} for 10,000");
+    }
+
+    #[test]
+    fn parts_that_need_no_reading_are_counted() {
         let test = json!({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "trail"});
         for (payload, test_events, other_events) in [
             (test.clone(), 1, 0),
@@ -353,9 +434,9 @@ mod tests {
         assert_eq!((delivery.objects.len(), delivery.skipped.repeated), (1, 1));
         let problems: Vec<_> = delivery.problems.iter().map(ToString::to_string).collect();
         assert_snapshot!(problems.join("\n"), @"
-        message 2: payload not understood: expected the notification of an object, found an object with the keys hello
+        message 2: unknown payload: expected a notification of a log object, found an object with the keys hello
         message 4: bucket elsewhere is not in TRAIL_BUCKETS
-        message 5: payload not understood: expected the notification of an object, found a text that is not JSON
+        message 5: unknown payload: expected a notification of a log object, found text that is not JSON
         record 5: expected a messageId
         ");
     }
@@ -377,7 +458,7 @@ mod tests {
             json!({"Records": [{"eventSource": "aws:dynamodb"}]}),
             json!({"hello": "secret", "z\n": 1}),
             json!({"s3Bucket": "trail"}),
-            json!({"s3Bucket": "trail", "s3ObjectKey": [7]}),
+            json!({"s3Bucket": "trail", "s3ObjectKey": []}),
             json!({"detail-type": "Object Created", "source": "aws.s3", "detail": {"bucket": "trail"}}),
             json!({"detail-type": "AWS Service Event via CloudTrail", "source": "aws.lambda", "detail": {}}),
             json!({"requestPayload": 7, "requestContext": {}}),
@@ -389,25 +470,25 @@ mod tests {
         }
         errors.extend(decode("{", &Accepted::default()).problems.iter().map(ToString::to_string));
         assert_snapshot!(errors.join("\n"), @r"
-        payload not understood: expected the notification of an object, found an empty object
-        payload not understood: expected the notification of an object, found an array
-        payload not understood: expected the notification of an object, found a single value
-        payload not understood: expected the notification of an object, found a single value
-        payload not understood: expected the notification of an object, found an object with the keys Records
-        payload not understood: expected the notification of an object, found an object with the keys Records
+        unknown payload: expected a notification of a log object, found an empty object
+        unknown payload: expected a notification of a log object, found an array
+        unknown payload: expected a notification of a log object, found a single value
+        unknown payload: expected a notification of a log object, found a single value
+        unknown payload: expected a notification of a log object, found an object with the keys Records
+        unknown payload: expected a notification of a log object, found an object with the keys Records
         record 0: expected the eventSource aws:s3, aws:sns or aws:sqs
-        payload not understood: expected the notification of an object, found an object with the keys hello, z\n
+        unknown payload: expected a notification of a log object, found an object with the keys hello, z\n
         expected a CloudTrail notice with s3Bucket and s3ObjectKey
         expected a CloudTrail notice with s3Bucket and s3ObjectKey
         expected an EventBridge event with detail.bucket.name and detail.object.key
         expected a CloudTrail record in detail
-        payload not understood: expected the notification of an object, found a single value
-        payload wrapped more than 4 times
-        payload not understood: expected the notification of an object, found invalid JSON at column 1
+        unknown payload: expected a notification of a log object, found a single value
+        payload nested more than 4 levels deep
+        unknown payload: expected a notification of a log object, found invalid JSON at column 1
         ");
     }
 
-    /// The payloads that the project ships announce what they say.
+    /// Each payload in `events/` holds an object, a record or the request for a test alert.
     #[test]
     fn shipped_payloads_are_understood() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("events");

@@ -256,7 +256,7 @@ fn event(record: &Record<'_>, bytes: &[u8], kind: Option<&FindingKind>, object: 
     let name = owned(&record.event_name).unwrap_or_default();
     let principal = Principal::of(record);
     Event {
-        record_hash: record.event_id.is_none().then(|| Identity::of(bytes).to_string()),
+        record_hash: record.event_id.is_none().then(|| layout_independent_hash(bytes).to_string()),
         id: owned(&record.event_id),
         time: owned(&record.event_time),
         api_action: if is_lambda(&source) { api_action(&name).to_owned() } else { name.clone() },
@@ -270,6 +270,12 @@ fn event(record: &Record<'_>, bytes: &[u8], kind: Option<&FindingKind>, object: 
         source,
         name,
     }
+}
+
+/// Hash of a record that does not depend on its white space, its escapes or the order of its keys: EventBridge delivers a
+/// record in another layout than a log object has.
+fn layout_independent_hash(record: &[u8]) -> Identity {
+    Identity::of(value_of(record).to_string().as_bytes())
 }
 
 /// The function that an event is about: a denied call has no parameters, so its message is asked

@@ -1,7 +1,7 @@
 //! Jobs of S3 Batch Operations.
 //!
-//! Source: "Invoke AWS Lambda function" in the Amazon S3 User Guide. Version 2.0 of the payload names the bucket where 1.0
-//! has its ARN. Keys are form-encoded.
+//! Source: "Invoke AWS Lambda function" in the Amazon S3 User Guide. Version 1.0 of the payload has the ARN of the bucket,
+//! version 2.0 its name. Keys are form-encoded.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -29,7 +29,7 @@ struct Task {
     s3_bucket_arn: Option<String>,
 }
 
-/// Reads a payload. What is wrong with a task is its own result, and fails no other.
+/// Decodes a payload. A problem with a task is the result of that task, and fails no other.
 pub(super) fn decode(payload: &Value, decoder: &mut Decoder<'_>) -> Result<(), PayloadError> {
     let Job { invocation_schema_version, invocation_id, tasks } = Job::deserialize(payload)
         .map_err(|_| incomplete("a job of S3 Batch Operations with invocationId and tasks of taskId and s3Key"))?;
@@ -48,7 +48,7 @@ fn object(task: Task, decoder: &mut Decoder<'_>) -> Result<Option<usize>, Payloa
     let bucket = bucket.ok_or(incomplete("a task with s3Bucket or s3BucketArn"))?;
     let key = form_decode(&task.s3_key).ok_or(incomplete("a key that decodes to UTF-8"))?;
     decoder.announced.clear();
-    decoder.announce(bucket, key, task.s3_version_id.filter(|id| !id.is_empty()))?;
+    decoder.announce(bucket, key, task.s3_version_id)?;
     Ok(decoder.announced.first().copied())
 }
 
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_is_not_understood_is_an_error() {
+    fn a_malformed_job_is_an_error() {
         for payload in [
             json!({"invocationSchemaVersion": "2.0", "tasks": []}),
             json!({"invocationSchemaVersion": "2.0", "invocationId": "i", "tasks": [{"taskId": "1"}]}),

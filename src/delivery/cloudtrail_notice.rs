@@ -1,11 +1,11 @@
-//! CloudTrail's own notice of delivered log files.
+//! CloudTrail notices of delivered log files.
 //!
-//! Source: "Configuring Amazon SNS notifications for CloudTrail" in the CloudTrail User Guide. One
-//! notice may name several keys, which are not encoded.
+//! Source: "Configuring Amazon SNS notifications for CloudTrail" in the CloudTrail User Guide. A notice may hold several
+//! keys. They are not encoded.
 
 use serde_json::Value;
 
-use super::envelope::incomplete;
+use super::envelope::{incomplete, note};
 use super::{Decoder, PayloadError};
 
 pub(super) fn decode(notice: &Value, decoder: &mut Decoder<'_>) -> Result<(), PayloadError> {
@@ -16,8 +16,11 @@ pub(super) fn decode(notice: &Value, decoder: &mut Decoder<'_>) -> Result<(), Pa
         Some(key @ Value::String(_)) => std::slice::from_ref(key),
         _ => return Err(expected()),
     };
-    for key in keys {
-        decoder.announce(bucket, key.as_str().ok_or_else(expected)?.to_owned(), None)?;
+    for (index, key) in keys.iter().enumerate() {
+        match key.as_str() {
+            Some(key) => decoder.announce(bucket, key.to_owned(), None)?,
+            None => note(decoder, &format!("key {index}"), |_| Err(incomplete("a string in s3ObjectKey"))),
+        }
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What notifications are wrapped in: SQS messages, SNS messages, Lambda's failure records.
+//! Envelopes of notifications: SQS messages, SNS messages, Lambda failure records.
 //!
 //! Sources: "Using Lambda with Amazon SQS", "Using Lambda with Amazon SNS" and "Capturing records of
 //! Lambda asynchronous invocations" in the Lambda Developer Guide; "Amazon SNS message and JSON
@@ -8,17 +8,17 @@ use serde_json::Value;
 
 use super::{Decoder, PayloadError, QueueMessage, batch_job, cloudtrail_notice, eventbridge, s3_notification};
 
-/// How often a notification may be wrapped. A failure record of SNS within SQS takes three.
+/// Levels of envelopes around a notification. A failure record of an SNS message within SQS has three.
 pub(super) const MAX_LEVELS: usize = 4;
 
-/// What asks for a test alert.
+/// Requests a test alert.
 const TEST: &str = "test-alert";
 
-/// What CloudTrail sends to a topic when it is set up; it is not JSON.
+/// The message that CloudTrail sends to a topic when a trail is set up. It is not JSON.
 const CLOUDTRAIL_TEST: &str = "CloudTrail validation message.";
 
-/// Decodes a payload. The messages of a queue, and the tasks of a job, have a result each; nothing wraps those two, as
-/// their answer would reach nobody.
+/// Decodes a payload. Each message of a queue and each task of a job has its own result, so neither may be in an envelope:
+/// nobody would read the results.
 pub(super) fn decode(payload: &Value, decoder: &mut Decoder<'_>) {
     match records(payload) {
         Some(records) if of(records.first(), "aws:sqs") => decode_messages(records, decoder),
@@ -46,8 +46,12 @@ fn decode_messages(records: &[Value], decoder: &mut Decoder<'_>) {
     decoder.delivery.messages = Some(messages);
 }
 
-/// Notes the problem that decoding a part ends with. A part that holds several has noted theirs.
-fn note(decoder: &mut Decoder<'_>, place: &str, decode: impl FnOnce(&mut Decoder<'_>) -> Result<(), PayloadError>) {
+/// Decodes a part and records its problem, if any. The problems of its own parts, and its own, get the place of the part.
+pub(super) fn note(
+    decoder: &mut Decoder<'_>,
+    place: &str,
+    decode: impl FnOnce(&mut Decoder<'_>) -> Result<(), PayloadError>,
+) {
     let known = decoder.delivery.problems.len();
     let outcome = decode(decoder);
     decoder.delivery.problems.extend(outcome.err());
@@ -106,14 +110,14 @@ fn unwrap_body(record: &Value, level: usize, decoder: &mut Decoder<'_>) -> Resul
 }
 
 fn unwrap_text(text: Option<&Value>, level: usize, decoder: &mut Decoder<'_>) -> Result<(), PayloadError> {
-    let text = text.and_then(Value::as_str).ok_or(incomplete("a message with a text"))?;
+    let text = text.and_then(Value::as_str).ok_or(incomplete("a message with text"))?;
     if text.trim() == CLOUDTRAIL_TEST {
         decoder.delivery.skipped.test_events += 1;
         return Ok(());
     }
     match serde_json::from_str(text) {
         Ok(inner) => unwrap(&inner, level + 1, decoder),
-        Err(_) => Err(PayloadError::UnknownShape { found: "a text that is not JSON".to_owned() }),
+        Err(_) => Err(PayloadError::UnknownShape { found: "text that is not JSON".to_owned() }),
     }
 }
 
@@ -121,7 +125,7 @@ fn records(value: &Value) -> Option<&[Value]> {
     value.get("Records")?.as_array().map(Vec::as_slice).filter(|records| !records.is_empty())
 }
 
-/// SNS writes the name of the field with a capital.
+/// SNS capitalises the name of the field.
 fn of(record: Option<&Value>, source: &str) -> bool {
     let field = |name| record.and_then(|it| it.get(name)).and_then(Value::as_str);
     field("eventSource").or(field("EventSource")) == Some(source)
@@ -131,7 +135,7 @@ pub(super) fn incomplete(expected: &'static str) -> PayloadError {
     PayloadError::Incomplete { expected }
 }
 
-/// Describes a payload by its keys. Values are not ours to log; keys are cut short.
+/// Describes a payload by its keys, shortened. Values may be confidential, so they are not logged.
 pub(super) fn shape(payload: &Value) -> String {
     match payload {
         Value::Object(members) if members.is_empty() => "an empty object".to_owned(),

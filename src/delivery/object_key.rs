@@ -4,22 +4,22 @@
 //! key = [ prefix "/" ] "AWSLogs/" [ organization "/" ] account "/" folder "/" … file
 //! ```
 //!
-//! Source: "Finding your CloudTrail log files" in the CloudTrail User Guide. The folder decides,
-//! never a word elsewhere in the key: the prefix is the user's to choose.
+//! Source: "Finding your CloudTrail log files" in the CloudTrail User Guide. Only the folder decides, never another part of
+//! the key, because users choose the prefix.
 
-/// What an object is, by its key.
+/// The kind of an object, by its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyKind {
-    /// A log file: of management and data events, or of network activity events.
+    /// A log object: management and data events, or network activity events.
     Log,
-    /// A digest file of log file validation; one is delivered every hour.
+    /// A digest file of log file validation. CloudTrail delivers one every hour.
     Digest,
     /// Anything else.
     Foreign,
 }
 
 impl KeyKind {
-    /// Decides from a decoded key.
+    /// The kind of the object with this decoded key.
     #[must_use]
     pub fn of(key: &str) -> Self {
         let segments: Vec<&str> = key.split('/').collect();
@@ -33,8 +33,8 @@ impl KeyKind {
     }
 }
 
-/// The segment behind the account, which itself stands behind `AWSLogs`; the last such place, as a
-/// prefix may hold the same names.
+/// The segment after the account, which itself follows `AWSLogs`. The last match counts, because a prefix may contain the
+/// same names.
 fn folder<'a>(segments: &[&'a str]) -> Option<&'a str> {
     (0..segments.len()).rev().filter(|at| segments.get(*at) == Some(&"AWSLogs")).find_map(|at| {
         match segments.get(at + 1..)? {
@@ -56,7 +56,7 @@ mod tests {
     use super::KeyKind::{self, Digest, Foreign, Log};
 
     #[test]
-    fn the_folder_behind_the_account_decides() {
+    fn the_folder_after_the_account_decides() {
         let file = "111122223333_CloudTrail_us-east-1_20260102T0305Z_abcdefghijklmnop.json.gz";
         for (key, kind) in [
             ("AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/", Foreign),

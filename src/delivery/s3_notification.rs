@@ -1,7 +1,7 @@
 //! S3 event notifications.
 //!
-//! Source: "Event message structure" in the Amazon S3 User Guide. Keys are form-encoded in them: a
-//! plus sign stands for a space, and everything else outside of ASCII is percent-encoded.
+//! Source: "Event message structure" in the Amazon S3 User Guide. Keys are form-encoded: a plus sign represents a space, and
+//! other special characters are percent-encoded.
 
 use std::borrow::Cow;
 
@@ -37,7 +37,7 @@ struct Object {
     version_id: Option<String>,
 }
 
-/// Reads one record of a notification.
+/// Decodes one record of a notification.
 pub(super) fn decode(record: &Value, decoder: &mut Decoder<'_>) -> Result<(), PayloadError> {
     let notification = Notification::deserialize(record)
         .map_err(|_| incomplete("an S3 notification with eventName, s3.bucket.name and s3.object.key"))?;
@@ -50,7 +50,7 @@ pub(super) fn decode(record: &Value, decoder: &mut Decoder<'_>) -> Result<(), Pa
     decoder.announce(&bucket.name, key, object.version_id)
 }
 
-/// Names of the event, with and without the `s3:` that the configuration has in front of them.
+/// Event names have no `s3:` prefix in notifications, but they do in the configuration of a bucket; both are accepted.
 fn is_creation(event_name: &str) -> bool {
     event_name.strip_prefix("s3:").unwrap_or(event_name).starts_with("ObjectCreated:")
 }
@@ -123,7 +123,7 @@ mod tests {
         record 3: bucket other is not in TRAIL_BUCKETS
         record 7: expected a key that decodes to UTF-8
         record 8: expected s3.bucket.name and s3.object.key
-        record 9: expected a message with a text
+        record 9: expected a message with text
         record 10: expected the eventSource aws:s3, aws:sns or aws:sqs
         ");
     }
