@@ -28,7 +28,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use crate::trail::{LogObject, Record};
+use crate::trail::{LogObject, Record, is_lambda};
 
 /// The decoded payload of an invocation.
 #[derive(Debug, Default)]
@@ -54,8 +54,8 @@ pub struct Delivery {
 pub struct Accepted {
     /// Buckets whose objects may be read.
     pub trail_buckets: Vec<String>,
-    /// Records may come in the payload. Each comes in a log object too, so that this takes a ledger that all invocations
-    /// share.
+    /// Accept inline records of AWS Lambda: the fast path is on. Whoever may invoke the function or send to its queue can
+    /// forge such a record, while forging one in a log object takes write access to the bucket.
     pub inline_records: bool,
     /// Accept tasks of S3 Batch Operations. Their findings are published on the topic for machines only, so that topic is
     /// required.
@@ -129,8 +129,8 @@ pub enum PayloadError {
         /// The bucket's name, escaped.
         bucket: String,
     },
-    /// A record came in the payload, where that is not accepted.
-    #[error("a CloudTrail record in the payload: this takes LEDGER_TABLE, as the record comes in a log object too")]
+    /// The payload holds an inline record, but the fast path is off.
+    #[error("CloudTrail record in the payload, but FAST_PATH is off")]
     InlineRecord,
     /// The payload holds a task of S3 Batch Operations, but there is no topic for its findings.
     #[error("EVENT_TOPIC_ARN is not set: findings of S3 Batch Operations are published on that topic only")]
@@ -204,15 +204,18 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    /// Takes a record that came in the payload.
-    fn announce_record(&mut self, record: &Value) -> Result<(), PayloadError> {
+    /// Adds an inline record, which `source` has sent to EventBridge. Only AWS can send events of the source `aws.lambda`.
+    fn announce_record(&mut self, source: Option<&str>, record: &Value) -> Result<(), PayloadError> {
         if !self.accepted.inline_records {
             return Err(PayloadError::InlineRecord);
         }
         let text = record.to_string();
-        let is_record = Record::parse(text.as_bytes()).is_ok_and(|record| record.event_source.is_some());
-        if !is_record {
-            return Err(PayloadError::Incomplete { expected: "a CloudTrail record in detail" });
+        // The parser would accept an array as a list of fields.
+        let is_of_lambda = record.is_object()
+            && Record::parse(text.as_bytes()).is_ok_and(|record| record.event_source.is_some_and(|it| is_lambda(&it)));
+        if source != Some("aws.lambda") || !is_of_lambda {
+            let expected = "a CloudTrail record of AWS Lambda in detail, from the source aws.lambda";
+            return Err(PayloadError::Incomplete { expected });
         }
         self.delivery.records.push(text);
         Ok(())
@@ -296,18 +299,40 @@ mod tests {
     }
 
     #[test]
-    fn records_come_in_the_payload_where_a_ledger_is_shared() {
+    fn inline_records_are_accepted_on_the_fast_path_only() {
         let record = json!({"eventSource": "lambda.amazonaws.com", "eventName": "LambdaESMDisabled"});
         for kind in ["AWS Service Event via CloudTrail", "AWS API Call via CloudTrail"] {
             let event = json!({"detail-type": kind, "source": "aws.lambda", "detail": record});
             for payload in [event.clone(), sqs(&event), sns(&event), sqs(&sns_in_a_queue(&event)), failed(&event)] {
                 let delivery = deliver(&payload);
                 assert_eq!((delivery.records, delivery.problems), (vec![record.to_string()], vec![]), "{payload}");
-                let without = decode(&payload.to_string(), &Accepted::default());
+                let without = decode(&payload.to_string(), &Accepted { inline_records: false, ..accepted("trail") });
                 let [problem] = without.problems.as_slice() else { panic!("a problem, found {without:?}") };
-                assert!(problem.to_string().ends_with("as the record comes in a log object too"), "{problem}");
+                assert!(problem.to_string().ends_with("but FAST_PATH is off"), "{problem}");
                 assert_eq!(without.records, [""; 0]);
             }
+        }
+    }
+
+    #[test]
+    fn inline_records_of_other_sources_and_services_are_refused() {
+        let record = |source: &str| json!({"eventSource": source, "eventName": "LambdaESMDisabled"});
+        let lambda = record("lambda.amazonaws.com");
+        for (source, detail) in [
+            (json!("aws.sqs"), lambda.clone()),
+            (json!("custom.lambda"), lambda.clone()),
+            (json!(null), lambda.clone()),
+            (json!("aws.lambda"), record("s3.amazonaws.com")),
+            (json!("aws.lambda"), record("lambda.amazonaws.com.example")),
+            (json!("aws.lambda"), json!({"eventName": "LambdaESMDisabled"})),
+            (json!("aws.lambda"), json!([lambda])),
+            // As an array, a record is a list of the fields that the parser knows.
+            (json!("aws.lambda"), json!(["lambda.amazonaws.com", "LambdaESMDisabled"])),
+            (json!("aws.lambda"), json!("lambda.amazonaws.com")),
+        ] {
+            let event = json!({"detail-type": "AWS Service Event via CloudTrail", "source": source, "detail": detail});
+            let delivery = deliver(&event);
+            assert_eq!((delivery.records.len(), delivery.problems.len()), (0, 1), "{event}");
         }
     }
 
@@ -481,7 +506,7 @@ mod tests {
         expected a CloudTrail notice with s3Bucket and s3ObjectKey
         expected a CloudTrail notice with s3Bucket and s3ObjectKey
         expected an EventBridge event with detail.bucket.name and detail.object.key
-        expected a CloudTrail record in detail
+        expected a CloudTrail record of AWS Lambda in detail, from the source aws.lambda
         unknown payload: expected a notification of a log object, found a single value
         payload nested more than 4 levels deep
         unknown payload: expected a notification of a log object, found invalid JSON at column 1

@@ -9,7 +9,7 @@ use trailwarden::lambda;
 use trailwarden::pipeline::Pipeline;
 use trailwarden::publish::Topics;
 use trailwarden::settings::Settings;
-use trailwarden::triage::{EitherLedger, MemoryLedger};
+use trailwarden::triage::EitherLedger;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -34,7 +34,7 @@ async fn serve() -> Result<(), lambda_runtime::Error> {
     let pipeline = Pipeline {
         accepted: Accepted {
             trail_buckets: settings.trail_buckets,
-            inline_records: settings.ledger_table.is_some(),
+            inline_records: settings.fast_path,
             batch_jobs: settings.event_topic_arn.is_some(),
         },
         detector: Detector {
@@ -53,9 +53,7 @@ async fn serve() -> Result<(), lambda_runtime::Error> {
             chat: settings.chat_topic_arn.map(topic),
             event: settings.event_topic_arn.map(topic),
         },
-        ledger: settings
-            .ledger_table
-            .map_or_else(|| EitherLedger::Memory(MemoryLedger::default()), |it| EitherLedger::Shared(table(it))),
+        ledger: EitherLedger::Shared(table(settings.ledger_table)),
     };
     lambda::run(&pipeline, &deadline).await
 }

@@ -1,6 +1,6 @@
 //! Settings, read once at start from environment variables.
 //!
-//! What is not understood is an error, never a silent default; all problems are told at once.
+//! An invalid value is an error, never replaced by a default. All problems are reported in one message.
 
 use std::fmt;
 
@@ -17,8 +17,10 @@ pub const ENV_CHAT_TOPIC_ARN: &str = "CHAT_TOPIC_ARN";
 pub const ENV_EVENT_TOPIC_ARN: &str = "EVENT_TOPIC_ARN";
 /// Buckets that may be read, comma-separated.
 pub const ENV_TRAIL_BUCKETS: &str = "TRAIL_BUCKETS";
-/// Services to look at, comma-separated, or `*`.
+/// Services to examine, comma-separated, or `*`.
 pub const ENV_EVENT_SOURCES: &str = "EVENT_SOURCES";
+/// Accept CloudTrail events about event source mappings that EventBridge delivers.
+pub const ENV_FAST_PATH: &str = "FAST_PATH";
 /// Alert on mappings that users disable, delete or enable.
 pub const ENV_ESM_CHANGES: &str = "ESM_CHANGES";
 /// Alert on calls with invalid credentials.
@@ -27,22 +29,22 @@ pub const ENV_AUTHENTICATION_FAILURES: &str = "AUTHENTICATION_FAILURES";
 pub const ENV_RULES: &str = "RULES";
 /// The object that holds the rules.
 pub const ENV_RULES_URI: &str = "RULES_URI";
-/// Name of the table that keeps account of what was found and told.
+/// Name of the DynamoDB table that holds the shared deduplication state.
 pub const ENV_LEDGER_TABLE: &str = "LEDGER_TABLE";
-/// Hours in which the denials of one cause are counted.
+/// Length of the windows in which denials of one cause are counted, in hours.
 pub const ENV_STORM_WINDOW_HOURS: &str = "STORM_WINDOW_HOURS";
-/// Objects that are read at the same time.
+/// Objects that are read concurrently.
 pub const ENV_OBJECT_CONCURRENCY: &str = "OBJECT_CONCURRENCY";
-/// Bytes that a record may have.
+/// Maximum length of a record in bytes.
 pub const ENV_MAX_RECORD_BYTES: &str = "MAX_RECORD_BYTES";
-/// Inflated bytes that an object may have.
+/// Maximum inflated length of an object in bytes.
 pub const ENV_MAX_OBJECT_BYTES: &str = "MAX_OBJECT_BYTES";
 
-/// Enough to hide the wait for S3 behind the reading of other objects.
+/// While some objects wait for S3, enough others are being read to keep the processor busy.
 const DEFAULT_CONCURRENCY: usize = 8;
 
 /// All settings, with their default and meaning, as the README lists them.
-pub const ALL: [(&str, &str, &str); 14] = [
+pub const ALL: [(&str, &str, &str); 15] = [
     (ENV_ALERT_TOPIC_ARN, "required", "topic for people: alerts as text"),
     (ENV_CHAT_TOPIC_ARN, "none", "topic for Amazon Q Developer in chat applications"),
     (
@@ -56,26 +58,23 @@ pub const ALL: [(&str, &str, &str); 14] = [
         "`lambda.amazonaws.com`",
         "services to look at besides Lambda, comma-separated, or `*` for all",
     ),
+    (ENV_FAST_PATH, "`off`", "`on`: accept CloudTrail events about event source mappings that EventBridge delivers"),
     (ENV_ESM_CHANGES, "`off`", "`on`: alert on mappings that users disable, delete or enable"),
     (ENV_AUTHENTICATION_FAILURES, "`off`", "`on`: alert on calls with expired or invalid credentials"),
     (ENV_RULES, "none", "watch rules and suppressions as JSON; Lambda allows 4 KB of variables in all"),
     (ENV_RULES_URI, "none", "the same from an object, `s3://bucket/key`, read when the function starts"),
-    (
-        ENV_LEDGER_TABLE,
-        "none",
-        "DynamoDB table, by which all invocations know what was told; without it, each process knows what it told",
-    ),
+    (ENV_LEDGER_TABLE, "required", "DynamoDB table that holds the shared deduplication state"),
     (
         ENV_STORM_WINDOW_HOURS,
         "24",
-        "denials of one cause are told at the 1st, 10th, 100th, 1,000th … within so many hours, 1 to 168",
+        "denials of one cause are alerted at the 1st, 10th, 100th, 1,000th … within this many hours, 1 to 168",
     ),
-    (ENV_OBJECT_CONCURRENCY, "8", "objects of an invocation that are read at the same time, 1 to 64"),
+    (ENV_OBJECT_CONCURRENCY, "8", "objects of an invocation that are read concurrently, 1 to 64"),
     (ENV_MAX_RECORD_BYTES, "4194304", "a longer record fails its object, 1 KiB to 64 MiB"),
     (ENV_MAX_OBJECT_BYTES, "4294967296", "inflated; a longer object fails, from 1 MiB"),
 ];
 
-/// What the function is told by its environment.
+/// The settings of the function.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// ARN of the topic for people.
@@ -86,43 +85,45 @@ pub struct Settings {
     pub event_topic_arn: Option<String>,
     /// Buckets that may be read.
     pub trail_buckets: Vec<String>,
-    /// Services to look at.
+    /// Services to examine.
     pub event_sources: EventSources,
+    /// Accept inline records: CloudTrail events about event source mappings that EventBridge delivers.
+    pub fast_path: bool,
     /// Alert on mappings that users change.
     pub esm_changes: bool,
     /// Alert on calls with invalid credentials.
     pub authentication_failures: bool,
-    /// The user's own rules.
+    /// The user's rules.
     pub rules: RulesSetting,
-    /// Name of the table of the ledger.
-    pub ledger_table: Option<String>,
-    /// How long the windows are in which denials of one cause are counted.
+    /// Name or ARN of the DynamoDB table that holds the shared deduplication state.
+    pub ledger_table: String,
+    /// Length of the windows in which denials of one cause are counted.
     pub windows: WindowLength,
-    /// Objects that are read at the same time.
+    /// Objects that are read concurrently.
     pub object_concurrency: usize,
-    /// Bounds of what is read of one object.
+    /// Limits on what is read of one object.
     pub limits: Limits,
 }
 
-/// Where the user's own rules are.
+/// Where the user's rules are.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RulesSetting {
-    /// In the settings; empty where there are none.
+    /// In the settings. Empty if there are none.
     Inline(Rules),
-    /// In an object.
+    /// In an S3 object.
     Object(LogObject),
 }
 
-/// All that is wrong with the settings.
+/// Every problem of the settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingsError {
-    /// Name of the variable and what is wrong with it.
+    /// The name of each variable, and its problem.
     pub problems: Vec<(&'static str, String)>,
 }
 
 impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("settings are wrong")?;
+        f.write_str("invalid settings")?;
         self.problems.iter().try_for_each(|(name, problem)| write!(f, "; {name}: {problem}"))
     }
 }
@@ -130,8 +131,7 @@ impl fmt::Display for SettingsError {
 impl std::error::Error for SettingsError {}
 
 impl Settings {
-    /// Reads the settings through `lookup`, which returns the value of a variable. An empty one
-    /// counts as not set.
+    /// Reads the settings through `lookup`, which returns the value of a variable. An empty variable counts as not set.
     ///
     /// ```
     /// use trailwarden::settings::Settings;
@@ -139,6 +139,7 @@ impl Settings {
     /// let settings = Settings::from_lookup(|name| match name {
     ///     "ALERT_TOPIC_ARN" => Some("arn:aws:sns:us-east-1:111122223333:alerts".to_owned()),
     ///     "TRAIL_BUCKETS" => Some("trail-a, trail-b".to_owned()),
+    ///     "LEDGER_TABLE" => Some("ledger".to_owned()),
     ///     _ => None,
     /// })?;
     /// assert_eq!(settings.trail_buckets, ["trail-a", "trail-b"]);
@@ -146,7 +147,7 @@ impl Settings {
     /// ```
     ///
     /// # Errors
-    /// If a variable is missing or its value is not understood.
+    /// If a required variable is missing, a value is invalid, or the values exceed the memory of the function.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let mut read = Reader { lookup, problems: Vec::new() };
         let defaults = Limits::default();
@@ -158,10 +159,11 @@ impl Settings {
             event_sources: read
                 .optional(ENV_EVENT_SOURCES, |text| text.parse::<EventSources>().map_err(|error| error.to_string()))
                 .unwrap_or_default(),
+            fast_path: read.optional(ENV_FAST_PATH, switch).unwrap_or_default(),
             esm_changes: read.optional(ENV_ESM_CHANGES, switch).unwrap_or_default(),
             authentication_failures: read.optional(ENV_AUTHENTICATION_FAILURES, switch).unwrap_or_default(),
             rules: read.rules(),
-            ledger_table: read.optional(ENV_LEDGER_TABLE, table_name),
+            ledger_table: read.required(ENV_LEDGER_TABLE, table_name).unwrap_or_default(),
             windows: read.optional(ENV_STORM_WINDOW_HOURS, window_length).unwrap_or_default(),
             object_concurrency: read
                 .optional(ENV_OBJECT_CONCURRENCY, |text| number(text, 1, 64))
@@ -180,7 +182,7 @@ impl Settings {
     }
 }
 
-/// Reads variables and collects what is wrong with them.
+/// Reads variables and collects their problems.
 struct Reader<L> {
     lookup: L,
     problems: Vec<(&'static str, String)>,
@@ -192,15 +194,18 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         parse(value.trim()).map_err(|problem| self.problems.push((name, problem))).ok()
     }
 
-    /// A subscriber of one format cannot read another: chat drops what it cannot read without a word.
+    /// Each topic has one format. Amazon Q Developer silently drops messages in another.
     fn distinct_topics(&mut self, settings: &Settings) {
         let alert = Some(&settings.alert_topic_arn);
         let (chat, event) = (settings.chat_topic_arn.as_ref(), settings.event_topic_arn.as_ref());
         if chat.is_some() && chat == alert {
-            self.problems.push((ENV_CHAT_TOPIC_ARN, "expected a topic of its own, found ALERT_TOPIC_ARN".to_owned()));
+            self.problems.push((ENV_CHAT_TOPIC_ARN, "expected another topic than ALERT_TOPIC_ARN".to_owned()));
         }
         if event.is_some() && (event == alert || event == chat) {
-            self.problems.push((ENV_EVENT_TOPIC_ARN, "expected a topic of its own, found that of others".to_owned()));
+            self.problems.push((
+                ENV_EVENT_TOPIC_ARN,
+                "expected another topic than ALERT_TOPIC_ARN and CHAT_TOPIC_ARN".to_owned(),
+            ));
         }
     }
 
@@ -208,7 +213,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         let inline = self.optional(ENV_RULES, |text| Rules::parse(text).map_err(|error| error.to_string()));
         let object = self.optional(ENV_RULES_URI, s3_uri);
         if inline.is_some() && object.is_some() {
-            self.problems.push((ENV_RULES_URI, "set this or RULES, not both".to_owned()));
+            self.problems.push((ENV_RULES_URI, "set RULES or RULES_URI, not both".to_owned()));
         }
         object.map_or_else(|| RulesSetting::Inline(inline.unwrap_or_default()), RulesSetting::Object)
     }
@@ -232,8 +237,8 @@ fn topic_arn(text: &str) -> Result<String, String> {
     }
 }
 
-/// Names of tables: 3 to 255 letters, digits, underscores, hyphens and dots ("Naming rules", Amazon DynamoDB Developer
-/// Guide); or the ARN of one.
+/// The name of a table, 3 to 255 letters, digits, underscores, hyphens and dots ("Naming rules", Amazon DynamoDB Developer
+/// Guide), or its ARN.
 fn table_name(text: &str) -> Result<String, String> {
     let is_name = |name: &str| {
         (3..=255).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b))
@@ -256,8 +261,8 @@ fn list(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim)
 }
 
-/// Names of buckets: 3 to 63 lowercase letters, digits, dots and hyphens ("General purpose bucket
-/// naming rules", Amazon S3 User Guide).
+/// Names of buckets: 3 to 63 lowercase letters, digits, dots and hyphens ("General purpose bucket naming rules", Amazon S3
+/// User Guide). Old buckets may have underscores.
 fn buckets(text: &str) -> Result<Vec<String>, String> {
     let is_bucket = |name: &str| {
         (3..=63).contains(&name.len())
@@ -295,8 +300,11 @@ fn number(text: &str, least: u64, most: u64) -> Result<u64, String> {
 mod tests {
     use super::*;
 
-    const REQUIRED: [(&str, &str); 2] =
-        [(ENV_ALERT_TOPIC_ARN, "arn:aws:sns:us-east-1:111122223333:alerts"), (ENV_TRAIL_BUCKETS, "trail-a")];
+    const REQUIRED: [(&str, &str); 3] = [
+        (ENV_ALERT_TOPIC_ARN, "arn:aws:sns:us-east-1:111122223333:alerts"),
+        (ENV_TRAIL_BUCKETS, "trail-a"),
+        (ENV_LEDGER_TABLE, "ledger"),
+    ];
 
     fn read(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
         let all: Vec<_> = variables.iter().chain(&REQUIRED).collect();
@@ -309,7 +317,7 @@ mod tests {
         assert_eq!(settings.limits, Limits { record_bytes: 4_194_304, object_bytes: 4_294_967_296 });
         assert!(settings.event_sources.selects("lambda.amazonaws.com"));
         assert!(!settings.event_sources.selects("s3.amazonaws.com"));
-        assert!(!settings.esm_changes && !settings.authentication_failures);
+        assert!(!settings.fast_path && !settings.esm_changes && !settings.authentication_failures);
         assert_eq!(settings.rules, RulesSetting::Inline(Rules::default()));
     }
 
@@ -318,17 +326,20 @@ mod tests {
         let settings = read(&[
             (ENV_TRAIL_BUCKETS, "trail-a, trail.b"),
             (ENV_EVENT_SOURCES, "s3.amazonaws.com,sqs.amazonaws.com"),
+            (ENV_FAST_PATH, "on"),
             (ENV_ESM_CHANGES, "on"),
             (ENV_AUTHENTICATION_FAILURES, "on"),
             (ENV_RULES_URI, "s3://bucket/a/b.json"),
+            (ENV_LEDGER_TABLE, "arn:aws:dynamodb:us-east-1:111122223333:table/ledger.a"),
             (ENV_OBJECT_CONCURRENCY, "64"),
             (ENV_MAX_RECORD_BYTES, "1024"),
             (ENV_MAX_OBJECT_BYTES, "1048576"),
         ])
         .expect("settings");
         assert_eq!(settings.trail_buckets, ["trail-a", "trail.b"]);
+        assert_eq!(settings.ledger_table, "arn:aws:dynamodb:us-east-1:111122223333:table/ledger.a");
         assert_eq!(settings.object_concurrency, 64);
-        assert!(settings.esm_changes && settings.authentication_failures);
+        assert!(settings.fast_path && settings.esm_changes && settings.authentication_failures);
         assert_eq!(settings.rules, RulesSetting::Object(LogObject::new("bucket", "a/b.json")));
         assert!(settings.event_sources.selects("sqs.amazonaws.com"));
         assert!(settings.event_sources.selects("lambda.amazonaws.com"), "always");
@@ -338,25 +349,28 @@ mod tests {
     }
 
     #[test]
-    fn all_problems_are_told_at_once() {
+    fn all_problems_are_reported_at_once() {
         let error = read(&[
             (ENV_ALERT_TOPIC_ARN, "arn:aws:sqs:us-east-1:111122223333:alerts"),
             (ENV_TRAIL_BUCKETS, "trail-a,,s3://b"),
             (ENV_EVENT_SOURCES, "lambda"),
+            (ENV_FAST_PATH, "true"),
             (ENV_ESM_CHANGES, "yes"),
             (ENV_AUTHENTICATION_FAILURES, "ON"),
             (ENV_RULES, r#"{"watch":[{"name":"w"}]}"#),
             (ENV_RULES_URI, "https://bucket/key"),
+            (ENV_LEDGER_TABLE, "a table"),
             (ENV_OBJECT_CONCURRENCY, "65"),
             (ENV_MAX_RECORD_BYTES, "4 MiB"),
             (ENV_MAX_OBJECT_BYTES, "-1"),
         ])
         .expect_err("problems");
         insta::assert_snapshot!(error.to_string().replace("; ", "\n"), @r#"
-        settings are wrong
+        invalid settings
         ALERT_TOPIC_ARN: expected the ARN of an SNS topic, found "arn:aws:sqs:us-east-1:111122223333:alerts"
         TRAIL_BUCKETS: expected names of buckets, found ""
         EVENT_SOURCES: expected event sources such as lambda.amazonaws.com, or * alone, found "lambda"
+        FAST_PATH: expected on or off, found "true"
         ESM_CHANGES: expected on or off, found "yes"
         AUTHENTICATION_FAILURES: expected on or off, found "ON"
         RULES: rules are wrong
@@ -364,11 +378,12 @@ mod tests {
         watch[0].severity: required, a text
         watch[0].pattern: required
         RULES_URI: expected s3://bucket/key, found "https://bucket/key"
+        LEDGER_TABLE: expected the name of a DynamoDB table, found "a table"
         OBJECT_CONCURRENCY: expected a number from 1 to 64, found "65"
         MAX_RECORD_BYTES: expected a number from 1024 to 67108864, found "4 MiB"
         MAX_OBJECT_BYTES: expected a number from 1048576 to 18446744073709551615, found "-1"
         "#);
         let missing = Settings::from_lookup(|_| None).expect_err("problems");
-        insta::assert_snapshot!(missing, @"settings are wrong; ALERT_TOPIC_ARN: required, but not set; TRAIL_BUCKETS: required, but not set");
+        insta::assert_snapshot!(missing, @"invalid settings; ALERT_TOPIC_ARN: required, but not set; TRAIL_BUCKETS: required, but not set; LEDGER_TABLE: required, but not set");
     }
 }

@@ -44,7 +44,7 @@ fn the_template_sets_variables_that_exist() {
     let is_name = |line: &&str| line.starts_with("          ") && !line.starts_with("           ");
     let section = variables.lines().take_while(|line| line.starts_with("          "));
     let names: Vec<_> = section.filter(is_name).filter_map(|line| line.trim().split(':').next()).collect();
-    assert_eq!(names.len(), 10);
+    assert_eq!(names.len(), 11);
     assert!(names.iter().all(|name| settings::ALL.iter().any(|(it, _, _)| it == name)));
 }
 

@@ -1,4 +1,4 @@
-//! S3 events, and CloudTrail events, through EventBridge.
+//! S3 events and CloudTrail events through EventBridge.
 //!
 //! Sources: "EventBridge event message structure" in the Amazon S3 User Guide: keys are not encoded; "AWS service events
 //! delivered via AWS CloudTrail" in the EventBridge User Guide: `detail` is a record.
@@ -35,8 +35,8 @@ pub(super) fn decode(event: &Value, decoder: &mut Decoder<'_>) -> Result<(), Pay
             decoder.delivery.skipped.other_events += 1;
             return Ok(());
         }
-        (_, Some("AWS Service Event via CloudTrail" | "AWS API Call via CloudTrail")) => {
-            return decoder.announce_record(event.get("detail").unwrap_or(&Value::Null));
+        (source, Some("AWS Service Event via CloudTrail" | "AWS API Call via CloudTrail")) => {
+            return decoder.announce_record(source, event.get("detail").unwrap_or(&Value::Null));
         }
         _ => return Err(PayloadError::UnknownShape { found: shape(event) }),
     }

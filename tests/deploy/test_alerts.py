@@ -137,9 +137,12 @@ def test_an_event_that_comes_both_ways_is_told_once(clean: Stack) -> None:
     (rule,) = [it for it in events.list_rules()["Rules"] if "FastPath" in it["Name"]]
     pattern = json.loads(rule["EventPattern"])
     assert pattern["source"] == ["aws.lambda"]
-    # Nobody but AWS sends events of this source: the rule is made to take those of another.
+    # Only AWS can send events of this source: the rule is changed to take those of another, and its target to say otherwise.
     events.put_rule(Name=rule["Name"], EventPattern=json.dumps({**pattern, "source": ["tests"]}))
     record = disabled_mapping("orders")
+    delivered = {"source": "aws.lambda", "detail-type": "AWS Service Event via CloudTrail", "detail": record}
+    (target,) = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
+    events.put_targets(Rule=rule["Name"], Targets=[{**target, "Input": json.dumps(delivered)}])
     event = {"Source": "tests", "DetailType": "AWS Service Event via CloudTrail", "Detail": json.dumps(record)}
     events.put_events(Entries=[event])
     assert len(clean.alerts()) == 1
