@@ -40,6 +40,15 @@ pub const ENV_MAX_RECORD_BYTES: &str = "MAX_RECORD_BYTES";
 /// Maximum inflated length of an object in bytes.
 pub const ENV_MAX_OBJECT_BYTES: &str = "MAX_OBJECT_BYTES";
 
+/// Memory of the function in MB, which Lambda sets. Not a setting of trailwarden's own.
+const ENV_FUNCTION_MEMORY: &str = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE";
+const MEBIBYTE: u64 = 1 << 20;
+/// Memory that the buffers of log objects cannot have: about 32 MiB for the process with its connections, and 8 MiB for
+/// incidents.
+const RESERVED_BYTES: u64 = 40 * MEBIBYTE;
+/// Inflated bytes that [`RecordReader`](crate::trail::RecordReader) adds to its buffer at a time.
+const BUFFER_STEP: u64 = 256 << 10;
+
 /// While some objects wait for S3, enough others are being read to keep the processor busy.
 const DEFAULT_CONCURRENCY: usize = 8;
 
@@ -178,6 +187,7 @@ impl Settings {
             },
         };
         read.distinct_topics(&settings);
+        read.enough_memory(&settings);
         if read.problems.is_empty() { Ok(settings) } else { Err(SettingsError { problems: read.problems }) }
     }
 }
@@ -206,6 +216,23 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
                 ENV_EVENT_TOPIC_ARN,
                 "expected another topic than ALERT_TOPIC_ARN and CHAT_TOPIC_ARN".to_owned(),
             ));
+        }
+    }
+
+    /// Each object that is being read has a buffer, which grows to a power of two when a record is long.
+    fn enough_memory(&mut self, settings: &Settings) {
+        let memory = (self.lookup)(ENV_FUNCTION_MEMORY).and_then(|text| text.trim().parse::<u64>().ok());
+        let Some(memory) = memory else { return };
+        let Settings { object_concurrency, limits, .. } = settings;
+        let buffer = (limits.record_bytes as u64 + BUFFER_STEP).next_power_of_two();
+        let needed = (*object_concurrency as u64 * buffer + RESERVED_BYTES).div_ceil(MEBIBYTE);
+        if needed > memory {
+            let problem = format!(
+                "with OBJECT_CONCURRENCY={object_concurrency}, records of {} bytes take up to {needed} MB of memory, but the \
+                 function has {memory} MB",
+                limits.record_bytes
+            );
+            self.problems.push((ENV_MAX_RECORD_BYTES, problem));
         }
     }
 
@@ -346,6 +373,40 @@ mod tests {
         assert!(!settings.event_sources.selects("iam.amazonaws.com"));
         assert_eq!(settings.limits, Limits { record_bytes: 1_024, object_bytes: 1_048_576 });
         assert!(read(&[(ENV_EVENT_SOURCES, "*")]).expect("settings").event_sources.selects("any.amazonaws.com"));
+    }
+
+    #[test]
+    fn buffers_that_exceed_the_memory_of_the_function_are_a_problem() {
+        let read = |memory, record_bytes, objects| {
+            let variables = [
+                (ENV_FUNCTION_MEMORY, memory),
+                (ENV_MAX_RECORD_BYTES, record_bytes),
+                (ENV_OBJECT_CONCURRENCY, objects),
+            ];
+            read(&variables)
+        };
+        for (memory, record_bytes, objects) in [
+            // The defaults fit the smallest function.
+            ("128", "", ""),
+            ("512", "67108864", "1"),
+            ("8232", "67108864", "64"),
+            // Only Lambda states its memory.
+            ("", "67108864", "64"),
+        ] {
+            let settings = read(memory, record_bytes, objects);
+            assert!(settings.is_ok(), "{memory} {record_bytes} {objects}: {settings:?}");
+        }
+        assert!(read("8231", "67108864", "64").is_err());
+        let error = read("512", "67108864", "64").expect_err("a problem");
+        insta::assert_snapshot!(error, @"invalid settings; MAX_RECORD_BYTES: with OBJECT_CONCURRENCY=64, records of 67108864 bytes take up to 8232 MB of memory, but the function has 512 MB");
+    }
+
+    #[test]
+    fn the_ledger_table_is_required() {
+        let without: Vec<_> = REQUIRED.into_iter().filter(|(name, _)| *name != ENV_LEDGER_TABLE).collect();
+        let lookup = |name: &str| without.iter().find(|(it, _)| *it == name).map(|(_, value)| (*value).to_owned());
+        let error = Settings::from_lookup(lookup).expect_err("a problem");
+        assert_eq!(error.problems, [(ENV_LEDGER_TABLE, "required, but not set".to_owned())]);
     }
 
     #[test]
