@@ -222,6 +222,28 @@ fn exit_status() {
     assert!(text(&output.stderr).contains("broken.json.gz: gzip data cut off at stored byte"));
 }
 
+/// Each worker reads its files with the same buffers.
+#[test]
+fn a_broken_file_does_not_affect_the_next() {
+    let folder = folder("buffers");
+    let whole = log_file(&[ordinary(1), disabled_mapping(1, "orders", "AUTHORIZATION_ERROR")]);
+    let broken = gzip(whole.clone());
+    for n in (0..60).step_by(3) {
+        put(&folder, &format!("{n:02}.json"), &whole.as_bytes()[..whole.len() - 5]);
+        put(&folder, &format!("{:02}.json.gz", n + 1), &broken[..broken.len() / 2]);
+        put(&folder, &format!("{:02}.json", n + 2), whole.as_bytes());
+    }
+    let output = trailscan(&["scan", "--format", "jsonl", folder.to_str().expect("text")], b"");
+    assert_eq!(output.status.code(), Some(1));
+    let summary = text(&output.stderr);
+    assert!(summary.contains("60 read, 0 other files skipped, 40 problems"), "{summary}");
+    let names: Vec<_> = lines(&output).iter().map(|it| it["object"].as_str().expect("a name").to_owned()).collect();
+    for n in (2..60).step_by(3) {
+        let found = names.iter().filter(|it| it.ends_with(&format!("/{n:02}.json"))).count();
+        assert_eq!(found, 1, "{n}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn links_are_followed_once() {

@@ -1,11 +1,11 @@
-//! Reads the inputs on all cores.
+//! Scans the inputs on all cores.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::{self, Read};
 use std::num::NonZero;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -18,10 +18,12 @@ use crate::inputs::{Inputs, Source};
 
 /// Stored bytes that are read at a time.
 const CHUNK: usize = 256 * 1024;
-/// Problems that are told of one input; all are counted.
-const TOLD: usize = 10;
+/// Inputs per worker that may be started before the oldest result is taken.
+const AHEAD: usize = 4;
+/// Problems of one input that are reported; all are counted.
+const REPORTED: usize = 10;
 
-/// What one input came to.
+/// The result of one input.
 #[derive(Debug, Default)]
 pub(crate) struct Scanned {
     /// Name of the input.
@@ -32,13 +34,13 @@ pub(crate) struct Scanned {
     pub(crate) records: u64,
     pub(crate) lambda_events: u64,
     pub(crate) inflated_bytes: u64,
-    /// The first problems.
+    /// The first [`REPORTED`] problems.
     pub(crate) problems: Vec<String>,
-    /// How many there are.
+    /// The number of all problems.
     pub(crate) problem_count: u64,
 }
 
-/// Scans the inputs; hands over what each came to, in their order. Returns the time it took.
+/// Scans the inputs and passes each result to `take`, in the order of the inputs. Returns the elapsed time.
 pub(crate) fn run(
     inputs: &Inputs,
     detector: &Detector,
@@ -47,47 +49,59 @@ pub(crate) fn run(
 ) -> io::Result<Duration> {
     let started = Instant::now();
     let progress = progress_bar(inputs);
-    let next = AtomicUsize::new(0);
     let workers = std::thread::available_parallelism().map_or(1, NonZero::get).min(inputs.sources.len());
-    let outcome = std::thread::scope(|scope| {
-        // Bounded, so that one slow input does not pile up what comes behind it.
-        let (sender, receiver) = mpsc::sync_channel(4 * workers.max(1));
+    let worker = || {
+        let mut worker = Worker::new(detector, suppress, &progress);
+        move |source| worker.scan(source)
+    };
+    let outcome = in_order(&inputs.sources, workers, worker, |scanned| progress.suspend(|| take(scanned)));
+    progress.finish_and_clear();
+    outcome.map(|()| started.elapsed())
+}
+
+/// Processes inputs on `workers` threads, each with the function that `worker` returns, and passes the results to `take` in
+/// the order of the inputs. While one input is slow, at most [`AHEAD`] × `workers` inputs are processed or wait with their
+/// results, so memory is bounded. If `take` fails, each worker processes at most one more input.
+fn in_order<I: Send, R: Send, W: FnMut(I) -> R>(
+    inputs: impl IntoIterator<Item = I>,
+    workers: usize,
+    worker: impl Fn() -> W + Sync,
+    mut take: impl FnMut(R) -> io::Result<()>,
+) -> io::Result<()> {
+    let (jobs, queue) = mpsc::channel::<(I, SyncSender<R>)>();
+    let queue = Mutex::new(queue);
+    std::thread::scope(|scope| {
+        // Dropped when the scope ends, early or not: workers then find the queue closed.
+        let jobs = jobs;
         for _ in 0..workers {
-            let (sender, next, progress) = (sender.clone(), &next, &progress);
-            scope.spawn(move || {
-                let mut buffer = vec![0; CHUNK];
-                loop {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(source) = inputs.sources.get(at) else { return };
-                    let scanned = scan(source, detector, suppress, &mut buffer, progress);
-                    if sender.send((at, scanned)).is_err() {
+            scope.spawn(|| {
+                let mut process = worker();
+                while let Some((input, result)) = next_job(&queue) {
+                    if result.send(process(input)).is_err() {
                         return;
                     }
                 }
             });
         }
-        drop(sender);
-        in_order(&receiver, |scanned| progress.suspend(|| take(scanned)))
-    });
-    progress.finish_and_clear();
-    outcome.map(|()| started.elapsed())
+        let mut inputs = inputs.into_iter();
+        let mut results = VecDeque::new();
+        loop {
+            for input in inputs.by_ref().take(AHEAD * workers - results.len()) {
+                let (sender, result) = mpsc::sync_channel(1);
+                if jobs.send((input, sender)).is_ok() {
+                    results.push_back(result);
+                }
+            }
+            // A result that never comes is that of a worker that panicked, which ends the scope too.
+            let Some(Ok(result)) = results.pop_front().map(|result: Receiver<R>| result.recv()) else { return Ok(()) };
+            take(result)?;
+        }
+    })
 }
 
-/// Hands over what comes in, by its place.
-fn in_order(
-    receiver: &mpsc::Receiver<(usize, Scanned)>,
-    mut take: impl FnMut(Scanned) -> io::Result<()>,
-) -> io::Result<()> {
-    let mut waiting = BTreeMap::new();
-    let mut next = 0;
-    for (at, scanned) in receiver {
-        waiting.insert(at, scanned);
-        while let Some(scanned) = waiting.remove(&next) {
-            take(scanned)?;
-            next += 1;
-        }
-    }
-    Ok(())
+/// The next job of a worker; `None` when there are no more. The lock is released before the job is processed.
+fn next_job<J>(queue: &Mutex<Receiver<J>>) -> Option<J> {
+    queue.lock().ok()?.recv().ok()
 }
 
 fn progress_bar(inputs: &Inputs) -> ProgressBar {
@@ -105,56 +119,55 @@ fn progress_bar(inputs: &Inputs) -> ProgressBar {
     }
 }
 
-fn scan(
-    source: &Source,
-    detector: &Detector,
-    suppress: &[SuppressRule],
-    buffer: &mut [u8],
-    progress: &ProgressBar,
-) -> Scanned {
-    let (name, reader) = match source {
-        Source::Stdin => ("-".to_owned(), Ok(Box::new(io::stdin()) as Box<dyn Read>)),
-        Source::File { path, .. } => {
-            (path.display().to_string(), File::open(path).map(|file| Box::new(file) as Box<dyn Read>))
-        }
-    };
-    let mut scanning = Scanning {
-        detector,
-        suppress,
-        object: Arc::from(name.as_str()),
-        scanned: Scanned { name, ..Scanned::default() },
-    };
-    let mut reader = match reader {
-        Ok(reader) => reader,
-        Err(error) => {
-            scanning.problem(&error);
-            return scanning.scanned;
-        }
-    };
-    let mut records = RecordReader::new(Limits { object_bytes: u64::MAX, ..Limits::default() });
-    if let Err(problem) = read(&mut *reader, &mut records, &mut scanning, buffer, progress) {
-        scanning.problem(&problem);
-    }
-    scanning.scanned.inflated_bytes = records.inflated_bytes();
-    scanning.scanned
+/// A thread that scans inputs, one after the other, with the same buffers.
+struct Worker<'a> {
+    detector: &'a Detector,
+    suppress: &'a [SuppressRule],
+    progress: &'a ProgressBar,
+    chunk: Vec<u8>,
+    records: RecordReader,
 }
 
-fn read(
-    reader: &mut dyn Read,
-    records: &mut RecordReader,
-    scanning: &mut Scanning<'_>,
-    buffer: &mut [u8],
-    progress: &ProgressBar,
-) -> Result<(), ReadProblem> {
-    loop {
-        let read = match reader.read(buffer) {
-            Ok(0) => return Ok(records.finish()?),
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error.into()),
+impl<'a> Worker<'a> {
+    fn new(detector: &'a Detector, suppress: &'a [SuppressRule], progress: &'a ProgressBar) -> Self {
+        let records = RecordReader::new(Limits { object_bytes: u64::MAX, ..Limits::default() });
+        Self { detector, suppress, progress, chunk: vec![0; CHUNK], records }
+    }
+
+    fn scan(&mut self, source: &Source) -> Scanned {
+        let name = match source {
+            Source::Stdin => "-".to_owned(),
+            Source::File { path, .. } => path.display().to_string(),
         };
-        progress.inc(read as u64);
-        records.push(buffer.split_at(read).0, |entry| scanning.examine(entry))?;
+        let mut scanning = Scanning {
+            detector: self.detector,
+            suppress: self.suppress,
+            object: Arc::from(name.as_str()),
+            scanned: Scanned { name, ..Scanned::default() },
+        };
+        if let Err(problem) = self.read(source, &mut scanning) {
+            scanning.problem(&problem);
+        }
+        scanning.scanned.inflated_bytes = self.records.inflated_bytes();
+        self.records.reset();
+        scanning.scanned
+    }
+
+    fn read(&mut self, source: &Source, scanning: &mut Scanning<'_>) -> Result<(), ReadProblem> {
+        let mut reader: Box<dyn Read> = match source {
+            Source::Stdin => Box::new(io::stdin()),
+            Source::File { path, .. } => Box::new(File::open(path)?),
+        };
+        loop {
+            let read = match reader.read(&mut self.chunk) {
+                Ok(0) => return Ok(self.records.finish()?),
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error.into()),
+            };
+            self.progress.inc(read as u64);
+            self.records.push(self.chunk.split_at(read).0, |entry| scanning.examine(entry))?;
+        }
     }
 }
 
@@ -166,7 +179,7 @@ enum ReadProblem {
     Trail(#[from] trailwarden::trail::TrailError),
 }
 
-/// An input while it is read.
+/// An input during its scan.
 struct Scanning<'a> {
     detector: &'a Detector,
     suppress: &'a [SuppressRule],
@@ -201,8 +214,70 @@ impl Scanning<'_> {
 
     fn problem(&mut self, problem: &dyn std::fmt::Display) {
         self.scanned.problem_count += 1;
-        if self.scanned.problems.len() < TOLD {
+        if self.scanned.problems.len() < REPORTED {
             self.scanned.problems.push(problem.to_string());
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn results_come_in_the_order_of_the_inputs() {
+        for (inputs, workers) in [(0, 0), (1, 1), (100, 1), (100, 7)] {
+            let mut taken = Vec::new();
+            let take = |result| {
+                taken.push(result);
+                Ok(())
+            };
+            in_order(0..inputs, workers, || |input: usize| 2 * input, take).expect("taken");
+            assert_eq!(taken, (0..inputs).map(|input| 2 * input).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn workers_stay_close_to_the_slowest_input() {
+        const WORKERS: usize = 3;
+        let (started, taken) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let most_ahead = AtomicUsize::new(0);
+        let process = |input: usize| {
+            started.fetch_add(1, Ordering::SeqCst);
+            most_ahead.fetch_max(input + 1 - taken.load(Ordering::SeqCst), Ordering::SeqCst);
+            // The first input takes until the workers have reached the limit, and would have passed it.
+            while input == 0 && started.load(Ordering::SeqCst) < AHEAD * WORKERS {
+                std::thread::yield_now();
+            }
+            if input == 0 {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        };
+        let take = |()| {
+            taken.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        };
+        in_order(0..1_000, WORKERS, || process, take).expect("taken");
+        assert_eq!(taken.load(Ordering::SeqCst), 1_000);
+        assert_eq!(most_ahead.load(Ordering::SeqCst), AHEAD * WORKERS);
+    }
+
+    #[test]
+    fn workers_stop_when_results_are_refused() {
+        let started = AtomicUsize::new(0);
+        let process = |_| started.fetch_add(1, Ordering::SeqCst);
+        let refused = in_order(0..1_000, 2, || process, |_| Err(io::ErrorKind::BrokenPipe.into()));
+        assert_eq!(refused.map_err(|error| error.kind()), Err(io::ErrorKind::BrokenPipe));
+        assert!(started.load(Ordering::SeqCst) <= 2 * AHEAD);
+    }
+
+    #[test]
+    #[should_panic(expected = "a scoped thread panicked")]
+    fn a_worker_that_panics_does_not_hang_the_others() {
+        let process = |input| assert!(input != 500, "a bug");
+        in_order(0..1_000, 2, || process, Ok).ok();
     }
 }
