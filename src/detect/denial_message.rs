@@ -1,64 +1,104 @@
 //! The grammar of access-denied messages.
 //!
 //! ```text
-//! message = [ preamble ] "User: " principal " is not authorized to perform: " action
-//!           [ " on resource: " resource | " on the specified resource" | " on this resource" ]
-//!           [ " because no " type " allows the " … " action"
-//!           | " with an explicit deny in " article " " type [ ": " policy-arn ] ]
-//!           [ ". Encoded authorization failure message: " blob ]
+//! message  = [ preamble ] subject " is not authorized to " verb [ object ] [ reason ] [ "." ]
+//!            [ ". Encoded authorization failure message: " blob ]
+//!          | "Not authorized to " verb [ object ] [ reason ] [ "." ]
+//! subject  = [ "User: " | "User with accountId: " | "User " ] principal | "User"
+//! verb     = "perform" [ ":" ] " " action | "access this resource"
+//! object   = " on resource: " ( "\"" name "\"" | name ) | " on the specified resource"
+//!          | " on this resource" | " on the resource associated with this ciphertext"
+//! reason   = " because no " policy " allows the " action " action"
+//!          | " with an explicit deny"
+//!            [ " in " article " " policy [ " transitively through a service control policy" ]
+//!              [ ": " policy-arn ] ]
+//!          | " because " cause
+//! policy   = ( "identity-based" | "resource-based" | "service control" | "resource control"
+//!            | "VPC endpoint" | "session" | "role trust" ) " policy" | "permissions boundary"
 //! ```
 //!
-//! Source: "Troubleshoot access denied error messages" in the IAM User Guide, and messages of real
-//! trails. CloudTrail cuts a message at 1 KB and ends it with `...`; any part may be missing from
-//! there on.
+//! A `cause` is a sentence of its own, without effect and policy type. An example is KMS's "the
+//! resource does not exist in this Region, no resource-based policies allow access, or a
+//! resource-based policy explicitly denies access".
+//!
+//! Source: [Troubleshoot access denied error messages][iam] in the IAM User Guide. The
+//! other forms are in the guides of IAM, Glue, KMS, S3, STS and API Gateway, and in real records.
+//!
+//! # What the caller can write
+//!
+//! A message quotes the request, so a caller chooses parts of it. An attacker must not be able to
+//! forge a part that AWS writes.
+//!
+//! - **The principal holds no blank.** User names and session names are limited to
+//!   `[\w+=,.@-]`, and IAM paths to `!` through DEL. The parser therefore reads from the front, up to
+//!   the first blank, and never searches for a phrase before the resource. It skips only
+//!   the preambles of EC2 and Lambda, which hold no names.
+//! - **The resource can hold anything**, such as an S3 key that reads like a reason. A quoted name
+//!   ends at the last quote, and any other name at the last reason.
+//! - **A cut message may end inside the resource.** CloudTrail keeps 1 KB of a message and ends it
+//!   with `...`. A closing quote and a reason in such a message may belong to the name. The
+//!   parser therefore reads neither the resource nor anything after it, unless EC2 chose the name:
+//!   EC2 appends an encoded message, so CloudTrail often cuts its messages.
+//!
+//! One forgery remains: AWS gives no reason, does not quote the name, and the name ends with a whole
+//! reason. That text is the same as the message of a shorter name with that reason.
+//!
+//! [iam]: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
 
 use std::sync::LazyLock;
 
-use memchr::memmem::{Finder, FinderRev};
+use memchr::memmem::Finder;
+use memchr::{memchr, memrchr};
 
-const PERFORM: &str = " is not authorized to perform: ";
+use super::arn::Arn;
+
 const RESOURCE: &str = " on resource: ";
-const IMPLICIT: &str = " because no ";
-const EXPLICIT: &str = " with an explicit deny in ";
-const ENCODED: &str = "Encoded authorization failure message: ";
+const BECAUSE: &str = " because ";
+const EXPLICIT: &str = " with an explicit deny";
+const TRANSITIVELY: &str = " transitively through a service control policy";
+const ENCODED: &str = "Encoded authorization failure message:";
 
-/// Searches for phrases, which take longer to build than to run on a message.
-struct Phrases {
-    perform: Finder<'static>,
-    encoded: FinderRev<'static>,
-    last_implicit: FinderRev<'static>,
-    last_explicit: FinderRev<'static>,
+/// What EC2 writes before the subject.
+const PREAMBLE: &str = "You are not authorized to perform this operation. ";
+/// Lambda writes sentences without names before a message of KMS. They start and end with these.
+const LAMBDA_PREAMBLE: &str = "Lambda was unable to ";
+const KMS_MESSAGE: &str = "KMS Message: ";
+
+/// Objects that a message mentions without a name.
+const FIXED_OBJECTS: [&str; 3] =
+    [" on the specified resource", " on this resource", " on the resource associated with this ciphertext"];
+
+/// Finders for the phrases that start a reason. Building one takes longer than searching a message.
+struct Reasons {
+    because: Finder<'static>,
+    explicit: Finder<'static>,
 }
 
-static PHRASES: LazyLock<Phrases> = LazyLock::new(|| Phrases {
-    perform: Finder::new(PERFORM),
-    encoded: FinderRev::new(ENCODED),
-    last_implicit: FinderRev::new(IMPLICIT),
-    last_explicit: FinderRev::new(EXPLICIT),
-});
+static REASONS: LazyLock<Reasons> =
+    LazyLock::new(|| Reasons { because: Finder::new(BECAUSE), explicit: Finder::new(EXPLICIT) });
 
-/// What an access-denied message says, borrowed from it.
+/// The parts of an access-denied message, borrowed from its text.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct DenialMessage<'a> {
-    /// Who was denied, mostly an ARN.
+    /// The denied caller, usually an ARN.
     pub principal: Option<&'a str>,
     /// The IAM action, such as `lambda:InvokeFunction`.
     pub action: Option<&'a str>,
     /// The resource, as the service names it.
     pub resource: Option<&'a str>,
-    /// The kind of policy that decided.
+    /// The type of the policy that caused the denial.
     pub policy_type: Option<PolicyType>,
-    /// How it decided.
+    /// Whether that policy denies the action or does not allow it.
     pub effect: Option<Effect>,
-    /// ARN of the policy that denies.
+    /// ARN of the IAM or Organizations policy that denies the action.
     pub policy_arn: Option<&'a str>,
-    /// The message was cut by CloudTrail.
+    /// CloudTrail has cut the message.
     pub truncated: bool,
-    /// It has an encoded part, for `sts:DecodeAuthorizationMessage`.
+    /// The message ends with an encoded part, for `sts:DecodeAuthorizationMessage`.
     pub encoded: bool,
 }
 
-/// How a policy led to a denial.
+/// How a policy caused a denial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Effect {
     /// No policy of the type allows the action.
@@ -78,7 +118,7 @@ impl Effect {
     }
 }
 
-/// The kinds of policies that a message names.
+/// The types of policies that messages name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PolicyType {
     /// Policy of the user, group or role.
@@ -93,13 +133,14 @@ pub enum PolicyType {
     VpcEndpoint,
     /// Permissions boundary of the user or role.
     PermissionsBoundary,
-    /// Policy given when the session was made.
+    /// Policy passed when the session was created.
     Session,
     /// Trust policy of a role.
     RoleTrust,
 }
 
 impl PolicyType {
+    /// `sessions` is a spelling of the IAM User Guide.
     const WORDS: [(&'static str, Self); 9] = [
         ("identity-based", Self::IdentityBased),
         ("resource-based", Self::ResourceBased),
@@ -118,106 +159,245 @@ impl PolicyType {
         Self::WORDS.iter().find(|(_, it)| *it == self).map_or("", |(words, _)| words)
     }
 
-    fn at_start_of(text: &str) -> Option<Self> {
-        let behind = |words: &str| {
-            let rest = text.get(words.len()..)?;
-            let matches = text.get(..words.len())?.eq_ignore_ascii_case(words);
-            (matches && !rest.starts_with(|c: char| c.is_alphanumeric())).then_some(())
+    /// The type at the start of a text, and the text after it and after "policy" or "policies".
+    fn split_from(text: &str) -> Option<(Self, &str)> {
+        let after = |words: &str| {
+            let (start, rest) = text.split_at_checked(words.len())?;
+            let whole = !rest.starts_with(|c: char| c.is_alphanumeric());
+            (whole && start.eq_ignore_ascii_case(words)).then_some(rest)
         };
-        Self::WORDS.iter().find(|(words, _)| behind(words).is_some()).map(|(_, it)| *it)
+        let (rest, policy_type) = Self::WORDS.iter().find_map(|(words, it)| Some((after(words)?, *it)))?;
+        let rest = rest.strip_prefix(" policy").or_else(|| rest.strip_prefix(" policies")).unwrap_or(rest);
+        Some((policy_type, rest))
     }
 }
 
 impl<'a> DenialMessage<'a> {
-    /// Reads a message. Parts that cannot be made out are absent; a text of another kind yields
-    /// nothing but absent parts.
+    /// Reads a message. A part that the message lacks, or that cannot be distinguished from text that
+    /// the caller chose, is absent. A text of another kind has no parts.
     #[must_use]
     pub fn parse(text: &'a str) -> Self {
-        let truncated = text.ends_with("...");
-        let text = text.strip_suffix("...").unwrap_or(text);
-        let (text, encoded) = match PHRASES.encoded.rfind(text.as_bytes()).map(|at| text.split_at(at)) {
-            Some((front, _)) => (front, true),
-            None => (text, false),
+        let text = text.trim();
+        let (text, truncated) = strip_suffix(text, "...");
+        let (text, encoded) = strip_encoded(text);
+        let text = if truncated || encoded { text } else { strip_suffix(text, ".").0 };
+        let end = match (truncated, encoded) {
+            (false, _) => End::Whole,
+            (true, true) => End::CutBlob,
+            (true, false) => End::Cut,
         };
-        let perform = PHRASES.perform.find(text.as_bytes()).map(|at| text.split_at(at));
-        let Some((head, tail)) = perform.and_then(|(head, tail)| Some((head, tail.strip_prefix(PERFORM)?))) else {
-            return Self { truncated, encoded, ..Self::default() };
+
+        let message = Self { truncated, encoded, ..Self::default() };
+        let Some((principal, verb)) = split_subject(strip_preamble(text)) else { return message };
+        let Some((action, object)) = split_verb(verb, end) else { return Self { principal, ..message } };
+        let message = Self { principal, action, ..message };
+        let (resource, reason) = match object.strip_prefix(RESOURCE) {
+            // The blob may be part of the name, too.
+            Some(named) => match split_resource(named, action, end) {
+                Some((resource, reason)) => (Some(resource.trim()).filter(|it| !it.is_empty()), reason),
+                None => return Self { encoded: false, ..message },
+            },
+            None => (None, Reason::parse(strip_fixed_object(object), end).unwrap_or_default()),
         };
-        let (action, rest) = tail.split_at(action_end(tail));
-        let (resource, why) = match rest.strip_prefix(RESOURCE) {
-            Some(resource) => split_resource(resource),
-            None => ("", rest),
+        let Reason { policy_type, effect, policy_arn } = reason;
+        Self { resource, policy_type, effect, policy_arn, ..message }
+    }
+}
+
+/// How a message ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The end that the service wrote.
+    Whole,
+    /// CloudTrail cut the message inside what looks like the encoded part.
+    CutBlob,
+    /// CloudTrail cut the message, so its last word may be incomplete.
+    Cut,
+}
+
+fn strip_suffix<'a>(text: &'a str, suffix: &str) -> (&'a str, bool) {
+    text.strip_suffix(suffix).map_or((text, false), |front| (front, true))
+}
+
+/// The text before the encoded part, and whether there is one. The encoded part is a single word.
+fn strip_encoded(text: &str) -> (&str, bool) {
+    let front = || {
+        let (front, blob) = text.split_at_checked(memrchr(b' ', text.as_bytes())?)?;
+        let front = front.strip_suffix(ENCODED)?.trim_end();
+        let encoded = blob.bytes().skip(1).all(|it| it.is_ascii_alphanumeric() || b"-_+/=".contains(&it));
+        encoded.then(|| front.strip_suffix('.').unwrap_or(front))
+    };
+    front().map_or((text, false), |front| (front, true))
+}
+
+fn strip_preamble(text: &str) -> &str {
+    if let Some(rest) = text.strip_prefix(PREAMBLE) {
+        return rest;
+    }
+    let of_kms = text.starts_with(LAMBDA_PREAMBLE).then(|| text.split_once(KMS_MESSAGE)).flatten();
+    of_kms.map_or(text, |(_, message)| message)
+}
+
+fn strip_fixed_object(text: &str) -> &str {
+    FIXED_OBJECTS.iter().find_map(|object| text.strip_prefix(object)).unwrap_or(text)
+}
+
+/// The principal, and the text after "is not authorized to".
+fn split_subject(text: &str) -> Option<(Option<&str>, &str)> {
+    let unnamed = ["Not authorized to ", "User is not authorized to "];
+    let arn = |text: &&str| text.starts_with("arn:");
+    let named = match text.strip_prefix("User") {
+        Some(rest) => (rest.strip_prefix(": "))
+            .or_else(|| rest.strip_prefix(" with accountId: "))
+            .or_else(|| rest.strip_prefix(' ').filter(arn)),
+        None => Some(text).filter(arn),
+    };
+    let Some(named) = named else {
+        return unnamed.iter().find_map(|it| Some((None, text.strip_prefix(it)?)));
+    };
+    let (principal, rest) = named.split_at_checked(memchr(b' ', named.as_bytes())?)?;
+    let verb = rest.strip_prefix(" is not authorized to ")?;
+    Some((Some(principal).filter(|it| !it.is_empty()), verb))
+}
+
+/// The action if the verb has one, and the text after the verb.
+fn split_verb(text: &str, end: End) -> Option<(Option<&str>, &str)> {
+    if let Some(rest) = text.strip_prefix("access this resource") {
+        return Some((None, rest));
+    }
+    let perform = text.strip_prefix("perform")?;
+    let named = perform.strip_prefix(": ").or_else(|| perform.strip_prefix(' '))?;
+    let (word, rest) = split_word(named);
+    let whole = end != End::Cut || !rest.is_empty();
+    Some((Some(word).filter(|it| whole && is_action(it)), rest))
+}
+
+/// The text up to the first blank, and the text from there on.
+fn split_word(text: &str) -> (&str, &str) {
+    memchr(b' ', text.as_bytes()).and_then(|at| text.split_at_checked(at)).unwrap_or((text, ""))
+}
+
+/// `service:Word`, such as `execute-api:Invoke`.
+fn is_action(word: &str) -> bool {
+    let Some(colon) = memchr(b':', word.as_bytes()) else { return false };
+    let (service, name) = word.as_bytes().split_at(colon);
+    let starts_with_letter = |it: &[u8]| it.first().is_some_and(u8::is_ascii_alphabetic);
+    let name = name.strip_prefix(b":").unwrap_or(name);
+    starts_with_letter(service)
+        && starts_with_letter(name)
+        && service.iter().all(|it| it.is_ascii_alphanumeric() || *it == b'-')
+        && name.iter().all(u8::is_ascii_alphanumeric)
+}
+
+/// The resource and the reason after it. `None` if the end of the resource is unknown.
+fn split_resource<'a>(text: &'a str, action: Option<&str>, end: End) -> Option<(&'a str, Reason<'a>)> {
+    if end != End::Whole {
+        let (word, rest) = split_word(text);
+        let whole = end == End::CutBlob || !rest.is_empty();
+        let known = whole && is_named_by_ec2(word, action);
+        return known.then(|| (word, Reason::parse(rest, end).unwrap_or_default()));
+    }
+    if let Some(quoted) = text.strip_prefix('"') {
+        let (name, rest) = quoted.split_at_checked(memrchr(b'"', quoted.as_bytes())?)?;
+        let rest = rest.strip_prefix('"')?;
+        return match last_reason(rest) {
+            Some(0) => Some((name, Reason::parse(rest, end).unwrap_or_default())),
+            // A service that quotes no names has named something that starts with a quote.
+            Some(_) => None,
+            None => rest.is_empty().then(|| (name, Reason::default())),
         };
-        let (policy_type, effect, policy_arn) = reason(why);
-        Self {
-            principal: principal(head),
-            action: present(action),
-            resource: present(resource),
-            policy_type,
-            effect,
-            policy_arn,
-            truncated,
-            encoded,
+    }
+    match last_reason(text).and_then(|at| text.split_at_checked(at)) {
+        Some((name, reason)) => Some((name, Reason::parse(reason, end)?)),
+        None => Some((text, Reason::default())),
+    }
+}
+
+/// Where the last phrase starts that can start a reason.
+fn last_reason(text: &str) -> Option<usize> {
+    let Reasons { because, explicit } = &*REASONS;
+    because.find_iter(text.as_bytes()).last().max(explicit.find_iter(text.as_bytes()).last())
+}
+
+/// Whether EC2 chose the name: all resources, all of a type, or an ID that EC2 generated. Such a
+/// name holds no blank.
+fn is_named_by_ec2(resource: &str, action: Option<&str>) -> bool {
+    const NAMED_BY_CALLERS: [&str; 2] = ["key-pair", "placement-group"];
+    let generated = |id: &str| {
+        let (kind, number) = id.rsplit_once('-').unwrap_or_default();
+        !kind.is_empty() && number.len() >= 8 && number.bytes().all(|it| it.is_ascii_hexdigit())
+    };
+    let of_type = |arn: Arn<'_>| {
+        let (kind, id) = arn.resource.split_once('/').unwrap_or_default();
+        arn.service == "ec2" && !NAMED_BY_CALLERS.contains(&kind) && (id == "*" || generated(id))
+    };
+    let of_ec2 = action.is_some_and(|it| it.starts_with("ec2:"));
+    of_ec2 && (resource == "*" || Arn::parse(resource).is_some_and(of_type))
+}
+
+/// The reason that a message gives. A cause that is a list of alternatives has no parts.
+#[derive(Default)]
+struct Reason<'a> {
+    effect: Option<Effect>,
+    policy_type: Option<PolicyType>,
+    policy_arn: Option<&'a str>,
+}
+
+impl<'a> Reason<'a> {
+    /// Reads a reason at the start of a text; `None` if there is none.
+    fn parse(text: &'a str, end: End) -> Option<Self> {
+        match text.strip_prefix(BECAUSE) {
+            Some(why) => Self::because(why, end),
+            None => Self::explicit(text.strip_prefix(EXPLICIT)?, end),
         }
     }
-}
 
-/// Behind the last `User: `, in front of which some messages have a sentence of their own.
-fn principal(head: &str) -> Option<&str> {
-    let named = match head.strip_prefix("User: ") {
-        Some(rest) if memchr::memchr(b' ', rest.as_bytes()).is_none() => rest,
-        _ => head.rsplit_once("User: ")?.1,
-    };
-    present(named)
-}
-
-/// What may stand behind an action.
-const BEHIND_ACTION: [&str; 5] = [RESOURCE, " on the specified resource", " on this resource", IMPLICIT, EXPLICIT];
-
-/// Mostly, an action ends at the first space.
-fn action_end(tail: &str) -> usize {
-    let space = memchr::memchr(b' ', tail.as_bytes()).unwrap_or(tail.len());
-    let (_, behind) = tail.split_at(space);
-    if behind.is_empty() || BEHIND_ACTION.iter().any(|marker| behind.starts_with(marker)) {
-        return space;
+    fn because(why: &str, end: End) -> Option<Self> {
+        const ALLOWS: &str = " allows the ";
+        let Some(why) = why.strip_prefix("no ") else {
+            return why.starts_with("the resource does not exist in this Region").then(Self::default);
+        };
+        let (policy_type, allows) = match PolicyType::split_from(why) {
+            Some((policy_type, rest)) => (Some(policy_type), rest),
+            None => (None, why.split_at_checked(why.find(ALLOWS)?)?.1),
+        };
+        let cut_within = end == End::Cut && ALLOWS.starts_with(allows);
+        if allows.starts_with(ALLOWS) || allows.starts_with(" allow the ") || cut_within {
+            return Some(Self { effect: Some(Effect::Implicit), policy_type, policy_arn: None });
+        }
+        // "no resource-based policies allow access, or …"
+        allows.starts_with(" allow").then(Self::default)
     }
-    BEHIND_ACTION.iter().filter_map(|marker| tail.find(marker)).min().unwrap_or(tail.len())
-}
 
-/// The resource and what stands behind it. Its name may be the caller's choice and hold the words of
-/// a reason: so a quoted one ends at the last quote, and another one at the last reason.
-fn split_resource(text: &str) -> (&str, &str) {
-    if let Some(quoted) = text.strip_prefix('"') {
-        return quoted.rsplit_once('"').unwrap_or((quoted, ""));
-    }
-    let Phrases { last_implicit, last_explicit, .. } = &*PHRASES;
-    let last_reason = last_implicit.rfind(text).max(last_explicit.rfind(text));
-    text.split_at(last_reason.unwrap_or(text.len()))
-}
-
-/// A part without what only ends or quotes it.
-fn present(text: &str) -> Option<&str> {
-    let text = text.trim().trim_end_matches('.').trim_matches('"').trim();
-    (!text.is_empty()).then_some(text)
-}
-
-fn reason(text: &str) -> (Option<PolicyType>, Option<Effect>, Option<&str>) {
-    // Few messages have one: a search for it that is at hand comes first.
-    let explicit = PHRASES.last_explicit.rfind(text).and_then(|_| text.split_once(EXPLICIT));
-    if let Some((_, why)) = explicit {
+    fn explicit(why: &'a str, end: End) -> Option<Self> {
+        let bare = Self { effect: Some(Effect::Explicit), ..Self::default() };
+        let Some(why) = why.strip_prefix(" in ") else {
+            let ended = !why.starts_with(|c: char| c.is_alphanumeric());
+            return ended.then_some(bare);
+        };
         let named = ["an ", "a ", "the "].iter().find_map(|article| why.strip_prefix(article)).unwrap_or(why);
-        let arn = why.split_once(": ").map(|(_, it)| it.split_whitespace().next().unwrap_or("").trim_end_matches('.'));
-        return (PolicyType::at_start_of(named), Some(Effect::Explicit), arn.filter(|it| it.starts_with("arn:")));
-    }
-    match behind(text, IMPLICIT) {
-        Some(why) => (PolicyType::at_start_of(why), Some(Effect::Implicit), None),
-        None => (None, None, None),
+        let (policy_type, arn) = match PolicyType::split_from(named) {
+            Some((policy_type, rest)) => (Some(policy_type), rest.strip_prefix(TRANSITIVELY).unwrap_or(rest)),
+            // A type that AWS has added since.
+            None if named.contains(" policy") => (None, named.find(": ").and_then(|at| named.get(at..)).unwrap_or("")),
+            None => return (end == End::Cut).then_some(bare),
+        };
+        let policy_arn = arn.strip_prefix(": ").and_then(|it| policy_arn(it, end));
+        Some(Self { policy_type, policy_arn, ..bare })
     }
 }
 
-/// What stands behind a phrase, with which the text mostly starts.
-fn behind<'a>(text: &'a str, phrase: &str) -> Option<&'a str> {
-    text.strip_prefix(phrase).or_else(|| text.split_once(phrase).map(|(_, why)| why))
+/// The ARN of an IAM or Organizations policy at the start of a text.
+fn policy_arn(text: &str, end: End) -> Option<&str> {
+    let (word, rest) = split_word(text);
+    if rest.is_empty() && end == End::Cut {
+        return None;
+    }
+    let word = if rest.is_empty() { word } else { word.strip_suffix('.').unwrap_or(word) };
+    let arn = Arn::parse(word)?;
+    let name = arn.resource.strip_prefix("policy/")?;
+    let of_policy = matches!(arn.service, "iam" | "organizations") && arn.region.is_empty() && !name.is_empty();
+    of_policy.then_some(word)
 }
 
 #[cfg(test)]
@@ -301,7 +481,7 @@ mod tests {
         assert_eq!(DenialMessage::parse(&cut).effect, None);
     }
 
-    /// Every shape that the documentation or real trails show.
+    /// Every form that the documentation or real trails show.
     #[test]
     fn shapes() {
         let user = "User: arn:aws:iam::111122223333:user/ana is not authorized to perform:";
@@ -369,6 +549,71 @@ mod tests {
         ");
     }
 
+    /// Forms of IAM, Glue, KMS, STS, API Gateway, CloudWatch Logs, Lambda, S3 and Greengrass.
+    #[test]
+    fn shapes_of_single_services() {
+        let user = "User: arn:aws:iam::111122223333:user/ana is not authorized to perform:";
+        let alternatives = "because the resource does not exist in this Region, no resource-based policies allow \
+                            access, or a resource-based policy explicitly denies access";
+        let mut shown = Vec::new();
+        for text in [
+            format!("{user} iam:GetReport on resource: * with an explicit deny"),
+            format!("{user} glue:GetCrawler with an explicit deny"),
+            format!("{user} s3:GetObject on resource: \"arn:aws:s3:::b/k\" with an explicit deny."),
+            format!("{user} kms:Decrypt on the resource associated with this ciphertext {alternatives}"),
+            format!("{user} kms:Decrypt on resource: arn:aws:kms:us-east-1:111122223333:key/k {alternatives}"),
+            format!(
+                "{user} kms:Decrypt on resource: k because no resource-based policies allow access, or a resource-based policy explicitly denies access"
+            ),
+            format!(
+                "{user} kms:Decrypt on resource: k because no resource-based policies allow the kms:Decrypt action"
+            ),
+            "Not authorized to perform sts:AssumeRoleWithWebIdentity".to_owned(),
+            "Not authorized to perform sts:AssumeRoleWithSAML".to_owned(),
+            "Not authorized to perform sts:AssumeRole.".to_owned(),
+            format!("{} iam:UpdateAccessKey on resource: access key AKIAIOSFODNN7EXAMPLE", user.trim_end_matches(':')),
+            "User: arn:aws:iam::111122223333:user/ana is not authorized to access this resource".to_owned(),
+            "User is not authorized to access this resource with an explicit deny in an identity-based policy"
+                .to_owned(),
+            format!("{} iam:PassRole", user.replacen(':', "", 1)),
+            format!("{} lambda:GetFunction on resource: *", user.trim_start_matches("User: ")),
+            "User with accountId: 111122223333 is not authorized to perform: logs:PutSubscriptionFilter on resource: d"
+                .to_owned(),
+            format!(
+                "Lambda was unable to decrypt the environment variables because KMS access was denied. Please check the function's KMS key settings. KMS Exception: AccessDeniedExceptionKMS Message: {user} kms:Decrypt on resource: k because no identity-based policy allows the kms:Decrypt action (Service: Kms, Status Code: 400, Request ID: r)"
+            ),
+            format!(
+                "{user} s3:PutBucketPolicy on resource: \"arn:aws:s3:::b\" because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access"
+            ),
+            format!("{user} greengrass:CreateComponentVersion because no identity-based policy allows it"),
+            format!("{user} null"),
+        ] {
+            shown.push(shape(&DenialMessage::parse(&text)));
+        }
+        insta::assert_snapshot!(shown.join("\n"), @"
+        ana | iam:GetReport | * | - | explicit | -
+        ana | glue:GetCrawler | - | - | explicit | -
+        ana | s3:GetObject | arn:aws:s3:::b/k | - | explicit | -
+        ana | kms:Decrypt | - | - | - | -
+        ana | kms:Decrypt | arn:aws:kms:us-east-1:111122223333:key/k | - | - | -
+        ana | kms:Decrypt | k | - | - | -
+        ana | kms:Decrypt | k | resource-based | implicit | -
+        - | sts:AssumeRoleWithWebIdentity | - | - | - | -
+        - | sts:AssumeRoleWithSAML | - | - | - | -
+        - | sts:AssumeRole | - | - | - | -
+        ana | iam:UpdateAccessKey | access key AKIAIOSFODNN7EXAMPLE | - | - | -
+        ana | - | - | - | - | -
+        - | - | - | identity-based | explicit | -
+        ana | iam:PassRole | - | - | - | -
+        ana | lambda:GetFunction | * | - | - | -
+        111122223333 | logs:PutSubscriptionFilter | d | - | - | -
+        ana | kms:Decrypt | k | identity-based | implicit | -
+        ana | s3:PutBucketPolicy | arn:aws:s3:::b | - | - | -
+        ana | greengrass:CreateComponentVersion | - | - | - | -
+        ana | - | - | - | - | -
+        ");
+    }
+
     fn shape(message: &DenialMessage<'_>) -> String {
         let part = |part: Option<&str>| part.unwrap_or("-").replace("arn:aws:iam::111122223333:user/", "");
         format!(
@@ -385,16 +630,208 @@ mod tests {
     }
 
     #[test]
+    fn a_name_ends_at_the_last_quote_or_the_last_reason() {
+        let user = "User: u is not authorized to perform: s3:GetObject on resource:";
+        let forged = "because no session policy allows the iam:CreateUser action with an explicit deny in a session \
+                      policy: arn:aws:iam::1:policy/P because no role trust policy allows the iam:CreateUser action";
+        for why in ["with an explicit deny", "because no resource-based policy allows the s3:GetObject action"] {
+            let alone = format!("{user} r {why}");
+            let expected = DenialMessage::parse(&alone);
+            assert_eq!((expected.resource, expected.effect.is_some()), (Some("r"), true));
+            for name in [format!("k {forged}"), format!("k\" {forged}"), format!("k\" {forged} \"")] {
+                let quoted = format!("{user} \"{name}\" {why}");
+                assert_eq!(DenialMessage::parse(&quoted), DenialMessage { resource: Some(name.as_str()), ..expected });
+                let unquoted = format!("{user} {name} {why}");
+                let resource = Some(name.as_str().trim());
+                assert_eq!(DenialMessage::parse(&unquoted), DenialMessage { resource, ..expected });
+            }
+            // A name with quotes of its own, without those of the service.
+            let odd = format!("{user} \"k\" {forged} {why}");
+            let parsed = DenialMessage::parse(&odd);
+            assert!(parsed.resource.is_none() && no_reason(&parsed), "{parsed:?}");
+        }
+    }
+
+    #[test]
+    fn the_encoded_part_is_one_word_at_the_end() {
+        let user = "User: u is not authorized to perform: s3:GetObject on resource:";
+        let forged = "with an explicit deny in a session policy. Encoded authorization failure message: AAAA";
+        let text = format!("{user} k {forged} because no resource-based policy allows the s3:GetObject action");
+        let parsed = DenialMessage::parse(&text);
+        assert_eq!((parsed.policy_type, parsed.encoded), (Some(PolicyType::ResourceBased), false));
+        let quoted = format!("{user} \"k {forged}\"");
+        let parsed = DenialMessage::parse(&quoted);
+        assert!(parsed.resource.is_some() && !parsed.encoded && no_reason(&parsed), "{parsed:?}");
+    }
+
+    fn no_reason(parsed: &DenialMessage<'_>) -> bool {
+        (parsed.effect, parsed.policy_type, parsed.policy_arn) == (None, None, None)
+    }
+
+    #[test]
+    fn a_name_in_a_cut_message_cannot_forge_a_reason() {
+        let user = "User: u is not authorized to perform: s3:GetObject on resource:";
+        let forged = "with an explicit deny in a service control policy: arn:aws:organizations::9:policy/o/p";
+        let blob = ". Encoded authorization failure message: AAAA";
+        for name in ["\"arn:aws:s3:::b/k", "\"arn:aws:s3:::b/k\"", "arn:aws:s3:::b/k", "*", "user"] {
+            for padding in [" and more", "AAAA", " because no", blob, ""] {
+                let text = format!("{user} {name} {forged}{padding}...");
+                let parsed = DenialMessage::parse(&text);
+                assert!(parsed.truncated && !parsed.encoded && no_reason(&parsed), "{text}: {parsed:?}");
+                assert_eq!((parsed.action, parsed.resource), (Some("s3:GetObject"), None), "{text}");
+            }
+        }
+    }
+
+    /// The name of a key pair may hold blanks. An ID that EC2 has generated does not.
+    #[test]
+    fn a_cut_message_of_ec2_has_a_reason_if_the_caller_did_not_name_the_resource() {
+        let why = "because no session policy allows the ec2:RunInstances action. Encoded authorization failure message";
+        for (resource, known) in [
+            ("*", true),
+            ("arn:aws:ec2:us-east-1:111122223333:instance/*", true),
+            ("arn:aws:ec2:us-east-1:111122223333:instance/i-0123456789abcdef0", true),
+            ("arn:aws:ec2:us-east-1::image/ami-0123456789abcdef0", true),
+            ("arn:aws:ec2:us-east-1:111122223333:instance/i-1", false),
+            ("arn:aws:ec2:us-east-1:111122223333:key-pair/*", false),
+            ("arn:aws:ec2:us-east-1:111122223333:key-pair/key-0123456789abcdef0", false),
+            ("arn:aws:iam::111122223333:instance-profile/*", false),
+            ("\"*\"", false),
+        ] {
+            for tail in ["", ": AbC-d_e"] {
+                let text = format!(
+                    "User: u is not authorized to perform: ec2:RunInstances on resource: {resource} {why}{tail}..."
+                );
+                let parsed = DenialMessage::parse(&text);
+                assert_eq!(parsed.resource, known.then_some(resource), "{text}");
+                assert_eq!(parsed.policy_type, known.then_some(PolicyType::Session), "{text}");
+                assert_eq!(parsed.effect, known.then_some(Effect::Implicit), "{text}");
+                assert_eq!(parsed.encoded, known && !tail.is_empty(), "{text}");
+            }
+            let elsewhere =
+                format!("User: u is not authorized to perform: s3:GetObject on resource: {resource} {why}...");
+            assert!(no_reason(&DenialMessage::parse(&elsewhere)), "{elsewhere}");
+        }
+    }
+
+    #[test]
+    fn a_word_at_the_cut_is_not_read() {
+        let perform = "User: u is not authorized to perform: iam:Create";
+        assert_eq!(DenialMessage::parse(perform).action, Some("iam:Create"));
+        assert_eq!(DenialMessage::parse(&format!("{perform}...")).action, None);
+        let denied = format!(
+            "{perform}User on this resource with an explicit deny in a session policy: arn:aws:iam::1:policy/P"
+        );
+        assert_eq!(DenialMessage::parse(&denied).policy_arn, Some("arn:aws:iam::1:policy/P"));
+        let parsed = DenialMessage::parse(&denied);
+        let cut = format!("{denied}...");
+        assert_eq!(DenialMessage::parse(&cut), DenialMessage { policy_arn: None, truncated: true, ..parsed });
+    }
+
+    #[test]
+    fn a_session_name_cannot_forge_a_part() {
+        for session in
+            ["User:", "\"", "...", "iam:CreateUser", "with-an-explicit-deny", "arn:aws:iam::1:user/eve:", "."]
+        {
+            let principal = format!("arn:aws:sts::111122223333:assumed-role/ci/{session}");
+            let text = format!("User: {principal} is not authorized to perform: s3:GetObject with an explicit deny");
+            let parsed = DenialMessage::parse(&text);
+            assert_eq!((parsed.principal, parsed.action), (Some(principal.as_str()), Some("s3:GetObject")));
+            assert_eq!((parsed.effect, parsed.policy_type), (Some(Effect::Explicit), None));
+        }
+    }
+
+    #[test]
+    fn an_unknown_text_before_the_subject_is_not_skipped() {
+        let text = "Cannot read x. User: root is not authorized to perform: iam:CreateUser on resource: *";
+        assert_eq!(DenialMessage::parse(text), DenialMessage::default());
+    }
+
+    #[test]
+    fn only_the_arn_of_a_policy_is_a_policy_arn() {
+        for (arn, is_policy) in [
+            ("arn:aws:iam::aws:policy/service-role/P", true),
+            ("arn:aws-us-gov:iam::111122223333:policy/P", true),
+            ("arn:aws-cn:organizations::111122223333:policy/o-x/resource_control_policy/p-x", true),
+            ("arn:aws:iam::111122223333:role/P", false),
+            ("arn:aws:iam::111122223333:policy/", false),
+            ("arn:aws:s3:::policy/P", false),
+            ("arn:evil:iam::111122223333:policy/P", false),
+            ("policy/P", false),
+        ] {
+            for end in ["", ".", " (Service: Iam, Status Code: 403)", ". Encoded authorization failure message: AbC"] {
+                let text = format!(
+                    "User: u is not authorized to perform: s3:GetObject with an explicit deny in an identity-based policy: {arn}{end}"
+                );
+                let parsed = DenialMessage::parse(&text);
+                assert_eq!(parsed.policy_arn, is_policy.then_some(arn), "{text}");
+                assert_eq!(parsed.policy_type, Some(PolicyType::IdentityBased), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_policy_type_that_aws_adds_later_has_an_effect() {
+        let user = "User: u is not authorized to perform: s3:GetObject on resource: r";
+        let explicit = format!("{user} with an explicit deny in a declarative policy: arn:aws:iam::1:policy/P");
+        let parsed = DenialMessage::parse(&explicit);
+        assert_eq!((parsed.resource, parsed.effect), (Some("r"), Some(Effect::Explicit)));
+        assert_eq!((parsed.policy_type, parsed.policy_arn), (None, Some("arn:aws:iam::1:policy/P")));
+        let implicit = format!("{user} because no declarative policy allows the s3:GetObject action");
+        let parsed = DenialMessage::parse(&implicit);
+        assert_eq!((parsed.resource, parsed.effect, parsed.policy_type), (Some("r"), Some(Effect::Implicit), None));
+    }
+
+    #[test]
+    fn a_phrase_that_is_no_reason_hides_the_end_of_a_name() {
+        let user = "User: u is not authorized to perform: s3:GetObject on resource:";
+        for name in ["x because no one cares", "x because no session is open", "x with an explicit deny in mind"] {
+            let text = format!("{user} {name}");
+            let parsed = DenialMessage::parse(&text);
+            assert_eq!(
+                (parsed.action, parsed.resource, no_reason(&parsed)),
+                (Some("s3:GetObject"), None, true),
+                "{text}"
+            );
+            let quoted = format!("{user} \"{name}\"");
+            assert_eq!(DenialMessage::parse(&quoted).resource, Some(name));
+        }
+    }
+
+    #[test]
+    fn a_text_without_the_form_of_an_action_is_no_action() {
+        for word in [
+            "null",
+            "CreateUser",
+            ":CreateUser",
+            "iam:",
+            "iam:1",
+            "i\u{e9}m:CreateUser",
+            "iam:Create:User",
+            "(iam:X)",
+            "*",
+        ] {
+            let text = format!("User: u is not authorized to perform: {word} on resource: r");
+            let parsed = DenialMessage::parse(&text);
+            assert_eq!((parsed.principal, parsed.action, parsed.resource), (Some("u"), None, Some("r")), "{word}");
+        }
+    }
+
+    #[test]
     fn long_and_odd_texts_are_no_problem() {
-        let long = format!("User: {} is not authorized to perform: {}", "é".repeat(50_000), "漢".repeat(50_000));
+        let user = "é".repeat(50_000);
+        let long = format!("User: {user} is not authorized to perform: {}", "漢".repeat(50_000));
         let parsed = DenialMessage::parse(&long);
-        assert_eq!(parsed.action.map(str::len), Some(150_000));
+        assert_eq!(parsed, DenialMessage { principal: Some(&user), ..DenialMessage::default() });
         for cut in 0..1_200 {
             let text = String::from_utf8_lossy(&long.as_bytes()[..cut]);
             assert_eq!(DenialMessage::parse(&text).principal, None, "{cut}");
         }
-        let repeated = [PERFORM, RESOURCE, IMPLICIT, EXPLICIT, ENCODED, "\"", "..."].concat().repeat(2_000);
-        assert_eq!(DenialMessage::parse(&repeated).principal, None);
+        let phrases =
+            [" is not authorized to perform: ", RESOURCE, BECAUSE, "no ", EXPLICIT, ENCODED, "\"", "..."].concat();
+        assert_eq!(DenialMessage::parse(&phrases.repeat(2_000)).principal, None);
+        let named = format!("User: u is not authorized to perform: s3:GetObject{RESOURCE}{}", phrases.repeat(2_000));
+        assert!(no_reason(&DenialMessage::parse(&named)));
     }
 
     #[test]
@@ -402,15 +839,20 @@ mod tests {
         let whole = "You are not authorized to perform this operation. User: é is not authorized to perform: \
                      ec2:RunInstances on resource: * because no identity-based policy allows the ec2:RunInstances \
                      action. Encoded authorization failure message: AbC";
-        let perform_ends = whole.find(PERFORM).map_or(0, |at| at + PERFORM.len());
+        let verb = whole.find("perform: ").unwrap_or_default();
+        let action = verb + "perform: ".len();
         for at in (0..whole.len()).filter(|at| whole.is_char_boundary(*at)) {
             let parsed = DenialMessage::parse(whole.get(..at).unwrap_or_default());
-            assert_eq!(parsed.principal, (at >= perform_ends).then_some("é"), "{at}");
-            assert_eq!(parsed.action.is_some(), at > perform_ends, "{at}");
+            assert_eq!(parsed.principal, (at > verb).then_some("é"), "{at}");
+            assert_eq!(parsed.action.is_some(), at > action + "ec2:".len(), "{at}");
         }
         let parsed = DenialMessage::parse(whole);
         assert_eq!((parsed.action, parsed.resource, parsed.encoded), (Some("ec2:RunInstances"), Some("*"), true));
-        assert_eq!(DenialMessage::parse("Access Denied"), DenialMessage::default());
-        assert_eq!(DenialMessage::parse(""), DenialMessage::default());
+        for text in
+            ["Access Denied", "", " ", "...", "User: ", "User: u is not authorized to ", "arn:aws:iam::1:user/u"]
+        {
+            let parsed = DenialMessage::parse(text);
+            assert_eq!(DenialMessage { truncated: false, principal: None, ..parsed }, DenialMessage::default());
+        }
     }
 }
