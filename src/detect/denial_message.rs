@@ -401,6 +401,9 @@ fn policy_arn(text: &str, end: End) -> Option<&str> {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
