@@ -1,9 +1,9 @@
 //! Calls that were denied.
 //!
-//! Services do not agree on one error code for a denial. The table holds the codes that real
-//! records show and that AWS's service models declare, in tiers, next to the look-alikes that a
-//! search for "Authorization" or "Unauthorized" would take for denials. Codes are compared without
-//! regard to case and without a `Client.` or `Server.` in front.
+//! Services use many error codes for a denial. The tables hold the codes of real records and of
+//! AWS's service models. A search for "Authorization" or "Unauthorized" is not enough, as other
+//! errors contain these words: the tests list them. The comparison ignores case and a leading
+//! `Client.` or `Server.`.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -11,15 +11,15 @@ use serde_json::value::RawValue;
 use super::denial_message::{DenialMessage, Effect, PolicyType};
 use crate::trail::Record;
 
-/// What kind of denial an error code stands for.
+/// The cause of a denial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DenialKind {
-    /// A policy does not allow the call.
+    /// A policy does not allow the call, or the caller does not own the resource.
     Policy,
-    /// A service could not use something on the caller's behalf: a key, a bucket, a network
-    /// interface.
+    /// A service was denied access to a resource that it needs for the call, such as a key, a bucket
+    /// or a network interface.
     Dependency,
-    /// The caller's credentials are not valid, or not at that time. Says nothing about policies.
+    /// The caller's credentials are invalid or have expired. This says nothing about policies.
     Authentication,
 }
 
@@ -34,7 +34,10 @@ impl DenialKind {
         }
     }
 
-    /// The kind of denial that an error code stands for; `None` if it is not one.
+    /// The kind of denial that an error code means; `None` if the code is of another error.
+    ///
+    /// EC2 also uses `AuthFailure` for missing permissions. Only the message distinguishes them, so
+    /// a code alone is a failed authentication.
     ///
     /// ```
     /// use trailwarden::detect::DenialKind;
@@ -46,7 +49,7 @@ impl DenialKind {
     #[must_use]
     pub fn of_code(error_code: &str) -> Option<Self> {
         let code = error_code.trim().to_ascii_lowercase();
-        let code = code.strip_prefix("client.").or_else(|| code.strip_prefix("server.")).unwrap_or(&code);
+        let code = without_origin(&code);
         if DEPENDENCY_CODES.contains(&code) {
             return Some(Self::Dependency);
         }
@@ -58,11 +61,53 @@ impl DenialKind {
         }
         code.contains("accessdenied").then_some(Self::Dependency)
     }
+
+    /// The kind of denial, after a look at the message of an `AuthFailure`.
+    fn with_message(self, error_code: &str, message: Option<&str>) -> Self {
+        match message {
+            Some(text) if self == Self::Authentication && is_auth_failure(error_code) && speaks_of_permission(text) => {
+                Self::Policy
+            }
+            _ => self,
+        }
+    }
 }
 
-/// Besides all that start with `AccessDenied` or end with `UnauthorizedOperation`.
-const POLICY_CODES: [&str; 21] = [
+/// A lower-case code without the part that says whose fault the error is.
+fn without_origin(code: &str) -> &str {
+    code.strip_prefix("client.").or_else(|| code.strip_prefix("server.")).unwrap_or(code)
+}
+
+const AUTH_FAILURE: &str = "authfailure";
+
+fn is_auth_failure(error_code: &str) -> bool {
+    without_origin(&error_code.trim().to_ascii_lowercase()) == AUTH_FAILURE
+}
+
+/// Whether a message of `AuthFailure` is about permissions rather than credentials. A name in a
+/// message cannot hide a denial, as no text is evidence of bad credentials.
+///
+/// Source: "Error codes for the Amazon EC2 API" in the Amazon EC2 Developer Guide.
+fn speaks_of_permission(message: &str) -> bool {
+    const PHRASES: [&str; 9] = [
+        "access denied",
+        "does not belong to you",
+        "grant",
+        "not authorized",
+        "not owned by",
+        "not the owner",
+        "not yours",
+        "permission",
+        "unauthorized",
+    ];
+    let message = message.to_ascii_lowercase();
+    PHRASES.iter().any(|phrase| message.contains(phrase))
+}
+
+/// The other codes start with `AccessDenied` or end with `UnauthorizedOperation`.
+const POLICY_CODES: [&str; 22] = [
     "accessforbidden",
+    "authfailure.servicelinkedrolecreationnotpermitted",
     "authorizationerror",
     "authorizationerrorexception",
     "authorizationexception",
@@ -85,12 +130,12 @@ const POLICY_CODES: [&str; 21] = [
     "vpceaccessdenied",
 ];
 
-/// Besides all others that contain `AccessDenied`.
+/// The other codes contain `AccessDenied`.
 const DEPENDENCY_CODES: [&str; 3] =
     ["accessdeniedfordependencyexception", "snsnoauthorization", "snsnoauthorizationfault"];
 
 const AUTHENTICATION_CODES: [&str; 12] = [
-    "authfailure",
+    AUTH_FAILURE,
     "expiredtoken",
     "expiredtokenexception",
     "invalidclienttokenid",
@@ -107,27 +152,27 @@ const AUTHENTICATION_CODES: [&str; 12] = [
 /// A call that was denied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessDenied {
-    /// What the error code stands for.
+    /// What the error code and the message mean.
     pub kind: DenialKind,
-    /// The error code as the record has it.
+    /// The error code of the record, unchanged.
     pub error_code: String,
-    /// The service's text.
+    /// The text of the service, unchanged; `None` if it is blank.
     pub message: Option<String>,
-    /// Who was denied, as the message names it.
+    /// The denied caller, as the message names it.
     pub principal: Option<String>,
     /// The IAM action that was denied, as the message names it.
     pub action: Option<String>,
     /// The resource, as the message names it.
     pub resource: Option<String>,
-    /// The kind of policy that decided.
+    /// The type of the policy that caused the denial.
     pub policy_type: Option<PolicyType>,
-    /// How it decided.
+    /// Whether that policy denies the action or does not allow it.
     pub effect: Option<Effect>,
-    /// ARN of the policy that denies.
+    /// ARN of the policy that denies the action.
     pub policy_arn: Option<String>,
-    /// The message was cut by CloudTrail.
+    /// CloudTrail has cut the message.
     pub truncated: bool,
-    /// It has an encoded part.
+    /// The message ends with an encoded part.
     pub encoded: bool,
 }
 
@@ -142,7 +187,7 @@ pub(super) fn detect(record: &Record<'_>) -> Option<AccessDenied> {
     let parsed = message.as_deref().map(DenialMessage::parse).unwrap_or_default();
     let owned = |part: Option<&str>| part.map(str::to_owned);
     Some(AccessDenied {
-        kind,
+        kind: kind.with_message(error_code, message.as_deref()),
         error_code: error_code.to_owned(),
         principal: owned(parsed.principal),
         action: owned(parsed.action),
@@ -156,20 +201,21 @@ pub(super) fn detect(record: &Record<'_>) -> Option<AccessDenied> {
     })
 }
 
-/// Some services put the text into their response instead.
+/// The text of a service that puts it into the response, such as Security Hub; `None` if it is blank.
 fn response_message(response: &RawValue) -> Option<String> {
     #[derive(Deserialize)]
     struct Response {
         #[serde(alias = "Message")]
         message: String,
     }
-    serde_json::from_str::<Response>(response.get()).ok().map(|it| it.message)
+    serde_json::from_str::<Response>(response.get()).ok().map(|it| it.message).filter(|it| !it.trim().is_empty())
 }
 
 #[cfg(test)]
 mod tests {
     use super::DenialKind::{self, Authentication, Dependency, Policy};
-    use super::{AUTHENTICATION_CODES, DEPENDENCY_CODES, POLICY_CODES};
+    use super::{AUTHENTICATION_CODES, AccessDenied, DEPENDENCY_CODES, POLICY_CODES, detect};
+    use crate::trail::Record;
 
     const CODES: [(DenialKind, &str); 3] = [
         (
@@ -180,7 +226,8 @@ mod tests {
              NotAuthorizedException AuthorizationError AuthorizationErrorException AuthorizationException Forbidden \
              ForbiddenException ForbiddenError AccessForbidden InsufficientPrivilegesException \
              InsufficientPermissionsException VpceAccessDenied OrganizationAccessDeniedException \
-             CloudHsmAccessDeniedException OpsItemAccessDeniedException",
+             CloudHsmAccessDeniedException OpsItemAccessDeniedException \
+             AuthFailure.ServiceLinkedRoleCreationNotPermitted",
         ),
         (
             Dependency,
@@ -216,8 +263,8 @@ mod tests {
     /// A code that is dropped from a table, or from the test above, is missed here.
     #[test]
     fn the_tables_hold_what_they_held() {
-        assert_eq!(codes().count(), 50);
-        assert_eq!((POLICY_CODES.len(), DEPENDENCY_CODES.len(), AUTHENTICATION_CODES.len()), (21, 3, 12));
+        assert_eq!(codes().count(), 51);
+        assert_eq!((POLICY_CODES.len(), DEPENDENCY_CODES.len(), AUTHENTICATION_CODES.len()), (22, 3, 12));
         for code in POLICY_CODES.iter().chain(&DEPENDENCY_CODES).chain(&AUTHENTICATION_CODES) {
             assert!(codes().any(|(_, it)| it.eq_ignore_ascii_case(code)), "{code} is not tested");
         }
@@ -236,6 +283,52 @@ mod tests {
             .chain([""])
         {
             assert_eq!(DenialKind::of_code(code), None, "{code}");
+        }
+    }
+
+    fn denial(error_code: &str, rest: &str) -> AccessDenied {
+        let record = format!(r#"{{"eventSource":"ec2.amazonaws.com","errorCode":"{error_code}"{rest}}}"#);
+        detect(&Record::parse(record.as_bytes()).expect("a record")).expect("a denial")
+    }
+
+    #[test]
+    fn an_auth_failure_about_a_permission_is_a_policy_denial() {
+        for (kind, message) in [
+            (Authentication, "AWS was not able to validate the provided access credentials"),
+            (Authentication, "AWS was not able to validate the provided access credentials."),
+            (Authentication, ""),
+            (Policy, "Not authorized for images: [ami-0123456789abcdef0]"),
+            (Policy, "Not authorized for image:ami-0123456789abcdef0"),
+            (Policy, "You do not have permission to access the specified resource."),
+            (Policy, "The address '192.0.2.1' does not belong to you."),
+            (Policy, "vm-import-export@amazon.com must have WRITE and READ_ACL permission on the S3 bucket."),
+            (Policy, "Please grant the bucket named credentials to the service"),
+            (Policy, "Unauthorized attempt to access restricted resource"),
+        ] {
+            for code in ["Client.AuthFailure", "AuthFailure"] {
+                let found = denial(code, &format!(r#","errorMessage":"{message}""#));
+                assert_eq!(found.kind, kind, "{message}");
+            }
+            let expired = denial("ExpiredToken", &format!(r#","errorMessage":"{message}""#));
+            assert_eq!(expired.kind, Authentication, "{message}");
+        }
+        assert_eq!(denial("Client.AuthFailure", "").kind, Authentication);
+    }
+
+    #[test]
+    fn a_blank_message_is_absent() {
+        let text = "User: u is not authorized to perform: guardduty:GetDetector";
+        for blank in ["", r#","errorMessage":"""#, r#","errorMessage":" ""#, r#","errorMessage":null"#] {
+            for response in ["null", "{}", r#"{"message":""}"#, r#"{"message":" \t"}"#, r#"{"message":null}"#, "1"] {
+                let found = denial("AccessDenied", &format!(r#"{blank},"responseElements":{response}"#));
+                assert_eq!((found.message, found.action), (None, None), "{blank} {response}");
+            }
+            for name in ["message", "Message"] {
+                let response = format!(r#"{blank},"responseElements":{{"{name}":"{text}"}}"#);
+                let found = denial("AccessDenied", &response);
+                assert_eq!(found.message.as_deref(), Some(text), "{response}");
+                assert_eq!(found.action.as_deref(), Some("guardduty:GetDetector"), "{response}");
+            }
         }
     }
 }
