@@ -1,4 +1,4 @@
-//! Event patterns, in the language of Amazon EventBridge.
+//! Event patterns in the language of Amazon EventBridge.
 //!
 //! ```text
 //! pattern  = { field: pattern | [ matcher, … ], …  ["$or": [ pattern, pattern, … ]] }
@@ -9,9 +9,12 @@
 //! text     = "text" | {"equals-ignore-case": "text"}
 //! ```
 //!
-//! Source: "Comparison operators for use in event patterns" in the Amazon EventBridge User Guide. All fields of a pattern
-//! must match, and one matcher of each. An array in an event matches if one of its elements does; fields below it must
-//! match within the same element. `exists` is about values, not about objects.
+//! Source: "Comparison operators for use in event patterns" in the Amazon EventBridge User Guide.
+//!
+//! - An event matches if every field of the pattern matches. A field matches if one of its matchers does.
+//! - An array in an event matches if one of its elements does. The fields of an object in an array are matched within
+//!   one element. An empty array is equivalent to an absent field.
+//! - `exists` tests for values: a field that holds an object has no value of its own.
 
 use std::net::IpAddr;
 
@@ -21,7 +24,7 @@ use serde_json::{Map, Value};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pattern {
     fields: Vec<(String, Condition)>,
-    /// One pattern of each of these must match.
+    /// The `$or` lists: one pattern of each list must match.
     alternatives: Vec<Vec<Pattern>>,
 }
 
@@ -68,38 +71,38 @@ enum Comparison {
     Greater,
 }
 
-/// Where a pattern is wrong, as a path such as `eventName[1]`, and why.
+/// An invalid part of a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PatternProblem {
-    /// The place.
+    /// Where it is, such as `pattern.eventName[1]`.
     pub path: String,
-    /// What is wrong there.
+    /// Why it is invalid.
     pub problem: String,
 }
 
 impl Pattern {
-    /// Reads a pattern that stands at `path`.
+    /// Parses a pattern. `path` is its location in the rules and prefixes the path of every problem.
     ///
     /// # Errors
-    /// If it is not one; all problems are told.
+    /// If the value is not a valid pattern. The error lists every problem.
     pub fn parse(value: &Value, path: &str) -> Result<Self, Vec<PatternProblem>> {
         let mut problems = Vec::new();
         let pattern = pattern(value, path, &mut problems);
         if problems.is_empty() { Ok(pattern) } else { Err(problems) }
     }
 
-    /// True if the event fits.
+    /// Returns true if the event matches.
     #[must_use]
     pub fn matches(&self, event: &Value) -> bool {
         match event {
-            Value::Array(elements) => elements.iter().any(|element| self.matches(element)),
             Value::Object(members) => self.matches_members(members),
-            // What has no fields lacks each of them.
+            Value::Array(elements) if !elements.is_empty() => elements.iter().any(|element| self.matches(element)),
+            // Scalars and empty arrays have no fields, so that `{"exists": false}` holds for every field.
             _ => self.matches_members(&Map::new()),
         }
     }
 
-    /// True if a field, given by its path, must equal this text.
+    /// Returns true if the pattern lists `text` as a literal value of the field at `path`.
     #[must_use]
     pub fn requires(&self, path: &[&str], text: &str) -> bool {
         let Some((name, rest)) = path.split_first() else { return false };
@@ -124,7 +127,7 @@ impl Pattern {
     }
 }
 
-/// The values that stand in a field, which may be an array.
+/// Collects the scalar values of a field, which may be an array.
 fn collect<'a>(value: &'a Value, values: &mut Vec<&'a Value>) {
     match value {
         Value::Array(elements) => elements.iter().for_each(|element| collect(element, values)),
@@ -172,15 +175,16 @@ impl Text {
     }
 }
 
-/// Takes each part between asterisks where it first occurs; the first and the last are fixed.
+/// The first part must be a prefix and the last a suffix. Each part in between is matched at its first occurrence,
+/// which leaves the most text for the parts after it.
 fn matches_wildcard(parts: &[String], text: &str) -> bool {
     let [first, middle @ .., last] = parts else { return parts.first().is_some_and(|only| only == text) };
     let Some(mut rest) = text.strip_prefix(first.as_str()).and_then(|rest| rest.strip_suffix(last.as_str())) else {
         return false;
     };
     middle.iter().all(|part| match rest.split_once(part.as_str()) {
-        Some((_, behind)) => {
-            rest = behind;
+        Some((_, after)) => {
+            rest = after;
             true
         }
         None => false,
@@ -284,8 +288,10 @@ fn operator(name: &str, operand: &Value) -> Result<Matcher, String> {
         ("anything-but", _) => anything_but(operand).map(Matcher::AnythingBut),
         ("numeric", Value::Array(parts)) => numeric(parts).map(Matcher::Numeric),
         ("numeric", _) => Err("numeric: expected an array".to_owned()),
-        ("cidr", Value::String(text)) => cidr(text).ok_or_else(|| "cidr: expected an address and a length".to_owned()),
-        ("cidr", _) => Err("cidr: expected an address and a length".to_owned()),
+        ("cidr", Value::String(text)) => {
+            cidr(text).ok_or_else(|| "cidr: expected an address and a prefix length".to_owned())
+        }
+        ("cidr", _) => Err("cidr: expected an address and a prefix length".to_owned()),
         ("exists", Value::Bool(wanted)) => Ok(Matcher::Exists(*wanted)),
         ("exists", _) => Err("exists: expected true or false".to_owned()),
         _ => Err(format!("unknown operator {name:?}")),
@@ -301,18 +307,18 @@ fn text(name: &str, operand: &Value) -> Result<Text, String> {
         ("suffix", _, Some(text)) => Ok(Text::SuffixIgnoreCase(text)),
         ("equals-ignore-case", Value::String(text), _) => Ok(Text::EqualsIgnoreCase(text.to_lowercase())),
         ("wildcard", Value::String(text), _) => wildcard(text),
-        _ => Err(format!("{name}: expected a text")),
+        _ => Err(format!("{name}: expected a string")),
     }
 }
 
-/// Splits at asterisks. A backslash in front of an asterisk or a backslash takes its meaning away.
+/// Splits at asterisks. A backslash escapes an asterisk or a backslash.
 fn wildcard(text: &str) -> Result<Text, String> {
     let mut parts = vec![String::new()];
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
         let part = match c {
             '*' if parts.len() > 1 && parts.last().is_some_and(String::is_empty) => {
-                return Err("wildcard: two asterisks side by side".to_owned());
+                return Err("wildcard: consecutive asterisks".to_owned());
             }
             '*' => {
                 parts.push(String::new());
@@ -320,7 +326,7 @@ fn wildcard(text: &str) -> Result<Text, String> {
             }
             '\\' => match chars.next() {
                 Some(escaped @ ('*' | '\\')) => escaped,
-                _ => return Err("wildcard: a backslash escapes an asterisk or a backslash".to_owned()),
+                _ => return Err("wildcard: expected an asterisk or a backslash after a backslash".to_owned()),
             },
             c => c,
         };
@@ -332,7 +338,7 @@ fn wildcard(text: &str) -> Result<Text, String> {
 }
 
 fn anything_but(operand: &Value) -> Result<Vec<Matcher>, String> {
-    let expected = || "anything-but: expected texts, numbers, or one operator on texts".to_owned();
+    let expected = || "anything-but: expected strings, numbers, or one string operator".to_owned();
     match operand {
         Value::Array(values) if !values.is_empty() => {
             values.iter().map(|value| scalar(value).ok_or_else(expected)).collect()
@@ -362,7 +368,7 @@ fn numeric(parts: &[Value]) -> Result<Vec<(Comparison, f64)>, String> {
     let comparisons: Option<Vec<_>> = parts.chunks(2).map(comparison).collect();
     comparisons
         .filter(|it| (1..=2).contains(&it.len()))
-        .ok_or_else(|| "numeric: expected one or two comparisons with numbers".to_owned())
+        .ok_or_else(|| "numeric: expected one or two comparisons, each with a number".to_owned())
 }
 
 fn cidr(text: &str) -> Option<Matcher> {
@@ -439,6 +445,9 @@ mod tests {
             (json!({"no": [{"exists": false}]}), true),
             (json!({"o": [{"exists": true}]}), false),
             (json!({"missing": {"k": [{"exists": false}]}}), true),
+            (json!({"a": {"k": [{"exists": false}]}}), true),
+            (json!({"list": {"k": [{"exists": false}]}}), true),
+            (json!({"objects": {"k": [{"exists": false}]}}), false),
             (json!({"missing": {"k": ["v"]}}), false),
             (json!({"o": {"k": ["v"]}}), true),
             (json!({"objects": {"k": [3], "l": [4]}}), true),
@@ -454,7 +463,24 @@ mod tests {
     }
 
     #[test]
-    fn problems_have_their_place() {
+    fn an_empty_array_has_no_element_with_a_field() {
+        for event in [json!({"a": []}), json!({"a": [[]]}), json!({"a": [{}]}), json!({"a": null}), json!({})] {
+            for (pattern, expected) in [
+                (json!({"a": {"b": [{"exists": false}]}}), true),
+                (json!({"a": {"b": {"c": [{"exists": false}]}}}), true),
+                (json!({"a": {"b": [{"exists": true}]}}), false),
+                (json!({"a": {"b": ["x"]}}), false),
+                (json!({"a": {"b": [{"anything-but": "x"}]}}), false),
+                (json!({"a": {"$or": [{"b": ["x"]}, {"b": [{"exists": false}]}]}}), true),
+            ] {
+                let parsed = Pattern::parse(&pattern, "pattern").expect("a pattern");
+                assert_eq!(parsed.matches(&event), expected, "{pattern} {event}");
+            }
+        }
+    }
+
+    #[test]
+    fn problems_are_listed_with_their_path() {
         let wrong = json!({
             "a": "text", "b": [], "c": [{"prefx": "x"}, {"prefix": 1}, {"prefix": "x", "suffix": "y"}, ["z"]], "d": {},
             "e": [{"numeric": [">", "1"]}, {"numeric": []}, {"cidr": "10.0.0.0/33"}, {"exists": 1}],
@@ -468,23 +494,23 @@ mod tests {
         pattern.a: expected an array of values, or an object
         pattern.b: expected at least one value
         pattern.c[0]: unknown operator "prefx"
-        pattern.c[1]: prefix: expected a text
+        pattern.c[1]: prefix: expected a string
         pattern.c[2]: expected one operator
         pattern.c[3]: expected a value or an operator, found an array
         pattern.d: expected an object with at least one field
-        pattern.e[0]: numeric: expected one or two comparisons with numbers
-        pattern.e[1]: numeric: expected one or two comparisons with numbers
-        pattern.e[2]: cidr: expected an address and a length
+        pattern.e[0]: numeric: expected one or two comparisons, each with a number
+        pattern.e[1]: numeric: expected one or two comparisons, each with a number
+        pattern.e[2]: cidr: expected an address and a prefix length
         pattern.e[3]: exists: expected true or false
-        pattern.f[0]: wildcard: two asterisks side by side
-        pattern.f[1]: wildcard: a backslash escapes an asterisk or a backslash
-        pattern.f[2]: anything-but: expected texts, numbers, or one operator on texts
-        pattern.f[3]: anything-but: cidr: expected a text
+        pattern.f[0]: wildcard: consecutive asterisks
+        pattern.f[1]: wildcard: expected an asterisk or a backslash after a backslash
+        pattern.f[2]: anything-but: expected strings, numbers, or one string operator
+        pattern.f[3]: anything-but: cidr: expected a string
         "#);
     }
 
     #[test]
-    fn a_required_text_is_known() {
+    fn required_literals_are_found_by_path() {
         let pattern = json!({"finding": {"alert_type": ["esm_disabled", "access_denied"], "x": [{"prefix": "esm"}]}});
         let pattern = Pattern::parse(&pattern, "pattern").expect("a pattern");
         assert!(pattern.requires(&["finding", "alert_type"], "esm_disabled"));
