@@ -18,7 +18,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 pub use access_denied::{AccessDenied, DenialKind};
 pub use api_action::api_action;
@@ -185,7 +185,8 @@ impl Detector {
     /// Looks at the bytes of one record of `object`. Most records cost one search in their bytes.
     ///
     /// # Errors
-    /// If the record may be of a service that is looked at, but does not parse.
+    /// If the record may be of a service that is looked at, but does not parse; or if nothing was found, but a field that
+    /// detection or a rule needs does not parse.
     pub fn examine(&self, bytes: &[u8], object: &Arc<str>) -> Result<Examined, RecordError> {
         if !self.event_sources.may_select(bytes) {
             return Ok(Examined::default());
@@ -196,54 +197,64 @@ impl Detector {
             return Ok(Examined::default());
         }
         let mut findings = Vec::new();
-        if let Some(kind) = self.built_in(&record, bytes) {
+        if let Some(kind) = self.built_in(&record, bytes)? {
             findings.push(Finding { event: event(&record, bytes, Some(&kind), object), kind });
         }
         if !self.watch.is_empty() {
-            self.watch(&record, bytes, object, &mut findings);
+            let watched = self.watch(&record, bytes, object, &mut findings);
+            // An unreadable field hides no finding.
+            watched.or_else(|error| if findings.is_empty() { Err(error) } else { Ok(()) })?;
         }
         Ok(Examined { selected: true, of_lambda: is_lambda(event_source), findings })
     }
 
-    fn built_in(&self, record: &Record<'_>, bytes: &[u8]) -> Option<FindingKind> {
+    fn built_in(&self, record: &Record<'_>, bytes: &[u8]) -> Result<Option<FindingKind>, RecordError> {
         let event_name = record.event_name.as_deref().unwrap_or_default();
         if is_lambda(record.event_source.as_deref().unwrap_or_default()) {
             if event_name == esm_disabled::EVENT_NAME {
-                return Some(FindingKind::EsmDisabled(esm_disabled::detect(bytes)));
+                return Ok(Some(FindingKind::EsmDisabled(esm_disabled::detect(bytes))));
             }
-            let changed = if self.esm_changes { esm_changed::detect(record, api_action(event_name)) } else { None };
+            let changed = if self.esm_changes { esm_changed::detect(record, api_action(event_name))? } else { None };
             if let Some(changed) = changed {
-                return Some(FindingKind::EsmChanged(changed));
+                return Ok(Some(FindingKind::EsmChanged(changed)));
             }
         }
         let wanted = |it: &AccessDenied| self.authentication_failures || it.kind != DenialKind::Authentication;
-        access_denied::detect(record).filter(wanted).map(FindingKind::AccessDenied)
+        Ok(access_denied::detect(record).filter(wanted).map(FindingKind::AccessDenied))
     }
 
-    fn watch(&self, record: &Record<'_>, bytes: &[u8], object: &Arc<str>, findings: &mut Vec<Finding>) {
+    fn watch(
+        &self,
+        record: &Record<'_>,
+        bytes: &[u8],
+        object: &Arc<str>,
+        findings: &mut Vec<Finding>,
+    ) -> Result<(), RecordError> {
         let event = event(record, bytes, None, object);
+        let value = value_of(bytes)?;
         let subject = match findings.first() {
-            Some(finding) => pattern_subject(bytes, &finding.to_json()),
-            None => pattern_subject(bytes, &event.to_json()),
+            Some(finding) => pattern_subject(value, &finding.to_json()),
+            None => pattern_subject(value, &event.to_json()),
         };
         for rule in self.watch.iter().filter(|rule| rule.pattern.matches(&subject)) {
             let watched = Watched { rule: rule.name.clone(), title: rule.title.clone(), severity: rule.severity };
             findings.push(Finding { event: event.clone(), kind: FindingKind::Watched(watched) });
         }
+        Ok(())
     }
 }
 
 impl Finding {
     /// What the pattern of a rule is matched against: the record, given by its bytes, with the
-    /// finding for machines in the field `finding`.
+    /// finding for machines in the field `finding`. A record that does not parse lacks all other
+    /// fields.
     #[must_use]
     pub fn pattern_subject(&self, record: &[u8]) -> Value {
-        pattern_subject(record, &self.to_json())
+        pattern_subject(value_of(record).unwrap_or_else(|_| Map::new().into()), &self.to_json())
     }
 }
 
-fn pattern_subject(record: &[u8], finding: &FindingJson<'_>) -> Value {
-    let mut subject = value_of(record);
+fn pattern_subject(mut subject: Value, finding: &FindingJson<'_>) -> Value {
     if let (Some(members), Ok(finding)) = (subject.as_object_mut(), serde_json::to_value(finding)) {
         members.insert("finding".to_owned(), finding);
     }
@@ -303,7 +314,7 @@ fn requested_function(record: &Record<'_>) -> Option<String> {
         function_name: String,
     }
     record.event_source.as_deref().filter(|source| is_lambda(source))?;
-    let parameters: Parameters = serde_json::from_str(record.request_parameters?.get()).ok()?;
+    let parameters: Parameters = serde_json::from_str(record.request_parameters.as_ref()?.get()).ok()?;
     let text = parameters.function_name;
     let name = match text.split_once(":function:") {
         Some((_, behind)) => behind,
@@ -360,5 +371,46 @@ mod tests {
     fn lambda_in_china_is_lambda() {
         let examined = examine(r#"{"eventSource":"lambda.amazonaws.com.cn","eventName":"LambdaESMDisabled"}"#);
         assert!(matches!(examined.findings.as_slice(), [Finding { kind: FindingKind::EsmDisabled(_), .. }]));
+    }
+
+    fn watching(pattern: &str) -> Detector {
+        let rules = format!(r#"{{"watch":[{{"name":"w","title":"t","severity":"low","pattern":{pattern}}}]}}"#);
+        let watch = crate::rules::Rules::parse(&rules).expect("rules").watch;
+        Detector { esm_changes: true, watch, event_sources: EventSources::all(), ..Detector::default() }
+    }
+
+    #[test]
+    fn rules_see_records_with_odd_values() {
+        let deep = format!("{}{{}}{}", r#"{"a":["#.repeat(90), "]}".repeat(90));
+        for (odd, pattern) in [
+            (r#""half \ud800""#, r#"{"requestParameters":{"x":[{"prefix":"half"}]}}"#),
+            ("1e999", r#"{"requestParameters":{"x":[{"numeric":[">",5]}]}}"#),
+            (&deep, r#"{"requestParameters":{"name":["orders"]}}"#),
+        ] {
+            let record = format!(r#"{{"eventName":"Put","requestParameters":{{"name":"orders","x":{odd}}}}}"#);
+            let examined = watching(pattern).examine(record.as_bytes(), &Arc::from("key")).expect("a record");
+            assert_eq!(examined.findings.len(), 1, "{record}");
+        }
+    }
+
+    #[test]
+    fn a_field_that_stays_unreadable_is_an_error_unless_something_was_found() {
+        let deep = format!("{}1{}", r#"{"a":"#.repeat(300), "}".repeat(300));
+        let detector = watching(r#"{"requestParameters":{"name":["orders"]}}"#);
+        let examine = |fields: &str| {
+            let record = format!(r#"{{"requestParameters":{deep},{fields}}}"#);
+            detector.examine(record.as_bytes(), &Arc::from("key")).map(|it| it.findings.len())
+        };
+        let lambda = r#""eventSource":"lambda.amazonaws.com","eventName""#;
+        assert!(matches!(examine(&format!(r#"{lambda}:"UpdateEventSourceMapping""#)), Err(RecordError::TooDeep)));
+        assert!(matches!(examine(&format!(r#"{lambda}:"CreateFunction""#)), Err(RecordError::TooDeep)));
+        assert!(matches!(examine(&format!(r#"{lambda}:"LambdaESMDisabled""#)), Ok(1)));
+        assert!(matches!(examine(r#""errorCode":"AccessDenied""#), Ok(1)));
+        // Nobody needs the field of a record that no rule watches, or of another service.
+        let record = format!(r#"{{"requestParameters":{deep},"sourceIPAddress":"lambda.amazonaws.com"}}"#);
+        let default = Detector { esm_changes: true, ..Detector::default() };
+        assert!(default.examine(record.as_bytes(), &Arc::from("key")).is_ok_and(|it| !it.selected));
+        let record = format!(r#"{{"requestParameters":{deep},{lambda}:"CreateFunction"}}"#);
+        assert!(default.examine(record.as_bytes(), &Arc::from("key")).is_ok_and(|it| it.selected));
     }
 }

@@ -19,7 +19,8 @@ pub use event_sources::{EventSources, EventSourcesError, is_lambda};
 pub use gunzip::GunzipError;
 pub use log_object::LogObject;
 pub use record::{
-    InScopeOf, OnBehalfOf, Record, RecordError, Resource, SessionContext, SessionIssuer, UserIdentity, value_of,
+    InScopeOf, OnBehalfOf, Record, RecordError, Resource, SessionContext, SessionIssuer, UserIdentity, parse_value,
+    value_of,
 };
 
 use gunzip::Gunzip;

@@ -182,7 +182,7 @@ pub(super) fn detect(record: &Record<'_>) -> Option<AccessDenied> {
     let kind = DenialKind::of_code(error_code)?;
     let message = match record.error_message.as_deref().filter(|text| !text.trim().is_empty()) {
         Some(text) => Some(text.to_owned()),
-        None => record.response_elements.and_then(response_message),
+        None => record.response_elements.as_deref().and_then(response_message),
     };
     let parsed = message.as_deref().map(DenialMessage::parse).unwrap_or_default();
     let owned = |part: Option<&str>| part.map(str::to_owned);

@@ -1,20 +1,23 @@
 //! Event source mappings that users disabled, deleted or enabled.
 //!
 //! `UpdateEventSourceMapping` and `DeleteEventSourceMapping` are management events of their own ("Logging AWS Lambda API
-//! calls using AWS CloudTrail", Lambda Developer Guide), for mappings of any kind. The request holds the mapping's `uUID`
-//! and, where it was changed, `enabled`; the response holds the ARNs.
+//! calls using AWS CloudTrail", Lambda Developer Guide), for mappings of any kind. The request has the mapping's `uUID`
+//! and, if the call changes it, `enabled`; the response has the ARNs.
+
+use std::borrow::Cow;
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::arn::Arn;
-use crate::trail::Record;
+use crate::trail::{Record, RecordError, parse_value};
 
 /// What a user did with a mapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EsmChange {
-    /// It reads no more.
+    /// It no longer reads.
     Disabled,
-    /// It is gone.
+    /// It no longer exists.
     Deleted,
     /// It reads again.
     Enabled,
@@ -45,31 +48,33 @@ pub struct EsmChanged {
     pub event_source_arn: Option<String>,
 }
 
-/// Reads a change from a record of Lambda; `None` if it is none, or failed.
-pub(super) fn detect(record: &Record<'_>, api_action: &str) -> Option<EsmChanged> {
-    if record.error_code.is_some() {
-        return None;
+/// Reads a change from a record of Lambda; `None` if the event is another one, or the call failed.
+///
+/// # Errors
+/// If the request or the response of such an event does not parse.
+pub(super) fn detect(record: &Record<'_>, api_action: &str) -> Result<Option<EsmChanged>, RecordError> {
+    let is_change = ["UpdateEventSourceMapping", "DeleteEventSourceMapping"].contains(&api_action);
+    if !is_change || record.error_code.is_some() {
+        return Ok(None);
     }
-    let parse = |raw: Option<&serde_json::value::RawValue>| -> Value {
-        raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
-    };
-    let (request, response) = (parse(record.request_parameters), parse(record.response_elements));
+    let parse = |field: &Option<Cow<'_, RawValue>>| field.as_ref().map_or(Ok(Value::Null), |it| parse_value(it.get()));
+    let (request, response) = (parse(&record.request_parameters)?, parse(&record.response_elements)?);
     let change = match (api_action, field(&request, "enabled")) {
         ("DeleteEventSourceMapping", _) => EsmChange::Deleted,
-        ("UpdateEventSourceMapping", Some(enabled)) if is(enabled, true) => EsmChange::Enabled,
-        ("UpdateEventSourceMapping", Some(enabled)) if is(enabled, false) => EsmChange::Disabled,
-        _ => return None,
+        (_, Some(enabled)) if is(enabled, true) => EsmChange::Enabled,
+        (_, Some(enabled)) if is(enabled, false) => EsmChange::Disabled,
+        _ => return Ok(None),
     };
     let text = |name: &str| {
         let value = field(&response, name).or_else(|| field(&request, name));
         value.and_then(Value::as_str).map(str::to_owned)
     };
-    Some(EsmChanged {
+    Ok(Some(EsmChanged {
         change,
         mapping_uuid: text("uuid"),
         function_arn: text("functionArn").filter(|it| Arn::parse(it).is_some()),
         event_source_arn: text("eventSourceArn").filter(|it| Arn::parse(it).is_some()),
-    })
+    }))
 }
 
 /// A field by its name in any case: records have `uUID` where the API has `UUID`.
@@ -86,7 +91,7 @@ mod tests {
     use super::*;
 
     fn change(record: &str, api_action: &str) -> Option<EsmChanged> {
-        detect(&Record::parse(record.as_bytes()).expect("a record"), api_action)
+        detect(&Record::parse(record.as_bytes()).expect("a record"), api_action).expect("readable fields")
     }
 
     #[test]
@@ -106,6 +111,31 @@ mod tests {
             assert_eq!(found.as_ref().map(|it| it.change), expected, "{record}");
             assert_eq!(found.and_then(|it| it.mapping_uuid).as_deref(), expected.map(|_| "u"), "{record}");
         }
+    }
+
+    #[test]
+    fn odd_values_in_the_request_hide_no_change() {
+        let deep = format!("{}1{}", "[".repeat(90), "]".repeat(90));
+        let deep = format!("{}{deep}{}", r#"{"a":"#.repeat(60), "}".repeat(60));
+        for odd in [r#""\ud800""#, r#""\\\udc00""#, "1e999", "-1e999", &deep] {
+            for record in [
+                format!(r#"{{"requestParameters":{{"uUID":"u","enabled":false,"x":{odd}}}}}"#),
+                format!(r#"{{"requestParameters":{{"uUID":"u","enabled":false}},"responseElements":{{"x":{odd}}}}}"#),
+                format!(r#"{{"userAgent":1e999,"requestParameters":{{"x":{odd},"uUID":"u","enabled":false}}}}"#),
+            ] {
+                let found = change(&record, "UpdateEventSourceMapping").expect("a change");
+                assert_eq!((found.change, found.mapping_uuid.as_deref()), (EsmChange::Disabled, Some("u")), "{record}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_field_that_stays_unreadable_is_an_error_only_where_it_is_needed() {
+        let deep = format!("{}1{}", r#"{"a":"#.repeat(300), "}".repeat(300));
+        let record = format!(r#"{{"requestParameters":{deep}}}"#);
+        let record = Record::parse(record.as_bytes()).expect("a record");
+        assert!(matches!(detect(&record, "UpdateEventSourceMapping"), Err(RecordError::TooDeep)));
+        assert!(matches!(detect(&record, "CreateFunction"), Ok(None)));
     }
 
     #[test]

@@ -3,18 +3,21 @@
 //! Lambda writes an event named `LambdaESMDisabled` when it disables the mapping of an SQS queue, a
 //! Kinesis stream or a DynamoDB stream because of errors ("Logging AWS Lambda API calls using AWS
 //! CloudTrail", Lambda Developer Guide). The guide names five error codes in `serviceEventDetails`
-//! and leaves the rest of the record open; the values of `ESMDisableReason` that have been
-//! published are prose. So only source and name of the event are relied on, the reason is looked
-//! for as a code, then as prose, and names are found by their form, anywhere in the record.
+//! and does not describe the rest of the record; published values of `ESMDisableReason` are prose.
+//! So detection relies only on the source and the name of the event. It looks for the reason as a
+//! code, then as prose, and finds names by their form, anywhere in the record.
+
+use std::collections::BTreeMap;
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::arn::Arn;
-use crate::trail::value_of;
+use crate::trail::{parse_value, value_of};
 
 pub(super) const EVENT_NAME: &str = "LambdaESMDisabled";
 
-/// Why AWS disabled a mapping. The codes and their meaning are the Lambda Developer Guide's.
+/// Why AWS disabled a mapping, by the error codes of the Lambda Developer Guide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EsmCategory {
     /// The queue, stream or another resource does not exist.
@@ -42,7 +45,7 @@ impl EsmCategory {
         Self::Unknown,
     ];
 
-    /// The code, as the Lambda Developer Guide writes it; `UNKNOWN` for what it does not name.
+    /// The code, as the Lambda Developer Guide writes it; `UNKNOWN` for a reason that it does not list.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -55,7 +58,7 @@ impl EsmCategory {
         }
     }
 
-    /// The category that a reason stands for: by its code, then by its words.
+    /// The category of a reason: by its code, then by its words.
     ///
     /// ```
     /// use trailwarden::detect::EsmCategory;
@@ -74,8 +77,8 @@ impl EsmCategory {
         Self::ALL.into_iter().find(|it| *it != Self::Unknown && it.as_str() == code)
     }
 
-    /// Cues in their order: a function that was not found is also a resource that was not found.
-    /// Names of resources may hold any of the words, so only plain words count.
+    /// The first cue wins: a function that was not found is also a resource that was not found.
+    /// Names of resources may contain any of these words, so only plain words count.
     fn of_prose(reason: &str) -> Self {
         let plain = plain_words(reason);
         let any = |cues: &[&str]| cues.iter().any(|cue| plain.contains(cue));
@@ -105,8 +108,8 @@ impl EsmCategory {
     }
 }
 
-/// The words of a text that are made of letters alone, between single spaces. Names in quotes, with
-/// hyphens or digits, and ARNs are left out.
+/// The words of a text that consist of letters, separated by single spaces. Names in quotes or with
+/// hyphens or digits, and ARNs, are left out.
 fn plain_words(text: &str) -> String {
     let trimmed = text.split_whitespace().map(|word| word.trim_matches(['(', ')', '.', ',', ':', ';', '!']));
     let plain = trimmed.filter(|word| !word.is_empty() && word.chars().all(|c| c.is_alphabetic() || c == '\''));
@@ -118,7 +121,7 @@ fn plain_words(text: &str) -> String {
 pub struct EsmDisabled {
     /// Why, as a category.
     pub category: EsmCategory,
-    /// Why, as the record says it.
+    /// Why, in the words of the record.
     pub reason: Option<String>,
     /// UUID of the mapping.
     pub mapping_uuid: Option<String>,
@@ -128,9 +131,10 @@ pub struct EsmDisabled {
     pub event_source_arn: Option<String>,
 }
 
-/// Reads the event from the bytes of its record. Whatever the record lacks is absent.
+/// Reads the event from the bytes of its record. It never fails, whatever the record lacks: the event alone is worth an
+/// alert.
 pub(super) fn detect(record: &[u8]) -> EsmDisabled {
-    let mut record = value_of(record);
+    let mut record = value_of(record).unwrap_or_else(|_| readable_fields(record));
     open_json_strings(&mut record);
     let reason = reason(&record);
     let mut found = EsmDisabled {
@@ -140,7 +144,7 @@ pub(super) fn detect(record: &[u8]) -> EsmDisabled {
         function_arn: None,
         event_source_arn: None,
     };
-    // Fields of the API first, then any other place, but for where failures are sent to.
+    // Fields of the API first, then any other, except the destination of failed records.
     let is_one_of = |key: &str, names: &[&str]| names.iter().any(|name| key.eq_ignore_ascii_case(name));
     for by_name in [true, false] {
         visit(&record, &mut |key, value| {
@@ -172,16 +176,22 @@ fn keep(slot: &mut Option<String>, text: Option<&str>) {
     }
 }
 
-/// `serviceEventDetails` may be an object that was written as a string.
+/// The record without the fields that do not parse.
+fn readable_fields(record: &[u8]) -> Value {
+    let fields: BTreeMap<String, &RawValue> = serde_json::from_slice(record).unwrap_or_default();
+    fields.into_iter().filter_map(|(name, raw)| Some((name, parse_value(raw.get()).ok()?))).collect()
+}
+
+/// `serviceEventDetails` may be an object in a string.
 fn open_json_strings(record: &mut Value) {
     let Some(details) = record.get_mut("serviceEventDetails") else { return };
-    if let Some(opened) = details.as_str().and_then(|text| serde_json::from_str(text).ok()) {
+    if let Some(opened) = details.as_str().and_then(|text| parse_value(text).ok()) {
         *details = opened;
     }
 }
 
-/// The reason: by its key, else by a value that is a code, else by the name of a key in the
-/// details.
+/// The reason: the value of its key, else a value that is a code, else the value of a key in the
+/// details whose name suggests one.
 fn reason(record: &Value) -> Option<String> {
     let details = record.get("serviceEventDetails").unwrap_or(&Value::Null);
     find(record, |key, _| key.eq_ignore_ascii_case("ESMDisableReason"))
@@ -195,7 +205,7 @@ fn reason(record: &Value) -> Option<String> {
         .or_else(|| find(details, |_, _| details.is_string()))
 }
 
-/// The first text whose key and value fit. Empty texts say nothing.
+/// The first text that is not blank and whose key and value fit.
 fn find(value: &Value, fits: impl Fn(&str, &str) -> bool) -> Option<String> {
     let mut found = None;
     visit(value, &mut |key, value| {
@@ -210,8 +220,7 @@ fn find(value: &Value, fits: impl Fn(&str, &str) -> bool) -> Option<String> {
     found
 }
 
-/// Visits every value that has no values inside, with the key it stands under. The parser has
-/// limited the depth.
+/// Visits every value that is neither object nor array, with its key. The parser limits the depth.
 fn visit<'a>(value: &'a Value, leaf: &mut impl FnMut(&'a str, &'a Value)) {
     fn inner<'a>(key: &'a str, value: &'a Value, leaf: &mut impl FnMut(&'a str, &'a Value)) {
         match value {
@@ -317,12 +326,15 @@ mod tests {
         let deep = format!("{}1{}", "[".repeat(90), "]".repeat(90));
         let deep = format!("{}{deep}{}", r#"{"a":"#.repeat(60), "}".repeat(60));
         let deep = format!(r#""responseElements":{deep}"#);
-        for part in [r#""userAgent":"x\ud83d""#, r#""requestParameters":{"n":1e999}"#, &deep] {
+        let too_deep = format!(r#""responseElements":{}1{}"#, "[".repeat(300), "]".repeat(300));
+        for part in [r#""userAgent":"x\ud83d""#, r#""requestParameters":{"n":1e999}"#, &deep, &too_deep] {
             let record = format!(r#"{{{part},"serviceEventDetails":{{"ESMDisableReason":"FUNCTION_NOT_FOUND"}}}}"#);
             assert_eq!(detect(record.as_bytes()).category, EsmCategory::FunctionNotFound, "{part}");
         }
-        let found = detect(br#"{"serviceEventDetails":{"ESMDisableReason":"x\ud83d"}}"#);
-        assert_eq!(found.reason.as_deref(), Some(r#"{"ESMDisableReason":"x\ud83d"}"#));
+        for details in [r#"{"ESMDisableReason":"x\ud83d"}"#, r#""{\"ESMDisableReason\":\"x\\ud83d\"}""#] {
+            let found = detect(format!(r#"{{"serviceEventDetails":{details}}}"#).as_bytes());
+            assert_eq!(found.reason.as_deref(), Some("x\u{fffd}"), "{details}");
+        }
     }
 
     #[test]

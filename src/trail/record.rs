@@ -3,6 +3,10 @@
 //! Field names and optionality follow "CloudTrail record contents" and "CloudTrail userIdentity
 //! element" in the AWS CloudTrail User Guide. Records of real trails deviate from it, so nothing
 //! is required: a field that is missing, null or of another type counts as absent.
+//!
+//! `serde_json` refuses some JSON: half of a surrogate pair (`\ud800`), as a cut within a character
+//! leaves it, numbers out of range (`1e999`), and deep nesting. Such a record is repaired and
+//! parsed again, so that nobody can hide a call by one odd value in its parameters.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,28 +17,28 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use serde_json::{Number, Value};
 
 use super::splitter::MAX_NESTING;
 
-/// Why the bytes of a record do not parse.
+/// Why a record does not parse.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
-    /// They are not UTF-8.
+    /// It is not UTF-8.
     #[error("invalid UTF-8 at byte {at} of the record")]
     NotUtf8 {
         /// Offset within the record.
         at: usize,
     },
-    /// Objects or arrays are nested too deep.
+    /// Its objects or arrays are nested too deep.
     #[error("record nested more than {MAX_NESTING} deep")]
     TooDeep,
-    /// They are not a JSON object.
+    /// It is not a JSON object.
     #[error("invalid JSON at byte {at} of the record")]
     NotJson {
-        /// Offset within the record, as near as the parser tells.
+        /// Approximate offset within the record.
         at: usize,
-        /// The parser's error. Its text may quote the record: not for logs.
+        /// The parser's error. Its text may quote the record: do not log it.
         #[source]
         source: serde_json::Error,
     },
@@ -65,7 +69,7 @@ pub struct Record<'a> {
     /// IP address of the caller, or the name of a service.
     #[serde(borrow, rename = "sourceIPAddress", deserialize_with = "text")]
     pub source_ip_address: Option<Cow<'a, str>>,
-    /// What the caller says it is.
+    /// The caller's user agent, as the caller gives it.
     #[serde(borrow, deserialize_with = "text")]
     pub user_agent: Option<Cow<'a, str>>,
     /// The error, if the service returned one.
@@ -80,12 +84,12 @@ pub struct Record<'a> {
     /// Resources that the event touched.
     #[serde(borrow, deserialize_with = "lenient")]
     pub resources: Option<Vec<Resource<'a>>>,
-    /// Parameters of the request, as they are written.
-    #[serde(borrow)]
-    pub request_parameters: Option<&'a RawValue>,
-    /// The response, as it is written.
-    #[serde(borrow)]
-    pub response_elements: Option<&'a RawValue>,
+    /// Parameters of the request, as JSON. Parse it by [`parse_value`].
+    #[serde(borrow, deserialize_with = "raw")]
+    pub request_parameters: Option<Cow<'a, RawValue>>,
+    /// The response, as JSON. Parse it by [`parse_value`].
+    #[serde(borrow, deserialize_with = "raw")]
+    pub response_elements: Option<Cow<'a, RawValue>>,
 }
 
 /// Who made a request.
@@ -98,7 +102,7 @@ pub struct UserIdentity<'a> {
     /// Friendly name.
     #[serde(borrow, deserialize_with = "text")]
     pub user_name: Option<Cow<'a, str>>,
-    /// Unique ID; for a role, with the session name behind a colon.
+    /// Unique ID; for a role, followed by a colon and the session name.
     #[serde(borrow, deserialize_with = "text")]
     pub principal_id: Option<Cow<'a, str>>,
     /// ARN of the principal.
@@ -113,7 +117,7 @@ pub struct UserIdentity<'a> {
     /// Provider that a federated user signed in at.
     #[serde(borrow, deserialize_with = "text")]
     pub identity_provider: Option<Cow<'a, str>>,
-    /// The Identity Center user behind the call.
+    /// The Identity Center user who made the call.
     #[serde(borrow, deserialize_with = "lenient")]
     pub on_behalf_of: Option<OnBehalfOf<'a>>,
     /// The resource that the credentials were issued to.
@@ -124,7 +128,7 @@ pub struct UserIdentity<'a> {
     pub session_context: Option<SessionContext<'a>>,
 }
 
-/// The Identity Center user behind a call.
+/// The Identity Center user who made a call.
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct OnBehalfOf<'a> {
@@ -182,50 +186,161 @@ impl<'a> Record<'a> {
     /// Parses the bytes of a record.
     ///
     /// # Errors
-    /// If they are not one JSON object in UTF-8, or nest too deep.
+    /// If they are not one JSON object in UTF-8, or nested too deep.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, RecordError> {
-        let text = std::str::from_utf8(bytes).map_err(|error| RecordError::NotUtf8 { at: error.valid_up_to() })?;
+        let text = utf8(bytes)?;
         if nests_too_deep(text) {
             return Err(RecordError::TooDeep);
         }
-        serde_json::from_str(text).or_else(|_| Self::field_by_field(text))
+        // The parser takes an array for an object whose fields come in their order.
+        if !text.trim_start().starts_with('{') {
+            return Self::repaired(text);
+        }
+        serde_json::from_str(text).or_else(|_| Self::repaired(text))
     }
 
-    /// Parses each field by itself, so that one of another type, or with half a character in it, spoils no other. Few
-    /// records need it, and it takes longer.
-    fn field_by_field(text: &'a str) -> Result<Self, RecordError> {
-        let fields: BTreeMap<Cow<'a, str>, &'a RawValue> = serde_json::from_str(text)
-            .map_err(|source| RecordError::NotJson { at: offset_of(&source, text), source })?;
+    /// Parses each field of the repaired text by itself, so that one of another type does not affect the others. It is
+    /// slower, and few records need it.
+    fn repaired(text: &str) -> Result<Self, RecordError> {
+        let fields = Fields::of(text)?;
         Ok(Self {
-            event_source: parsed(&fields, "eventSource"),
-            event_name: parsed(&fields, "eventName"),
-            event_time: parsed(&fields, "eventTime"),
-            event_id: parsed(&fields, "eventID"),
-            aws_region: parsed(&fields, "awsRegion"),
-            recipient_account_id: parsed(&fields, "recipientAccountId"),
-            source_ip_address: parsed(&fields, "sourceIPAddress"),
-            user_agent: parsed(&fields, "userAgent"),
-            error_code: parsed(&fields, "errorCode"),
-            error_message: parsed(&fields, "errorMessage"),
-            user_identity: parsed(&fields, "userIdentity"),
-            resources: parsed(&fields, "resources"),
-            request_parameters: fields.get("requestParameters").copied(),
-            response_elements: fields.get("responseElements").copied(),
+            event_source: fields.text("eventSource"),
+            event_name: fields.text("eventName"),
+            event_time: fields.text("eventTime"),
+            event_id: fields.text("eventID"),
+            aws_region: fields.text("awsRegion"),
+            recipient_account_id: fields.text("recipientAccountId"),
+            source_ip_address: fields.text("sourceIPAddress"),
+            user_agent: fields.text("userAgent"),
+            error_code: fields.text("errorCode"),
+            error_message: fields.text("errorMessage"),
+            user_identity: fields.nested("userIdentity")?,
+            resources: fields.nested("resources")?,
+            request_parameters: fields.raw("requestParameters"),
+            response_elements: fields.raw("responseElements"),
         })
     }
 }
 
-fn parsed<'a, T: Deserialize<'a>>(fields: &BTreeMap<Cow<'a, str>, &'a RawValue>, name: &str) -> Option<T> {
-    fields.get(name).and_then(|raw| serde_json::from_str(raw.get()).ok())
+/// The repaired fields of a record, which own their text.
+struct Fields(BTreeMap<String, Box<RawValue>>);
+
+impl Fields {
+    fn of(text: &str) -> Result<Self, RecordError> {
+        let repaired = repair(text)?;
+        serde_json::from_str(&repaired).map(Self).map_err(|source| not_json(source, &repaired))
+    }
+
+    fn text<'a>(&self, name: &str) -> Option<Cow<'a, str>> {
+        let field = text(&mut serde_json::Deserializer::from_str(self.0.get(name)?.get()));
+        field.ok().flatten().map(|text| Cow::Owned(text.into_owned()))
+    }
+
+    /// Deserializes from an owned value, so that the result does not borrow from the fields.
+    fn nested<'a, T: Deserialize<'a>>(&self, name: &str) -> Result<Option<T>, RecordError> {
+        let Some(field) = self.0.get(name) else { return Ok(None) };
+        Ok(lenient(parse_value(field.get())?).unwrap_or_default())
+    }
+
+    fn raw<'a>(&self, name: &str) -> Option<Cow<'a, RawValue>> {
+        self.0.get(name).filter(|raw| raw.get() != "null").cloned().map(Cow::Owned)
+    }
 }
 
-/// The whole record as a JSON value. A field that the parser refuses, for its depth or for half a
-/// character, stands as the text it is written as.
-#[must_use]
-pub fn value_of(record: &[u8]) -> Value {
-    let fields: BTreeMap<String, &RawValue> = serde_json::from_slice(record).unwrap_or_default();
-    let parse = |raw: &RawValue| serde_json::from_str(raw.get()).unwrap_or_else(|_| Value::from(raw.get()));
-    fields.into_iter().map(|(name, raw)| (name, parse(raw))).collect::<Map<_, _>>().into()
+/// The whole record as a JSON value, parsed by [`parse_value`].
+///
+/// # Errors
+/// If the bytes are not JSON in UTF-8, or nested too deep. A record that [`Record::parse`] takes from a log object is
+/// neither: the reader limits its braces to 100 and `parse` its brackets, which is within the limit here.
+pub fn value_of(record: &[u8]) -> Result<Value, RecordError> {
+    parse_value(utf8(record)?)
+}
+
+/// Parses JSON of a record. Half of a surrogate pair becomes U+FFFD. A number out of range becomes the largest or the
+/// smallest that there is, so that a rule which compares numbers sees it on the right side of its bound.
+///
+/// # Errors
+/// If the text is not JSON, or nested more than 200 deep.
+pub fn parse_value(json: &str) -> Result<Value, RecordError> {
+    serde_json::from_str(json).or_else(|_| {
+        let repaired = repair(json)?;
+        if nesting(&repaired) > 2 * MAX_NESTING {
+            return Err(RecordError::TooDeep);
+        }
+        let mut deserializer = serde_json::Deserializer::from_str(&repaired);
+        deserializer.disable_recursion_limit();
+        Value::deserialize(&mut deserializer).map_err(|source| not_json(source, &repaired))
+    })
+}
+
+/// Repairs JSON that the parser refuses.
+fn repair(json: &str) -> Result<String, RecordError> {
+    // Checks the grammar, without depth limit or range checks: the repair relies on it.
+    serde_json::from_str::<IgnoredAny>(json).map_err(|source| not_json(source, json))?;
+    let mut repaired = String::with_capacity(json.len());
+    let mut rest = json;
+    while let Some(start) = rest.find(|c: char| c == '"' || c == '-' || c.is_ascii_digit()) {
+        let (before, token) = rest.split_at(start);
+        repaired.push_str(before);
+        rest = match token.strip_prefix('"') {
+            Some(string) => repair_string(string, &mut repaired),
+            None => repair_number(token, &mut repaired),
+        };
+    }
+    Ok(repaired + rest)
+}
+
+/// Replaces half characters of a string, which begins after its opening quote. Returns the text after the string.
+fn repair_string<'a>(mut rest: &'a str, repaired: &mut String) -> &'a str {
+    repaired.push('"');
+    while let Some(at) = rest.find(['"', '\\']) {
+        let (before, from) = rest.split_at(at);
+        repaired.push_str(before);
+        if let Some(after) = from.strip_prefix('"') {
+            repaired.push('"');
+            return after;
+        }
+        let (escape, after) = match code_unit(from) {
+            Some((0xd800..=0xdbff, after)) => match code_unit(after) {
+                Some((0xdc00..=0xdfff, _)) => from.split_at_checked(12),
+                _ => Some(("\\ufffd", after)),
+            },
+            Some((0xdc00..=0xdfff, after)) => Some(("\\ufffd", after)),
+            Some(_) => from.split_at_checked(6),
+            None => from.split_at_checked(2),
+        }
+        .unwrap_or((from, ""));
+        repaired.push_str(escape);
+        rest = after;
+    }
+    rest
+}
+
+/// The code unit of UTF-16 that an escape at the start of the text stands for, and the text after it.
+fn code_unit(text: &str) -> Option<(u16, &str)> {
+    let (digits, after) = text.strip_prefix("\\u")?.split_at_checked(4)?;
+    Some((u16::from_str_radix(digits, 16).ok()?, after))
+}
+
+/// Replaces a number out of range, which begins the text. Returns the text after the number.
+fn repair_number<'a>(text: &'a str, repaired: &mut String) -> &'a str {
+    let is_in_number = |c: char| c.is_ascii_digit() || "+-.eE".contains(c);
+    let (number, after) = text.split_at(text.find(|c| !is_in_number(c)).unwrap_or(text.len()));
+    // Written as the parser reads them; `f64::to_string` takes 309 digits.
+    repaired.push_str(match serde_json::from_str::<Number>(number) {
+        Ok(_) => number,
+        Err(_) if number.starts_with('-') => "-1.7976931348623157e308",
+        Err(_) => "1.7976931348623157e308",
+    });
+    after
+}
+
+fn utf8(bytes: &[u8]) -> Result<&str, RecordError> {
+    std::str::from_utf8(bytes).map_err(|error| RecordError::NotUtf8 { at: error.valid_up_to() })
+}
+
+fn not_json(source: serde_json::Error, text: &str) -> RecordError {
+    RecordError::NotJson { at: offset_of(&source, text), source }
 }
 
 /// Offset of the place that a parser's error names by line and column.
@@ -235,12 +350,14 @@ fn offset_of(error: &serde_json::Error, text: &str) -> usize {
     (start + error.column().saturating_sub(1)).min(text.len())
 }
 
-/// The parser passes over nested values that nobody reads without a limit. The splitter has
-/// limited the braces; the brackets of a record are looked at only if it has many.
+/// The parser has no limit for values that it passes over. The splitter limits the braces of a record, so this counts
+/// only in records with many brackets.
 fn nests_too_deep(text: &str) -> bool {
-    if memchr::memchr_iter(b'[', text.as_bytes()).nth(MAX_NESTING as usize).is_none() {
-        return false;
-    }
+    memchr::memchr_iter(b'[', text.as_bytes()).nth(MAX_NESTING as usize).is_some() && nesting(text) > MAX_NESTING
+}
+
+/// How deep objects and arrays are nested.
+fn nesting(text: &str) -> u32 {
     let (mut depth, mut deepest, mut in_string, mut escaped) = (0_u32, 0, false, false);
     for byte in text.bytes() {
         match byte {
@@ -255,15 +372,20 @@ fn nests_too_deep(text: &str) -> bool {
             _ => {}
         }
     }
-    deepest > MAX_NESTING
+    deepest
 }
 
-/// A string, borrowed unless it has escapes; any other value counts as absent.
+/// JSON as it is written; `null` counts as absent.
+fn raw<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'de, RawValue>>, D::Error> {
+    Ok(Option::<&RawValue>::deserialize(deserializer)?.map(Cow::Borrowed))
+}
+
+/// A string, borrowed unless it has escapes. Any other value counts as absent.
 fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'de, str>>, D::Error> {
     deserializer.deserialize_any(Text)
 }
 
-/// A value of the type `T`, which is an object or a list; any other value counts as absent.
+/// A value of the type `T`, which is an object or an array; any other value counts as absent.
 fn lenient<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -342,8 +464,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_has_another_type_counts_as_absent_and_spoils_nothing() {
-        for odd in ["7", "-1", "1.5", "true", "null", "[]", "[7]", "{}", r#"{"a":[{}]}"#, r#""\ud800""#, "1e999"] {
+    fn values_of_another_type_count_as_absent_and_spoil_nothing() {
+        for odd in ["7", "-1", "1.5", "true", "null", "[]", "[7]", "{}", r#"{"a":[{}]}"#, "1e999"] {
             for (record, user) in [
                 (format!(r#"{{"eventName":{odd},"userIdentity":{{"userName":"u"}},"eventID":"i"}}"#), Some("u")),
                 (format!(r#"{{"userIdentity":{{"userName":"u","arn":{odd}}},"eventID":"i"}}"#), Some("u")),
@@ -353,19 +475,81 @@ mod tests {
                 let parsed = Record::parse(record.as_bytes()).expect("a record");
                 assert_eq!((parsed.event_id.as_deref(), parsed.event_name.as_deref()), (Some("i"), None), "{record}");
                 let name = parsed.user_identity.as_ref().and_then(|it| it.user_name.as_deref());
-                // What the parser refuses within an object takes the object with it.
-                let refused = odd.contains("ud800") || odd == "1e999";
-                assert!(name == user || refused && name.is_none(), "{record}: {name:?}");
+                assert_eq!(name, user, "{record}");
             }
         }
     }
 
     #[test]
+    fn half_characters_spoil_no_field_and_no_object() {
+        for (half, repaired) in [
+            (r"a\ud800", "a\u{fffd}"),
+            (r"\udc00b", "\u{fffd}b"),
+            (r"\ud83d\ud83d\ude00\ude00", "\u{fffd}\u{1f600}\u{fffd}"),
+            (r"\ud800\u0041", "\u{fffd}A"),
+            (r"\ud800\\udc00", "\u{fffd}\\udc00"),
+            (r#"\ud800\""#, "\u{fffd}\""),
+            (r"\ud800-1e999", "\u{fffd}-1e999"),
+        ] {
+            let record = format!(
+                r#"{{"\ud800":"{half}","eventName":"{half}","requestParameters":{{"{half}":["{half}"]}},
+                    "userIdentity":{{"arn":"{half}","userName":"u"}},"resources":[{{"ARN":"{half}"}}]}}"#
+            );
+            let parsed = Record::parse(record.as_bytes()).expect("a record");
+            let identity = parsed.user_identity.expect("an identity");
+            assert_eq!((identity.arn.as_deref(), identity.user_name.as_deref()), (Some(repaired), Some("u")), "{half}");
+            assert_eq!(parsed.event_name.as_deref(), Some(repaired));
+            let resource = parsed.resources.and_then(|it| it.into_iter().next()).expect("a resource");
+            assert_eq!(resource.arn.as_deref(), Some(repaired));
+            let value = value_of(record.as_bytes()).expect("a value");
+            assert_eq!(value.get("requestParameters"), Some(&serde_json::json!({repaired: [repaired]})));
+            let raw = parsed.request_parameters.expect("parameters");
+            assert_eq!(parse_value(raw.get()).ok().as_ref(), value.get("requestParameters"));
+        }
+        // An escaped backslash begins no escape.
+        assert_eq!(parse_value(r#"["\\ud800","\ud800"]"#).ok(), Some(serde_json::json!(["\\ud800", "\u{fffd}"])));
+    }
+
+    #[test]
+    fn numbers_out_of_range_stay_on_their_side_of_every_bound() {
+        let value = parse_value(r#"{"a":[1e999,-1E+999,1e-999,0.5,"1e999",null],"b":-0}"#).expect("a value");
+        assert_eq!(value, serde_json::json!({"a": [f64::MAX, f64::MIN, 0.0, 0.5, "1e999", null], "b": -0.0}));
+    }
+
+    #[test]
+    fn nesting_is_read_as_deep_as_a_log_object_may_have_it() {
+        let nested = |depth| format!("{}1{}", r#"{"a":["#.repeat(depth), "]}".repeat(depth));
+        assert!(parse_value(&nested(100)).is_ok());
+        assert!(matches!(parse_value(&nested(101)), Err(RecordError::TooDeep)));
+        assert!(matches!(parse_value(&nested(100_000)), Err(RecordError::TooDeep)));
+    }
+
+    #[test]
+    fn what_is_not_json_is_not_repaired() {
+        for text in ["", "{", r#"{"a":}"#, r#"{"a":"\ud8"}"#, r#"{"a":1e}"#, "{} x", "{\"a\":\"\n\"}"] {
+            assert!(matches!(parse_value(text), Err(RecordError::NotJson { .. })), "{text}");
+            assert!(matches!(Record::parse(text.as_bytes()), Err(RecordError::NotJson { .. })), "{text}");
+        }
+        assert!(matches!(Record::parse(b"[7]"), Err(RecordError::NotJson { .. })));
+        let at = r#"{"a":1e999,"b":"\ud800","c":}"#;
+        assert!(matches!(Record::parse(at.as_bytes()), Err(RecordError::NotJson { at: 28, .. })));
+    }
+
+    #[test]
     fn both_ways_to_parse_agree() {
         let record = r#"{"eventSource":"a\nb","eventName":"n","userIdentity":{"type":"T","sessionContext":
-            {"sessionIssuer":{"arn":"x"}}},"resources":[{"ARN":"r"},{}],"requestParameters":{"a":[1]},"other":[{}]}"#;
-        let [fast, slow] = [Record::parse(record.as_bytes()), Record::field_by_field(record)]
+            {"sessionIssuer":{"arn":"x"}}},"resources":[{"ARN":"r"},{}],"requestParameters":{"a":[1]},"other":[{}],
+            "responseElements":null}"#;
+        let [fast, slow] = [Record::parse(record.as_bytes()), Record::repaired(record)]
             .map(|it| format!("{:?}", it.expect("a record")));
         assert_eq!(fast, slow);
+    }
+
+    #[test]
+    fn a_usual_record_is_borrowed() {
+        let record = br#"{"eventName":"n","requestParameters":{"a":[1]}}"#;
+        let parsed = Record::parse(record).expect("a record");
+        assert!(matches!(parsed.event_name, Some(Cow::Borrowed("n"))));
+        assert!(matches!(parsed.request_parameters, Some(Cow::Borrowed(_))));
     }
 }
