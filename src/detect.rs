@@ -413,4 +413,18 @@ mod tests {
         let record = format!(r#"{{"requestParameters":{deep},{lambda}:"CreateFunction"}}"#);
         assert!(default.examine(record.as_bytes(), &Arc::from("key")).is_ok_and(|it| it.selected));
     }
+
+    #[test]
+    fn events_with_a_blank_id_are_distinct() {
+        for blank in ["", " "] {
+            let [one, other] = ["orders", "invoices"].map(|function| {
+                let record = format!(
+                    r#"{{"eventSource":"lambda.amazonaws.com","eventName":"LambdaESMDisabled","eventID":"{blank}",
+                         "requestParameters":{{"functionName":"{function}"}}}}"#
+                );
+                examine(&record).findings.pop().expect("a finding").event
+            });
+            assert_ne!(one.identity(), other.identity());
+        }
+    }
 }

@@ -66,8 +66,8 @@ pub(super) fn detect(record: &Record<'_>, api_action: &str) -> Result<Option<Esm
         _ => return Ok(None),
     };
     let text = |name: &str| {
-        let value = field(&response, name).or_else(|| field(&request, name));
-        value.and_then(Value::as_str).map(str::to_owned)
+        let texts = [field(&response, name), field(&request, name)].into_iter().flatten().filter_map(Value::as_str);
+        texts.map(str::to_owned).find(|text| !text.trim().is_empty())
     };
     Ok(Some(EsmChanged {
         change,
@@ -136,6 +136,14 @@ mod tests {
         let record = Record::parse(record.as_bytes()).expect("a record");
         assert!(matches!(detect(&record, "UpdateEventSourceMapping"), Err(RecordError::TooDeep)));
         assert!(matches!(detect(&record, "CreateFunction"), Ok(None)));
+    }
+
+    #[test]
+    fn blank_texts_count_as_absent() {
+        let record =
+            r#"{"requestParameters":{"uUID":"u","enabled":false},"responseElements":{"uUID":" ","functionArn":""}}"#;
+        let found = change(record, "UpdateEventSourceMapping").expect("a change");
+        assert_eq!((found.mapping_uuid.as_deref(), found.function_arn), (Some("u"), None));
     }
 
     #[test]

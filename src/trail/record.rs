@@ -2,7 +2,7 @@
 //!
 //! Field names and optionality follow "CloudTrail record contents" and "CloudTrail userIdentity
 //! element" in the AWS CloudTrail User Guide. Records of real trails deviate from it, so nothing
-//! is required: a field that is missing, null or of another type counts as absent.
+//! is required: a field that is missing, null, blank or of another type counts as absent.
 //!
 //! `serde_json` refuses some JSON: half of a surrogate pair (`\ud800`), as a cut within a character
 //! leaves it, numbers out of range (`1e999`), and deep nesting. Such a record is repaired and
@@ -380,7 +380,7 @@ fn raw<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'de, Raw
     Ok(Option::<&RawValue>::deserialize(deserializer)?.map(Cow::Borrowed))
 }
 
-/// A string, borrowed unless it has escapes. Any other value counts as absent.
+/// A string, borrowed unless it has escapes. A blank one says nothing: it counts as absent, as any other value does.
 fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'de, str>>, D::Error> {
     deserializer.deserialize_any(Text)
 }
@@ -403,6 +403,10 @@ macro_rules! absent {
     };
 }
 
+fn is_blank(text: &str) -> bool {
+    !text.as_bytes().first().is_some_and(u8::is_ascii_graphic) && text.trim().is_empty()
+}
+
 struct Text;
 
 impl<'de> Visitor<'de> for Text {
@@ -413,11 +417,11 @@ impl<'de> Visitor<'de> for Text {
     }
 
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Borrowed(text)))
+        Ok(Some(Cow::Borrowed(text)).filter(|text| !is_blank(text)))
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Owned(text.to_owned())))
+        Ok(Some(text).filter(|text| !is_blank(text)).map(|text| Cow::Owned(text.to_owned())))
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
@@ -536,10 +540,22 @@ mod tests {
     }
 
     #[test]
+    fn blank_texts_count_as_absent_in_both_ways_to_parse() {
+        for blank in ["", " ", r"\t\n", "\u{2003}"] {
+            let record = format!(r#"{{"eventID":"{blank}","errorCode":"{blank}","userIdentity":{{"arn":"{blank}"}}}}"#);
+            for parsed in [Record::parse(record.as_bytes()), Record::repaired(&record)] {
+                let parsed = parsed.expect("a record");
+                assert_eq!((parsed.event_id, parsed.error_code), (None, None), "{blank:?}");
+                assert_eq!(parsed.user_identity.expect("an identity").arn, None, "{blank:?}");
+            }
+        }
+    }
+
+    #[test]
     fn both_ways_to_parse_agree() {
         let record = r#"{"eventSource":"a\nb","eventName":"n","userIdentity":{"type":"T","sessionContext":
             {"sessionIssuer":{"arn":"x"}}},"resources":[{"ARN":"r"},{}],"requestParameters":{"a":[1]},"other":[{}],
-            "responseElements":null}"#;
+            "responseElements":null,"eventID":" "}"#;
         let [fast, slow] = [Record::parse(record.as_bytes()), Record::repaired(record)]
             .map(|it| format!("{:?}", it.expect("a record")));
         assert_eq!(fast, slow);
