@@ -1,8 +1,7 @@
-//! Neutralises texts of a record for people's eyes.
+//! Neutralises the texts of a record before people read them.
 //!
-//! Whoever makes a call chooses many texts of its record: names, agents, parts of messages. In a
-//! mail or a chat they must not break lines, hide or reorder what stands around them, lead
-//! anywhere, call anybody, or grow without bounds.
+//! Whoever makes a call chooses many texts of its record: names, user agents, parts of messages. In a mail or a chat they
+//! must not break lines, hide or reorder their neighbours, form links, mention anybody, or grow without bounds.
 
 /// Characters of a text that may take a line of its own.
 const LINE: usize = 1_200;
@@ -10,9 +9,10 @@ const LINE: usize = 1_200;
 const NAME: usize = 256;
 /// Characters of a subject.
 const SUBJECT: usize = 99;
+/// Characters of a word of a command. The longest are ARNs of functions with their alias, of about 250.
+const WORD: usize = 256;
 
-/// A text on one line: what controls, breaks or reorders text is replaced, links are broken, and it
-/// is cut at 1,200 characters.
+/// A text on one line: hidden characters are replaced, links are broken, and it is cut at 1,200 characters.
 #[must_use]
 pub fn line(text: &str) -> String {
     clean(text, LINE)
@@ -24,8 +24,7 @@ pub fn name(text: &str) -> String {
     clean(text, NAME)
 }
 
-/// A value that must stay itself, for machines: what controls, breaks or reorders text is replaced,
-/// and it is cut at `limit` characters. Returns whether it was cut.
+/// A value for machines: hidden characters are replaced, and it is cut at `limit` characters. Returns whether it was cut.
 #[must_use]
 pub fn exact(text: &str, limit: usize) -> (String, bool) {
     let text = text.trim();
@@ -33,8 +32,8 @@ pub fn exact(text: &str, limit: usize) -> (String, bool) {
     (shown, text.char_indices().nth(limit).is_some())
 }
 
-/// A text in which nothing is a link to a mail or chat program: `https[:]//`, `example[.]com`. Names
-/// of AWS services and of FIFO queues stay as they are.
+/// A text in which a mail or chat program finds no link: `https[:]//`, `example[.]com`. Names of AWS services and of FIFO
+/// queues stay as they are.
 #[must_use]
 pub fn without_links(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
@@ -42,14 +41,20 @@ pub fn without_links(text: &str) -> String {
     while let Some(start) = rest.find(|c: char| in_host(c) || c == ':') {
         let (before, from) = rest.split_at(start);
         shown.push_str(before);
-        if let Some(behind) = from.strip_prefix(':') {
-            let is_link = behind.starts_with("//") && !shown.ends_with("s3");
+        if let Some(after) = from.strip_prefix(':') {
+            let is_link = after.starts_with("//") && !shown.ends_with("s3");
             shown.push_str(if is_link { "[:]" } else { ":" });
-            rest = behind;
+            rest = after;
         } else {
-            let (host, behind) = from.split_at(from.find(|c| !in_host(c)).unwrap_or(from.len()));
-            push_host(&mut shown, host);
-            rest = behind;
+            let (host, after) = from.split_at(from.find(|c| !in_host(c)).unwrap_or(from.len()));
+            // `s3.amazonaws.com/evil-bucket/login` is a page that anybody can publish.
+            let is_alone = !shown.ends_with(['/', '\\', '@']) && !after.starts_with(['/', '\\', ':', '?', '#', '@']);
+            if is_alone && is_service(host) {
+                shown.push_str(host);
+            } else {
+                push_host(&mut shown, host);
+            }
+            rest = after;
         }
     }
     shown + rest
@@ -59,18 +64,22 @@ fn in_host(c: char) -> bool {
     c.is_alphanumeric() || c == '.' || c == '-'
 }
 
-/// Breaks what a program may take for the name of a host: a dot in front of what may be a top-level domain.
+/// The name of an AWS service, such as `lambda.amazonaws.com`.
+fn is_service(host: &str) -> bool {
+    let name = host.strip_suffix(".cn").unwrap_or(host).strip_suffix(".amazonaws.com");
+    name.is_some_and(|name| !name.is_empty() && !name.contains('.'))
+}
+
+/// Breaks what a program may take for a host name: the dot before a possible top-level domain.
 fn push_host(shown: &mut String, host: &str) {
-    let service = host.strip_suffix(".cn").unwrap_or(host).strip_suffix(".amazonaws.com");
-    if service.is_some_and(|name| !name.is_empty() && !name.contains('.')) {
-        return shown.push_str(host);
-    }
     for (at, label) in host.split('.').enumerate() {
         let is_word = label.chars().count() >= 2 && label.chars().all(char::is_alphabetic) || label.starts_with("xn--");
         let is_domain = is_word && !["fifo", "json", "gz"].contains(&label);
+        // Domains may end in symbols that are no letters, such as emoji.
+        let follows_label = shown.ends_with(|c: char| c.is_alphanumeric() || !c.is_ascii());
         match at {
             0 => {}
-            _ if is_domain && shown.ends_with(char::is_alphanumeric) => shown.push_str("[.]"),
+            _ if is_domain && follows_label => shown.push_str("[.]"),
             _ => shown.push('.'),
         }
         shown.push_str(label);
@@ -103,23 +112,34 @@ fn clean(text: &str, limit: usize) -> String {
     }
 }
 
-/// Control characters, line and paragraph separators, and those of the Unicode category Cf:
-/// invisible characters, and those that change the direction of text.
+/// Characters that are invisible, break lines or change the direction of text: control characters, line and paragraph
+/// separators, those of the Unicode category Cf, fillers, variation selectors and noncharacters.
+///
+/// A variation selector after an emoji is replaced too: in a name, it could hide data or make two names look the same.
 fn is_hidden(c: char) -> bool {
     c.is_control()
+        || is_noncharacter(c)
         || matches!(c,
-            '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' | '\u{8e2}'
-            | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}'
-            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0001}'..='\u{e007f}')
+            '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}'
+            | '\u{8e2}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}'
+            | '\u{13430}'..='\u{1343f}' | '\u{16fe4}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d159}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// A word of a command that a person is told to run; a placeholder stands for a text that a shell
-/// could read as something else.
+/// The last two characters of each plane, and 32 in the Arabic presentation forms.
+fn is_noncharacter(c: char) -> bool {
+    matches!(c, '\u{fdd0}'..='\u{fdef}') || u32::from(c) & 0xfffe == 0xfffe
+}
+
+/// A word of a command that a person is advised to run, or the placeholder if a shell or the AWS CLI could read it as
+/// something else, or if it has more than 256 characters.
 #[must_use]
 pub fn word<'a>(text: Option<&'a str>, placeholder: &'a str) -> &'a str {
     let is_plain = |text: &&str| {
-        text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        text.len() <= WORD
+            && text.starts_with(|c: char| c.is_ascii_alphanumeric())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/".contains(&b))
             // The AWS CLI reads such a text as the address of the value.
             && !text.contains("://")
@@ -143,6 +163,36 @@ mod tests {
     }
 
     #[test]
+    fn invisible_characters_outside_cf_are_shown() {
+        for hidden in [
+            '\u{34f}',
+            '\u{115f}',
+            '\u{1160}',
+            '\u{17b4}',
+            '\u{17b5}',
+            '\u{180b}',
+            '\u{180d}',
+            '\u{180f}',
+            '\u{2800}',
+            '\u{3164}',
+            '\u{fe00}',
+            '\u{fe0f}',
+            '\u{ffa0}',
+            '\u{e0100}',
+            '\u{e01ef}',
+            '\u{fdd0}',
+            '\u{fdef}',
+            '\u{fffe}',
+            '\u{ffff}',
+            '\u{1fffe}',
+            '\u{10ffff}',
+        ] {
+            assert_eq!(line(&format!("a{hidden}b")), "a\u{fffd}b", "{hidden:?}");
+            assert_eq!(exact(&format!("a{hidden}b"), 9).0, "a\u{fffd}b", "{hidden:?}");
+        }
+    }
+
+    #[test]
     fn long_texts_are_cut_between_characters() {
         assert_eq!(line(&"é".repeat(5_000)), format!("{} [cut: 3800 more characters]", "é".repeat(1_200)));
         assert_eq!(name(&"é".repeat(256)), "é".repeat(256));
@@ -161,6 +211,12 @@ mod tests {
             ("bücher.ελ, evil.xn--p1ai", "bücher[.]ελ, evil[.]xn--p1ai"),
             ("lambda.amazonaws.com and lambda.amazonaws.com.cn", "lambda.amazonaws.com and lambda.amazonaws.com.cn"),
             ("evil.s3.amazonaws.com", "evil.s3[.]amazonaws[.]com"),
+            ("s3.amazonaws.com/evil-bucket/login", "s3[.]amazonaws[.]com/evil-bucket/login"),
+            ("s3.amazonaws.com.cn?x s3.amazonaws.com#x", "s3[.]amazonaws[.]com[.]cn?x s3[.]amazonaws[.]com#x"),
+            ("s3.amazonaws.com:443/x s3.amazonaws.com\\x", "s3[.]amazonaws[.]com:443/x s3[.]amazonaws[.]com\\x"),
+            ("a@s3.amazonaws.com s3.amazonaws.com@x", "a@s3[.]amazonaws[.]com s3[.]amazonaws[.]com@x"),
+            ("//s3.amazonaws.com", "//s3[.]amazonaws[.]com"),
+            ("\u{1f980}.ws", "\u{1f980}[.]ws"),
             ("evil.com.x1, evil.com-x", "evil[.]com.x1, evil.com-x"),
             ("s3://my.bucket/a_b.json.gz", "s3://my[.]bucket/a_b.json.gz"),
             ("xs3://evil", "xs3://evil"),
@@ -186,6 +242,9 @@ mod tests {
         {
             assert_eq!(word(Some(text), "FUNCTION"), "FUNCTION", "{text}");
         }
+        let arn = format!("arn:aws:lambda:us-east-1:111122223333:function:{}:{}", "f".repeat(64), "a".repeat(128));
+        assert_eq!(word(Some(&arn), "FUNCTION"), arn);
+        assert_eq!(word(Some(&"a".repeat(257)), "FUNCTION"), "FUNCTION");
         assert_eq!(word(None, "FUNCTION"), "FUNCTION");
     }
 }
