@@ -1,17 +1,20 @@
 //! The alert as a custom notification of Amazon Q Developer in chat applications, for Slack and Microsoft Teams.
 //!
 //! Source: "Custom notifications" in the administrator guide of Amazon Q Developer in chat applications. The service
-//! drops what has another form without a word. Its limits are not documented: what is shown is kept short.
+//! silently drops a message of another form. Its size limits are not documented, so texts are kept short.
+
+use std::net::Ipv6Addr;
 
 use serde_json::{Map, Value, json};
 
 use super::{Alert, sanitize};
+use crate::detect::Arn;
 
 /// Characters of a description.
 const DESCRIPTION: usize = 3_000;
 /// Characters of a detail.
 const DETAIL: usize = 500;
-/// What stands at the end of a text that was cut.
+/// Ends a text that was cut.
 const CUT: &str = " (cut)";
 
 /// One JSON object.
@@ -23,7 +26,7 @@ pub fn chat(alert: &Alert<'_>) -> String {
         Some(command) => format!("{} `{command}`", step.text),
         None => step.text.clone(),
     });
-    // A subject is no place for links in a mail, but in a chat.
+    // Chat programs link what looks like a link in a title; mail programs do not in a subject.
     let subject = plain(&sanitize::without_links(&alert.subject), DETAIL);
     let keywords = ["alert_type", "severity", "category"].into_iter().filter_map(|name| alert.attribute(name));
     let details = alert.details.iter().map(|(label, value)| ((*label).to_owned(), plain(value, DETAIL).into()));
@@ -48,8 +51,8 @@ pub fn chat(alert: &Alert<'_>) -> String {
     .to_string()
 }
 
-/// A text that chat programs show as it is: characters that mark up text or mention people and rooms are replaced by such
-/// that look like them.
+/// A text that chat programs show as it is: characters that mark up text or mention people and channels are replaced by
+/// look-alikes, and right-to-left text is isolated.
 fn plain(text: &str, limit: usize) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();
@@ -76,12 +79,88 @@ fn plain(text: &str, limit: usize) -> String {
         });
         last = c;
     }
-    cut(&shown, limit)
+    cut(&sanitize::isolated(&without_emoji(&shown)), limit)
 }
 
+/// Replaces the colon that opens an emoji code such as `:white_check_mark:` by a look-alike.
+///
+/// Slack has been seen to take `a:b:c` for a code too, and to draw a grey box for an emoji that it does not know, so codes
+/// within words count. Readers copy ARNs and IP addresses, so these stay as they are: at worst, Slack draws a part of the
+/// name of a resource as an emoji. So do times and account IDs: of the codes made of digits, only two are emoji.
+fn without_emoji(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(in_arn) {
+        let (before, from) = rest.split_at(start);
+        let (word, after) = from.split_at(from.find(|c| !in_arn(c)).unwrap_or(from.len()));
+        shown.push_str(before);
+        let is_copied = Arn::parse(word).is_some() || word.parse::<Ipv6Addr>().is_ok();
+        let opens_emoji = |at: usize| {
+            emoji_name(from.split_at(at).1).is_some_and(|name| !is_copied || at + name.len() + 2 > word.len())
+        };
+        shown.extend(word.char_indices().map(|(at, c)| if c == ':' && opens_emoji(at) { '\u{2236}' } else { c }));
+        rest = after;
+    }
+    shown + rest
+}
+
+/// Characters of an ARN, and of an IP address.
+fn in_arn(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-_.:/+=,@*$#".contains(c)
+}
+
+/// The name in the emoji code that begins the text.
+fn emoji_name(text: &str) -> Option<&str> {
+    let (name, _) = text.strip_prefix(':')?.split_once(':')?;
+    let is_number = name.bytes().all(|b| b.is_ascii_digit()) && !["100", "1234"].contains(&name);
+    let is_name = name.chars().all(|c| c.is_alphanumeric() || "_+'-".contains(c));
+    (!name.is_empty() && is_name && !is_number).then_some(name)
+}
+
+/// Cuts a text at `limit` characters. An isolate that the cut leaves open is closed.
 fn cut(text: &str, limit: usize) -> String {
-    match text.char_indices().nth(limit) {
-        Some((end, _)) => text.split_at(end).0.to_owned() + CUT,
-        None => text.to_owned(),
+    let Some((end, _)) = text.char_indices().nth(limit) else { return text.to_owned() };
+    let (kept, _) = text.split_at(end);
+    let is_open = kept.rfind(sanitize::ISOLATE) > kept.rfind(sanitize::END_OF_ISOLATE);
+    kept.chars().chain(is_open.then_some(sanitize::END_OF_ISOLATE)).chain(CUT.chars()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn emoji_codes_are_not_drawn() {
+        for (text, shown) in [
+            (":smile:", "∶smile:"),
+            ("run :white_check_mark::tada: a", "run ∶white_check_mark:∶tada: a"),
+            ("a:b:c", "a∶b:c"),
+            ("l:l'\u{e9}t\u{e9}:", "l∶l'\u{e9}t\u{e9}:"),
+            (":a`b:", "∶a'b:"),
+            ("::\u{e9}:", ":\u{2236}\u{e9}:"),
+            ("arn:aws:s3:::caf\u{e9}:", "arn:aws:s3::\u{2236}caf\u{e9}:"),
+            (":100: :1234: :+1:", "∶100: ∶1234: ∶+1:"),
+        ] {
+            assert_eq!(plain(text, DETAIL), shown);
+        }
+    }
+
+    #[test]
+    fn arns_addresses_and_times_keep_their_colons() {
+        for text in [
+            "arn:aws:lambda:us-east-1:111122223333:function:orders:live",
+            "arn:aws:iam::111122223333:role/deployer, arn:aws:s3:::bucket/key",
+            "(2600:1f18:ab::1) at 03:00:00 or 2026-01-02T03:00:00Z",
+            "User: lambda:GetFunction on s3://trail/key 10.0.0.1:443",
+        ] {
+            assert_eq!(plain(text, DETAIL), text);
+        }
+    }
+
+    #[test]
+    fn a_cut_closes_the_isolate_that_it_leaves_open() {
+        assert_eq!(plain("a \u{5d0}\u{5d1}\u{5d2} b", 5), "a \u{2068}\u{5d0}\u{5d1}\u{2069} (cut)");
+        assert_eq!(plain("a \u{5d0} b", 5), "a \u{2068}\u{5d0}\u{2069} (cut)");
+        assert_eq!(plain("a \u{5d0}", 5), "a \u{2068}\u{5d0}\u{2069}");
     }
 }

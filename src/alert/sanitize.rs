@@ -12,6 +12,11 @@ const SUBJECT: usize = 99;
 /// Characters of a word of a command. The longest are ARNs of functions with their alias, of about 250.
 const WORD: usize = 256;
 
+/// Opens text with a direction of its own: FIRST STRONG ISOLATE.
+pub(super) const ISOLATE: char = '\u{2068}';
+/// Closes it: POP DIRECTIONAL ISOLATE.
+pub(super) const END_OF_ISOLATE: char = '\u{2069}';
+
 /// A text on one line: hidden characters are replaced, links are broken, and it is cut at 1,200 characters.
 #[must_use]
 pub fn line(text: &str) -> String {
@@ -84,6 +89,41 @@ fn push_host(shown: &mut String, host: &str) {
         }
         shown.push_str(label);
     }
+}
+
+/// A text whose right-to-left words cannot reorder their neighbours: each run of such words is isolated, with U+2068 and
+/// U+2069 around it.
+///
+/// Punctuation ends a run, so the segments of a path, the elements of a list and neighbouring values keep their order.
+/// Apply it to a text that is sanitized and cut: [`exact()`] replaces the isolates, and a cut could drop the second.
+#[must_use]
+pub(super) fn isolated(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(is_right_to_left) {
+        let (before, from) = rest.split_at(start);
+        let (run, after) = from.split_at(run_length(from));
+        shown.push_str(before);
+        shown.extend([ISOLATE].into_iter().chain(run.chars()).chain([END_OF_ISOLATE]));
+        rest = after;
+    }
+    shown + rest
+}
+
+/// Bytes up to the last right-to-left character of the run at the start. Blanks, digits and symbols may be within a run.
+fn run_length(text: &str) -> usize {
+    let ends_run = |c: char| c.is_control() || c.is_ascii_punctuation() || c.is_alphabetic() && !is_right_to_left(c);
+    let run = text.split(ends_run).next().unwrap_or_default();
+    run.char_indices().rev().find(|(_, c)| is_right_to_left(*c)).map_or(0, |(at, c)| at + c.len_utf8())
+}
+
+/// Characters of the blocks for scripts that are written from right to left, with their digits, which reorder numbers.
+///
+/// Source: the ranges whose unassigned characters default to `R` or `AL` in `DerivedBidiClass.txt` of Unicode.
+fn is_right_to_left(c: char) -> bool {
+    matches!(c,
+        '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{feff}' | '\u{10800}'..='\u{10fff}'
+        | '\u{1e800}'..='\u{1efff}')
 }
 
 /// A name within a subject, of at most `limit` characters.
@@ -190,6 +230,26 @@ mod tests {
             assert_eq!(line(&format!("a{hidden}b")), "a\u{fffd}b", "{hidden:?}");
             assert_eq!(exact(&format!("a{hidden}b"), 9).0, "a\u{fffd}b", "{hidden:?}");
         }
+    }
+
+    #[test]
+    fn right_to_left_words_are_isolated_from_their_neighbours() {
+        for (text, shown) in [
+            ("role \u{5d0}\u{5d1} (x)", "role \u{2068}\u{5d0}\u{5d1}\u{2069} (x)"),
+            // The words of a sentence stay together, with the numbers among them.
+            ("\u{627} 12 \u{628} 34", "\u{2068}\u{627} 12 \u{628}\u{2069} 34"),
+            // Elements of a list and segments of a path do not.
+            ("\u{5d0}, \u{5d1}/\u{5d2}", "\u{2068}\u{5d0}\u{2069}, \u{2068}\u{5d1}\u{2069}/\u{2068}\u{5d2}\u{2069}"),
+            ("\u{5d0}\n\u{5d1}", "\u{2068}\u{5d0}\u{2069}\n\u{2068}\u{5d1}\u{2069}"),
+            ("\u{5d0} x \u{5d1}", "\u{2068}\u{5d0}\u{2069} x \u{2068}\u{5d1}\u{2069}"),
+            ("\u{661}-\u{662}", "\u{2068}\u{661}\u{2069}-\u{2068}\u{662}\u{2069}"),
+            ("\u{1e900}", "\u{2068}\u{1e900}\u{2069}"),
+            ("häß 漢字 🦀", "häß 漢字 🦀"),
+        ] {
+            assert_eq!(isolated(text), shown);
+        }
+        // A record's own isolates are replaced.
+        assert_eq!(isolated(&line("\u{2067}\u{5d0}")), "\u{fffd}\u{2068}\u{5d0}\u{2069}");
     }
 
     #[test]

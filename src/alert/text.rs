@@ -1,6 +1,6 @@
 //! The alert as text for people.
 
-use super::Alert;
+use super::{Alert, sanitize};
 
 /// Width of the labels of the details.
 const LABEL: usize = 14;
@@ -19,5 +19,5 @@ pub fn text(alert: &Alert<'_>) -> String {
     }
     lines.extend([String::new(), "Details".to_owned()]);
     lines.extend(alert.details.iter().map(|(label, value)| format!("  {label:LABEL$}{value}")));
-    lines.join("\n") + "\n"
+    sanitize::isolated(&(lines.join("\n") + "\n"))
 }
