@@ -63,6 +63,10 @@ pub struct FindingJson<'a> {
     actor: &'a str,
     principal: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    session_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_agent: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     source_ip_address: Option<&'a str>,
     object: &'a str,
 }
@@ -138,6 +142,8 @@ impl super::Event {
             policy_arn: None,
             actor: &self.principal.display,
             principal: &self.principal.key,
+            session_name: self.principal.session_name.as_deref(),
+            user_agent: self.principal.user_agent.as_deref(),
             source_ip_address: self.source_ip_address.as_deref(),
             object: &self.object,
         }
