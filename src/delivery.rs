@@ -41,6 +41,8 @@ pub struct Delivery {
     pub problems: Vec<PayloadError>,
     /// The messages of an SQS queue, each with its own result; `None` on other paths.
     pub messages: Option<Vec<QueueMessage>>,
+    /// Messages of a queue without an ID, which no result can name.
+    pub unnamed_messages: u64,
     /// Inline records: CloudTrail records that the payload itself holds, as JSON.
     pub records: Vec<String>,
     /// The job of S3 Batch Operations that the payload belongs to.
@@ -348,7 +350,9 @@ mod tests {
         let delivery = decode(event, &accepted("trail"));
         let [inline] = delivery.records.as_slice() else { panic!("a record, found {delivery:?}") };
         let identity = |record: &[u8]| {
-            let examined = Detector::default().examine(record, &Arc::from("s3://trail/key")).expect("a record");
+            let examined = Detector::default()
+                .examine(record, &Arc::from("s3://trail/key"), &crate::rules::Rules::default())
+                .expect("a record");
             let [finding] = examined.findings.as_slice() else { panic!("a finding, found {examined:?}") };
             finding.event.identity().to_owned()
         };

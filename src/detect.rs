@@ -17,8 +17,7 @@ mod principal;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 pub use access_denied::{AccessDenied, DenialKind};
 pub use api_action::api_action;
@@ -30,8 +29,8 @@ pub use json::FindingJson;
 pub use principal::Principal;
 
 use crate::identity::Identity;
-use crate::rules::{Severity, WatchRule};
-use crate::trail::{EventSources, Record, RecordError, is_lambda, value_of};
+use crate::rules::{Rules, Severity, WatchRule};
+use crate::trail::{EventSources, Record, RecordError, is_lambda, parse_value, value_of};
 
 /// Something that a person should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,6 +88,15 @@ impl Finding {
         };
         // Caller and action stand in the fingerprint too.
         of_kind + 2 * (self.event.principal.key.len() + self.event.name.len())
+    }
+
+    /// The action that was called, as IAM names it: `service:Action`.
+    #[must_use]
+    pub fn action(&self) -> String {
+        match &self.kind {
+            FindingKind::AccessDenied(AccessDenied { action: Some(action), .. }) => action.clone(),
+            _ => format!("{}:{}", self.event.service(), self.event.api_action),
+        }
     }
 
     /// How urgent it is.
@@ -150,7 +158,13 @@ pub struct Event {
 }
 
 impl Event {
-    /// What tells the event from others: its ID, else the hash of its record.
+    /// The service as IAM names it: the first label of its source, such as `lambda`.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        self.source.split('.').next().unwrap_or(&self.source)
+    }
+
+    /// What identifies the event: its ID, otherwise the hash of its record.
     #[must_use]
     pub fn identity(&self) -> &str {
         self.id.as_deref().or(self.record_hash.as_deref()).unwrap_or_default()
@@ -166,6 +180,8 @@ pub struct Examined {
     pub of_lambda: bool,
     /// What was found in it.
     pub findings: Vec<Finding>,
+    /// A field that detection or a rule needs does not parse, so that something may not have been found.
+    pub unreadable: Option<RecordError>,
 }
 
 /// Finds what is wrong in records of the services that are looked at.
@@ -177,35 +193,40 @@ pub struct Detector {
     pub esm_changes: bool,
     /// Look for calls with invalid credentials.
     pub authentication_failures: bool,
-    /// Look for these events.
-    pub watch: Vec<WatchRule>,
 }
 
 impl Detector {
-    /// Looks at the bytes of one record of `object`. Most records cost one search in their bytes.
+    /// Examines the bytes of one record of `object`, also for the events that `rules` watch for. Most records cost one
+    /// search in their bytes.
     ///
     /// # Errors
-    /// If the record may be of a service that is looked at, but does not parse; or if nothing was found, but a field that
-    /// detection or a rule needs does not parse.
-    pub fn examine(&self, bytes: &[u8], object: &Arc<str>) -> Result<Examined, RecordError> {
-        if !self.event_sources.may_select(bytes) {
+    /// If the record may be of a service that is looked at, but does not parse.
+    pub fn examine(&self, bytes: &[u8], object: &Arc<str>, rules: &Rules) -> Result<Examined, RecordError> {
+        let watched_sources = rules.watched_sources();
+        if !self.event_sources.may_select(bytes) && !watched_sources.may_select(bytes) {
             return Ok(Examined::default());
         }
         let record = Record::parse(bytes)?;
         let event_source = record.event_source.as_deref().unwrap_or_default();
-        if !self.event_sources.selects(event_source) {
+        let selected = self.event_sources.selects(event_source);
+        if !selected && !watched_sources.selects(event_source) {
             return Ok(Examined::default());
         }
         let mut findings = Vec::new();
-        if let Some(kind) = self.built_in(&record, bytes)? {
-            findings.push(Finding { event: event(&record, bytes, Some(&kind), object), kind });
+        let mut unreadable = None;
+        if selected {
+            match self.built_in(&record, bytes) {
+                Ok(Some(kind)) => findings.push(Finding { event: event(&record, bytes, Some(&kind), object), kind }),
+                Ok(None) => {}
+                Err(error) => unreadable = Some(error),
+            }
         }
-        if !self.watch.is_empty() {
-            let watched = self.watch(&record, bytes, object, &mut findings);
-            // An unreadable field hides no finding.
-            watched.or_else(|error| if findings.is_empty() { Err(error) } else { Ok(()) })?;
+        if !rules.watch.is_empty()
+            && let Err(error) = watch(&rules.watch, &record, bytes, object, &mut findings)
+        {
+            unreadable = Some(error);
         }
-        Ok(Examined { selected: true, of_lambda: is_lambda(event_source), findings })
+        Ok(Examined { selected: true, of_lambda: is_lambda(event_source), findings, unreadable })
     }
 
     fn built_in(&self, record: &Record<'_>, bytes: &[u8]) -> Result<Option<FindingKind>, RecordError> {
@@ -222,35 +243,34 @@ impl Detector {
         let wanted = |it: &AccessDenied| self.authentication_failures || it.kind != DenialKind::Authentication;
         Ok(access_denied::detect(record).filter(wanted).map(FindingKind::AccessDenied))
     }
+}
 
-    fn watch(
-        &self,
-        record: &Record<'_>,
-        bytes: &[u8],
-        object: &Arc<str>,
-        findings: &mut Vec<Finding>,
-    ) -> Result<(), RecordError> {
-        let event = event(record, bytes, None, object);
-        let value = value_of(bytes)?;
-        let subject = match findings.first() {
-            Some(finding) => pattern_subject(value, &finding.to_json()),
-            None => pattern_subject(value, &event.to_json()),
-        };
-        for rule in self.watch.iter().filter(|rule| rule.pattern.matches(&subject)) {
-            let watched = Watched { rule: rule.name.clone(), title: rule.title.clone(), severity: rule.severity };
-            findings.push(Finding { event: event.clone(), kind: FindingKind::Watched(watched) });
-        }
-        Ok(())
+fn watch(
+    rules: &[WatchRule],
+    record: &Record<'_>,
+    bytes: &[u8],
+    object: &Arc<str>,
+    findings: &mut Vec<Finding>,
+) -> Result<(), RecordError> {
+    let event = event(record, bytes, None, object);
+    let value = value_of(bytes)?;
+    let subject = match findings.first() {
+        Some(finding) => pattern_subject(value, &finding.to_json()),
+        None => pattern_subject(value, &event.to_json()),
+    };
+    for rule in rules.iter().filter(|rule| rule.pattern.matches(&subject)) {
+        let watched = Watched { rule: rule.name.clone(), title: rule.title.clone(), severity: rule.severity };
+        findings.push(Finding { event: event.clone(), kind: FindingKind::Watched(watched) });
     }
+    Ok(())
 }
 
 impl Finding {
-    /// What the pattern of a rule is matched against: the record, given by its bytes, with the
-    /// finding for machines in the field `finding`. A record that does not parse lacks all other
-    /// fields.
+    /// What the pattern of a rule is matched against: the record, given by its bytes, with the finding for machines in the
+    /// field `finding`; `None` if the record does not parse.
     #[must_use]
-    pub fn pattern_subject(&self, record: &[u8]) -> Value {
-        pattern_subject(value_of(record).unwrap_or_else(|_| Map::new().into()), &self.to_json())
+    pub fn pattern_subject(&self, record: &[u8]) -> Option<Value> {
+        value_of(record).ok().map(|value| pattern_subject(value, &self.to_json()))
     }
 }
 
@@ -286,7 +306,7 @@ fn event(record: &Record<'_>, bytes: &[u8], kind: Option<&FindingKind>, object: 
 /// Hash of a record that does not depend on its white space, its escapes or the order of its keys: EventBridge delivers a
 /// record in another layout than a log object has.
 fn layout_independent_hash(record: &[u8]) -> Identity {
-    Identity::of(value_of(record).to_string().as_bytes())
+    value_of(record).map_or_else(|_| Identity::of(record), |value| Identity::of(value.to_string().as_bytes()))
 }
 
 /// The function that an event is about: a denied call has no parameters, so its message is asked
@@ -308,17 +328,12 @@ fn function_name(record: &Record<'_>, kind: Option<&FindingKind>) -> Option<Stri
 /// `requestParameters.functionName` of a Lambda call: a name, `name:qualifier`,
 /// `account:function:name` or an ARN.
 fn requested_function(record: &Record<'_>) -> Option<String> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Parameters {
-        function_name: String,
-    }
     record.event_source.as_deref().filter(|source| is_lambda(source))?;
-    let parameters: Parameters = serde_json::from_str(record.request_parameters.as_ref()?.get()).ok()?;
-    let text = parameters.function_name;
+    let parameters = parse_value(record.request_parameters.as_ref()?.get()).ok()?;
+    let text = parameters.get("functionName")?.as_str()?;
     let name = match text.split_once(":function:") {
-        Some((_, behind)) => behind,
-        None => text.strip_prefix("function:").unwrap_or(&text),
+        Some((_, name)) => name,
+        None => text.strip_prefix("function:").unwrap_or(text),
     };
     name.split(':').next().filter(|name| !name.is_empty()).map(str::to_owned)
 }
@@ -329,7 +344,7 @@ mod tests {
 
     fn examine(record: &str) -> Examined {
         let object = Arc::from("s3://trail/key");
-        Detector::default().examine(record.as_bytes(), &object).expect("a record")
+        Detector::default().examine(record.as_bytes(), &object, &Rules::default()).expect("a record")
     }
 
     #[test]
@@ -373,10 +388,13 @@ mod tests {
         assert!(matches!(examined.findings.as_slice(), [Finding { kind: FindingKind::EsmDisabled(_), .. }]));
     }
 
-    fn watching(pattern: &str) -> Detector {
+    fn watching(pattern: &str) -> Rules {
         let rules = format!(r#"{{"watch":[{{"name":"w","title":"t","severity":"low","pattern":{pattern}}}]}}"#);
-        let watch = crate::rules::Rules::parse(&rules).expect("rules").watch;
-        Detector { esm_changes: true, watch, event_sources: EventSources::all(), ..Detector::default() }
+        Rules::parse(&rules).expect("rules")
+    }
+
+    fn of_all_services() -> Detector {
+        Detector { esm_changes: true, event_sources: EventSources::all(), ..Detector::default() }
     }
 
     #[test]
@@ -388,30 +406,34 @@ mod tests {
             (&deep, r#"{"requestParameters":{"name":["orders"]}}"#),
         ] {
             let record = format!(r#"{{"eventName":"Put","requestParameters":{{"name":"orders","x":{odd}}}}}"#);
-            let examined = watching(pattern).examine(record.as_bytes(), &Arc::from("key")).expect("a record");
+            let examined = of_all_services().examine(record.as_bytes(), &Arc::from("key"), &watching(pattern));
+            let examined = examined.expect("a record");
             assert_eq!(examined.findings.len(), 1, "{record}");
         }
     }
 
     #[test]
-    fn a_field_that_stays_unreadable_is_an_error_unless_something_was_found() {
+    fn a_field_that_stays_unreadable_is_reported_beside_what_was_found() {
         let deep = format!("{}1{}", r#"{"a":"#.repeat(300), "}".repeat(300));
-        let detector = watching(r#"{"requestParameters":{"name":["orders"]}}"#);
+        let (detector, rules) = (of_all_services(), watching(r#"{"requestParameters":{"name":["orders"]}}"#));
         let examine = |fields: &str| {
             let record = format!(r#"{{"requestParameters":{deep},{fields}}}"#);
-            detector.examine(record.as_bytes(), &Arc::from("key")).map(|it| it.findings.len())
+            let examined = detector.examine(record.as_bytes(), &Arc::from("key"), &rules).expect("a record");
+            assert!(matches!(examined.unreadable, Some(RecordError::TooDeep)), "{fields}");
+            examined.findings.len()
         };
         let lambda = r#""eventSource":"lambda.amazonaws.com","eventName""#;
-        assert!(matches!(examine(&format!(r#"{lambda}:"UpdateEventSourceMapping""#)), Err(RecordError::TooDeep)));
-        assert!(matches!(examine(&format!(r#"{lambda}:"CreateFunction""#)), Err(RecordError::TooDeep)));
-        assert!(matches!(examine(&format!(r#"{lambda}:"LambdaESMDisabled""#)), Ok(1)));
-        assert!(matches!(examine(r#""errorCode":"AccessDenied""#), Ok(1)));
+        assert_eq!(examine(&format!(r#"{lambda}:"UpdateEventSourceMapping""#)), 0);
+        assert_eq!(examine(&format!(r#"{lambda}:"CreateFunction""#)), 0);
+        assert_eq!(examine(&format!(r#"{lambda}:"LambdaESMDisabled""#)), 1);
+        assert_eq!(examine(r#""errorCode":"AccessDenied""#), 1);
         // Nobody needs the field of a record that no rule watches, or of another service.
         let record = format!(r#"{{"requestParameters":{deep},"sourceIPAddress":"lambda.amazonaws.com"}}"#);
         let default = Detector { esm_changes: true, ..Detector::default() };
-        assert!(default.examine(record.as_bytes(), &Arc::from("key")).is_ok_and(|it| !it.selected));
+        let examine = |record: &str| default.examine(record.as_bytes(), &Arc::from("key"), &Rules::default());
+        assert!(examine(&record).is_ok_and(|it| !it.selected && it.unreadable.is_none()));
         let record = format!(r#"{{"requestParameters":{deep},{lambda}:"CreateFunction"}}"#);
-        assert!(default.examine(record.as_bytes(), &Arc::from("key")).is_ok_and(|it| it.selected));
+        assert!(examine(&record).is_ok_and(|it| it.selected && it.unreadable.is_none()));
     }
 
     #[test]

@@ -14,14 +14,18 @@
 //! ```
 //!
 //! A [`Pattern`] is matched against the record as CloudTrail wrote it, with one field added: `finding`, which holds what
-//! trailwarden makes of the record. Rules are read once, and wrong ones stop the function at its start.
+//! trailwarden makes of the record. [`RulesCache`] keeps the rules in effect that an object holds.
 
+mod cache;
 mod pattern;
 
 use std::fmt;
 
 use serde_json::{Map, Value};
 
+use crate::trail::EventSources;
+
+pub use cache::{Current, Fetched, MAX_RULES_BYTES, RulesCache, RulesObject, RulesProblem};
 pub use pattern::{Pattern, PatternProblem};
 
 /// How urgent something is.
@@ -53,12 +57,28 @@ impl Severity {
 }
 
 /// All rules.
-#[derive(Debug, Default, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Rules {
     /// Events to alert on.
     pub watch: Vec<WatchRule>,
-    /// Findings to pass over.
+    /// Findings to suppress.
     pub suppress: Vec<SuppressRule>,
+    /// The services that watch rules name in `eventSource`.
+    watched_sources: EventSources,
+}
+
+impl PartialEq for Rules {
+    fn eq(&self, other: &Self) -> bool {
+        // The sources follow from the watch rules.
+        self.watch == other.watch && self.suppress == other.suppress
+    }
+}
+
+impl Default for Rules {
+    /// No rules.
+    fn default() -> Self {
+        Self::new(Vec::new(), Vec::new())
+    }
 }
 
 /// An event to alert on.
@@ -116,10 +136,21 @@ impl fmt::Display for RulesError {
 impl std::error::Error for RulesError {}
 
 impl Rules {
+    fn new(watch: Vec<WatchRule>, suppress: Vec<SuppressRule>) -> Self {
+        let sources = watch.iter().filter_map(|rule| rule.pattern.required_texts("eventSource")).flatten();
+        Self { watched_sources: EventSources::only(sources), watch, suppress }
+    }
+
+    /// The services whose events watch rules need, besides those that are looked at anyway.
+    #[must_use]
+    pub fn watched_sources(&self) -> &EventSources {
+        &self.watched_sources
+    }
+
     /// Reads rules from JSON.
     ///
     /// # Errors
-    /// If anything is wrong with them; all problems are told at once.
+    /// If anything is wrong with them, with all problems.
     pub fn parse(json: &str) -> Result<Self, RulesError> {
         let value: Value = serde_json::from_str(json).map_err(|error| RulesError {
             problems: vec![PatternProblem {
@@ -149,10 +180,8 @@ impl Reader {
             return Rules::default();
         };
         self.only(members, "rules", &["watch", "suppress"]);
-        let rules = Rules {
-            watch: self.list(members, "watch", Self::watch),
-            suppress: self.list(members, "suppress", Self::suppress),
-        };
+        let watch = self.list(members, "watch", Self::watch);
+        let rules = Rules::new(watch, self.list(members, "suppress", Self::suppress));
         self.distinct("watch", rules.watch.iter().map(|it| it.name.as_str()));
         self.distinct("suppress", rules.suppress.iter().map(|it| it.name.as_str()));
         rules
@@ -279,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn all_problems_are_told_with_their_place() {
+    fn all_problems_are_reported_with_their_place() {
         let wrong = r#"{"watch": [{"name": "", "severity": "urgent", "pattern": {"a": [{"prefx": 1}]}, "titel": "x"}, 7],
                         "suppress": [{"name": "s", "expires": "soon", "pattern": {}},
                                      {"name": "x", "reason": "r"},

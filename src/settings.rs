@@ -71,7 +71,7 @@ pub const ALL: [(&str, &str, &str); 15] = [
     (ENV_ESM_CHANGES, "`off`", "`on`: alert on mappings that users disable, delete or enable"),
     (ENV_AUTHENTICATION_FAILURES, "`off`", "`on`: alert on calls with expired or invalid credentials"),
     (ENV_RULES, "none", "watch rules and suppressions as JSON; Lambda allows 4 KB of variables in all"),
-    (ENV_RULES_URI, "none", "the same from an object, `s3://bucket/key`, read when the function starts"),
+    (ENV_RULES_URI, "none", "the same from an object, `s3://bucket/key`; a change takes effect within five minutes"),
     (ENV_LEDGER_TABLE, "required", "DynamoDB table that holds the shared deduplication state"),
     (
         ENV_STORM_WINDOW_HOURS,

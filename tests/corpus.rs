@@ -21,6 +21,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use support::oracle;
 use trailwarden::detect::{Detector, FindingKind};
+use trailwarden::rules::Rules;
 use trailwarden::trail::{Entry, EventSources, Limits, RecordReader};
 
 fn corpus() -> Vec<PathBuf> {
@@ -66,8 +67,9 @@ fn found(files: &[Vec<u8>], event_sources: &EventSources) -> Counts {
             let entry = |entry: Entry<'_>| {
                 let Entry::Record { bytes, .. } = entry else { panic!("unreadable: {entry:?}") };
                 counts.records += 1;
-                counts.lambda_events += usize::from(lambda.examine(bytes, &object).expect("a record").selected);
-                for finding in detector.examine(bytes, &object).expect("a record").findings {
+                counts.lambda_events +=
+                    usize::from(lambda.examine(bytes, &object, &Rules::default()).expect("a record").selected);
+                for finding in detector.examine(bytes, &object, &Rules::default()).expect("a record").findings {
                     let ids = match finding.kind {
                         FindingKind::EsmDisabled(_) => &mut counts.disabled_mappings,
                         FindingKind::AccessDenied(_) => &mut counts.denials,
@@ -132,7 +134,8 @@ fn callers_and_actions_of_denials_are_read_where_the_text_holds_them() {
     for record in records {
         let text =
             [&record["errorMessage"], &record["responseElements"]["message"]].into_iter().find_map(Value::as_str);
-        let examined = detector.examine(record.to_string().as_bytes(), &Arc::from("key")).expect("a record");
+        let examined =
+            detector.examine(record.to_string().as_bytes(), &Arc::from("key"), &Rules::default()).expect("a record");
         for finding in examined.findings {
             let (FindingKind::AccessDenied(denied), Some(text)) = (&finding.kind, text) else { continue };
             assert_eq!(denied.message.as_deref(), Some(text));

@@ -25,7 +25,6 @@ use support::generator::{ACCOUNT, ordinary};
 use support::oracle;
 use trailwarden::detect::{Detector, Finding, FindingKind};
 use trailwarden::rules::Rules;
-use trailwarden::trail::EventSources;
 use trailwarden::triage::suppressing_rule;
 
 const PACK: &str = include_str!("../rules/security.json");
@@ -36,8 +35,9 @@ const ATTEMPTS: [&str; 3] = ["root-use", "console-sign-in-failed", "organization
 static RULES: LazyLock<Rules> = LazyLock::new(|| Rules::parse(PACK).expect("valid rules"));
 
 fn findings(record: &Value) -> Vec<Finding> {
-    let detector = Detector { event_sources: EventSources::all(), watch: RULES.watch.clone(), ..Detector::default() };
-    detector.examine(record.to_string().as_bytes(), &Arc::from("s3://trail/key")).expect("a record").findings
+    // The services that the rules name are looked at without a setting.
+    let examined = Detector::default().examine(record.to_string().as_bytes(), &Arc::from("s3://trail/key"), &RULES);
+    examined.expect("a record").findings
 }
 
 /// Names of the rules that match a record, in the order of the file.

@@ -95,6 +95,7 @@ fn jsonl_is_a_finding_a_line() {
       "region": "us-east-1",
       "severity": "critical",
       "source_ip_address": "lambda.amazonaws.com",
+      "user_agent": "lambda.amazonaws.com",
       "version": "1"
     }
     "#);
@@ -103,7 +104,7 @@ fn jsonl_is_a_finding_a_line() {
     insta::assert_snapshot!(serde_json::to_string_pretty(&shown).expect("JSON"), @r#"
     {
       "account": "111122223333",
-      "actor": "role deployer (session run-0)",
+      "actor": "role deployer",
       "alert_type": "access_denied",
       "api_action": "DeleteFunction",
       "category": "policy",
@@ -124,8 +125,10 @@ fn jsonl_is_a_finding_a_line() {
       "policy_type": "identity-based",
       "principal": "arn:aws:iam::111122223333:role/deployer",
       "region": "us-east-1",
+      "session_name": "run-0",
       "severity": "medium",
       "source_ip_address": "203.0.113.0",
+      "user_agent": "aws-sdk-rust/1.3 \"quoted\" os/linux lang/rust {brace}",
       "version": "1"
     }
     "#);
@@ -156,8 +159,8 @@ fn the_summary_counts_everything() {
      critical   2026-01-02T03:00:01Z   1       Lambda no longer reads the SQS queue orders-queue for the     AUTHORIZATION_ERROR: permissions are missing or wrong.
                                                function orders.
     ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-     medium     2026-01-02T03:00:00Z   3       Denied: role deployer (session run-0) may not call            No identity-based policy allows it (AccessDenied).
-                                               lambda:DeleteFunction on the function orders.
+     medium     2026-01-02T03:00:00Z   3       Denied: role deployer may not call lambda:DeleteFunction on   No identity-based policy allows it (AccessDenied).
+                                               the function orders.
     ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
     ");
 }

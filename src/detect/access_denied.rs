@@ -5,11 +5,10 @@
 //! errors contain these words: the tests list them. The comparison ignores case and a leading
 //! `Client.` or `Server.`.
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::denial_message::{DenialMessage, Effect, PolicyType};
-use crate::trail::Record;
+use crate::trail::{Record, parse_value};
 
 /// The cause of a denial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -203,12 +202,9 @@ pub(super) fn detect(record: &Record<'_>) -> Option<AccessDenied> {
 
 /// The text of a service that puts it into the response, such as Security Hub; `None` if it is blank.
 fn response_message(response: &RawValue) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Response {
-        #[serde(alias = "Message")]
-        message: String,
-    }
-    serde_json::from_str::<Response>(response.get()).ok().map(|it| it.message).filter(|it| !it.trim().is_empty())
+    let response = parse_value(response.get()).ok()?;
+    let message = response.get("message").or(response.get("Message"))?.as_str()?;
+    Some(message).filter(|it| !it.trim().is_empty()).map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -114,6 +114,18 @@ impl Pattern {
         })
     }
 
+    /// The texts of which a top-level field must equal one; `None` if other values match too.
+    #[must_use]
+    pub fn required_texts(&self, field: &str) -> Option<Vec<&str>> {
+        let (_, condition) = self.fields.iter().find(|(name, _)| name == field)?;
+        let Condition::OneOf(matchers) = condition else { return None };
+        let text = |matcher| match matcher {
+            &Matcher::Text(Text::Equals(ref text)) => Some(text.as_str()),
+            _ => None,
+        };
+        matchers.iter().map(text).collect()
+    }
+
     fn matches_members(&self, members: &Map<String, Value>) -> bool {
         let event = |name: &str| members.get(name).unwrap_or(&Value::Null);
         self.fields.iter().all(|(name, condition)| match condition {

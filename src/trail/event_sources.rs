@@ -28,6 +28,15 @@ impl EventSources {
         Self(Some([LAMBDA].into_iter().chain(others).map(|source| Finder::new(source).into_owned()).collect()))
     }
 
+    /// The services of these sources, and no other.
+    #[must_use]
+    pub fn only<'a>(sources: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut names: Vec<_> = sources.into_iter().collect();
+        names.sort_unstable();
+        names.dedup();
+        Self(Some(names.into_iter().map(|source| Finder::new(source).into_owned()).collect()))
+    }
+
     /// False if the record that is written as `bytes` cannot be of these services. Relies on the
     /// name being written without JSON escapes, as CloudTrail writes it.
     #[must_use]

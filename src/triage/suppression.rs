@@ -1,9 +1,9 @@
-//! Findings that the user does not want to hear of.
+//! Suppression of findings that the user wants no alert about.
 
 use crate::detect::{Finding, FindingKind};
 use crate::rules::SuppressRule;
 
-/// The first rule that suppresses a finding of the record that is written as `record`.
+/// The first rule that suppresses a finding. `record` is the JSON of its record.
 ///
 /// A finding about an event source mapping is suppressed only by a rule that names its type, with
 /// `{"finding": {"alert_type": ["esm_disabled"]}}`, so that no rule meant for denials can hide it.
@@ -12,7 +12,8 @@ pub fn suppressing_rule<'r>(rules: &'r [SuppressRule], finding: &Finding, record
     if rules.is_empty() {
         return None;
     }
-    let subject = finding.pattern_subject(record);
+    // A record that does not parse cannot be matched, so its finding is not suppressed.
+    let subject = finding.pattern_subject(record)?;
     let must_name = matches!(finding.kind, FindingKind::EsmDisabled(_) | FindingKind::EsmChanged(_));
     let may = |rule: &&SuppressRule| {
         let names = || rule.pattern.requires(&["finding", "alert_type"], finding.alert_type());
@@ -49,7 +50,9 @@ mod tests {
             let rules = format!(r#"{{"suppress":[{{"name":"n","reason":"r"{expires},"pattern":{pattern}}}]}}"#);
             let rules = Rules::parse(&rules).expect("rules");
             for (record, expected) in [(denied, denial), (disabled, mapping)] {
-                let examined = Detector::default().examine(record.as_bytes(), &Arc::from("key")).expect("a record");
+                let examined = Detector::default()
+                    .examine(record.as_bytes(), &Arc::from("key"), &Rules::default())
+                    .expect("a record");
                 let rule = suppressing_rule(&rules.suppress, &examined.findings[0], record.as_bytes());
                 assert_eq!(rule.is_some(), expected, "{pattern} {record}");
             }

@@ -85,11 +85,10 @@ fn run_scan(args: ScanArgs) -> Result<ExitCode, Failure> {
         event_sources: args.event_sources,
         esm_changes: args.esm_changes,
         authentication_failures: args.authentication_failures,
-        watch: rules.watch,
     };
     let inputs = inputs::collect(&args.paths);
     let mut report = report::Report::new(args.format);
-    let written = scan::run(&inputs, &detector, &rules.suppress, |scanned| report.take(scanned));
+    let written = scan::run(&inputs, &detector, &rules, |scanned| report.take(scanned));
     match written.and_then(|elapsed| report.finish(&inputs, elapsed)) {
         Ok(()) if report.complete() => Ok(ExitCode::SUCCESS),
         Ok(()) => Ok(ExitCode::FAILURE),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use trailwarden::detect::{Detector, Finding};
-use trailwarden::rules::SuppressRule;
+use trailwarden::rules::Rules;
 use trailwarden::trail::{Entry, Limits, RecordReader};
 use trailwarden::triage::suppressing_rule;
 
@@ -44,14 +44,14 @@ pub(crate) struct Scanned {
 pub(crate) fn run(
     inputs: &Inputs,
     detector: &Detector,
-    suppress: &[SuppressRule],
+    rules: &Rules,
     mut take: impl FnMut(Scanned) -> io::Result<()>,
 ) -> io::Result<Duration> {
     let started = Instant::now();
     let progress = progress_bar(inputs);
     let workers = std::thread::available_parallelism().map_or(1, NonZero::get).min(inputs.sources.len());
     let worker = || {
-        let mut worker = Worker::new(detector, suppress, &progress);
+        let mut worker = Worker::new(detector, rules, &progress);
         move |source| worker.scan(source)
     };
     let outcome = in_order(&inputs.sources, workers, worker, |scanned| progress.suspend(|| take(scanned)));
@@ -122,16 +122,16 @@ fn progress_bar(inputs: &Inputs) -> ProgressBar {
 /// A thread that scans inputs, one after the other, with the same buffers.
 struct Worker<'a> {
     detector: &'a Detector,
-    suppress: &'a [SuppressRule],
+    rules: &'a Rules,
     progress: &'a ProgressBar,
     chunk: Vec<u8>,
     records: RecordReader,
 }
 
 impl<'a> Worker<'a> {
-    fn new(detector: &'a Detector, suppress: &'a [SuppressRule], progress: &'a ProgressBar) -> Self {
+    fn new(detector: &'a Detector, rules: &'a Rules, progress: &'a ProgressBar) -> Self {
         let records = RecordReader::new(Limits { object_bytes: u64::MAX, ..Limits::default() });
-        Self { detector, suppress, progress, chunk: vec![0; CHUNK], records }
+        Self { detector, rules, progress, chunk: vec![0; CHUNK], records }
     }
 
     fn scan(&mut self, source: &Source) -> Scanned {
@@ -141,7 +141,7 @@ impl<'a> Worker<'a> {
         };
         let mut scanning = Scanning {
             detector: self.detector,
-            suppress: self.suppress,
+            rules: self.rules,
             object: Arc::from(name.as_str()),
             scanned: Scanned { name, ..Scanned::default() },
         };
@@ -182,7 +182,7 @@ enum ReadProblem {
 /// An input during its scan.
 struct Scanning<'a> {
     detector: &'a Detector,
-    suppress: &'a [SuppressRule],
+    rules: &'a Rules,
     object: Arc<str>,
     scanned: Scanned,
 }
@@ -196,9 +196,12 @@ impl Scanning<'_> {
                 return self.problem(&format_args!("record at inflated byte {offset}: {error}"));
             }
         };
-        match self.detector.examine(bytes, &self.object) {
+        match self.detector.examine(bytes, &self.object, self.rules) {
             Ok(examined) => {
                 self.scanned.lambda_events += u64::from(examined.of_lambda);
+                if let Some(error) = examined.unreadable {
+                    self.problem(&format_args!("record at inflated byte {offset}: {error}"));
+                }
                 examined.findings.into_iter().for_each(|finding| self.take(finding, bytes));
             }
             Err(error) => self.problem(&format_args!("record at inflated byte {offset}: {error}")),
@@ -206,7 +209,7 @@ impl Scanning<'_> {
     }
 
     fn take(&mut self, finding: Finding, record: &[u8]) {
-        match suppressing_rule(self.suppress, &finding, record) {
+        match suppressing_rule(&self.rules.suppress, &finding, record) {
             Some(rule) => *self.scanned.suppressed.entry(rule.name.clone()).or_default() += 1,
             None => self.scanned.findings.push(finding),
         }

@@ -1,0 +1,298 @@
+//! The rules in effect, which follow the object that holds them.
+
+use std::cell::RefCell;
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::future::{self, Either};
+use jiff::Timestamp;
+
+use super::{Rules, RulesError};
+use crate::ports::{Clock, Fault, ServiceError};
+
+/// The most bytes that a rules object may have.
+pub const MAX_RULES_BYTES: usize = 1 << 20;
+/// How long rules are in effect before the object is checked again. Including the time between two invocations, a
+/// changed object takes effect within five minutes.
+const CHECK_INTERVAL: Duration = Duration::from_mins(4);
+/// The same after a check that found the object unavailable.
+const RETRY_INTERVAL: Duration = Duration::from_secs(30);
+/// How long a check may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The object that holds the rules.
+pub trait RulesObject {
+    /// Where the object is, for the log.
+    fn location(&self) -> String;
+
+    /// Reads the object unless it still has this entity tag. Stops reading above [`MAX_RULES_BYTES`].
+    ///
+    /// # Errors
+    /// If the object is unavailable.
+    fn fetch(&self, known_tag: Option<&str>) -> impl Future<Output = Result<Fetched, ServiceError>>;
+}
+
+/// What [`RulesObject::fetch`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fetched {
+    /// The object has the known entity tag.
+    Unchanged,
+    /// The object, as it is now.
+    Changed {
+        /// Its entity tag.
+        tag: Option<String>,
+        /// Its bytes.
+        bytes: Vec<u8>,
+    },
+}
+
+/// Why the rules of an object did not take effect.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RulesProblem {
+    /// The object could not be read.
+    #[error("rules unavailable: {location}: {error}")]
+    Unavailable {
+        /// Where it is.
+        location: String,
+        /// Why.
+        error: String,
+    },
+    /// The object is larger than [`MAX_RULES_BYTES`].
+    #[error("{location}: rules of more than {MAX_RULES_BYTES} bytes")]
+    TooLarge {
+        /// Where it is.
+        location: String,
+    },
+    /// The object is not UTF-8.
+    #[error("{location}: rules are not UTF-8")]
+    NotUtf8 {
+        /// Where it is.
+        location: String,
+    },
+    /// The rules are wrong.
+    #[error("{location}: {source}")]
+    Invalid {
+        /// Where they are.
+        location: String,
+        /// All problems, with their places.
+        source: RulesError,
+    },
+}
+
+/// The rules in effect.
+#[derive(Debug)]
+pub struct RulesCache<O> {
+    object: Option<O>,
+    state: RefCell<State>,
+}
+
+/// What [`RulesCache::current`] returns.
+#[derive(Debug, Clone)]
+pub struct Current {
+    /// The last good rules; none if there were no good ones yet.
+    pub rules: Rc<Rules>,
+    /// The user has rules, but no good ones have been read.
+    pub without_rules: bool,
+    /// Why the object did not take effect at this call.
+    pub problem: Option<RulesProblem>,
+}
+
+#[derive(Debug)]
+struct State {
+    rules: Rc<Rules>,
+    has_rules: bool,
+    /// Entity tag of the object that was read last, good or bad.
+    tag: Option<String>,
+    /// What is wrong with that object.
+    problem: Option<RulesProblem>,
+    next_check: Option<Timestamp>,
+}
+
+impl<O: RulesObject> RulesCache<O> {
+    /// Rules that never change.
+    pub fn fixed(rules: Rules) -> Self {
+        Self::with(None, rules)
+    }
+
+    /// Rules that follow an object. It is read by the first call of [`RulesCache::current`].
+    pub fn of_object(object: O) -> Self {
+        Self::with(Some(object), Rules::default())
+    }
+
+    fn with(object: Option<O>, rules: Rules) -> Self {
+        let has_rules = object.is_none();
+        let state = State { rules: Rc::new(rules), has_rules, tag: None, problem: None, next_check: None };
+        Self { object, state: RefCell::new(state) }
+    }
+
+    /// The rules in effect. Checks the object if the last check was some minutes ago; if the object is bad or
+    /// unavailable, the last good rules stay in effect.
+    pub async fn current(&self, clock: &impl Clock) -> Current {
+        let mut problem = None;
+        if let Some(object) = self.object.as_ref().filter(|_| self.is_check_due(clock.now())) {
+            problem = self.check(object, clock).await;
+        }
+        let state = self.state.borrow();
+        Current { rules: Rc::clone(&state.rules), without_rules: !state.has_rules, problem }
+    }
+
+    fn is_check_due(&self, now: Timestamp) -> bool {
+        let state = self.state.borrow();
+        !state.has_rules || state.next_check.is_none_or(|at| at <= now)
+    }
+
+    async fn check(&self, object: &O, clock: &impl Clock) -> Option<RulesProblem> {
+        let tag = self.state.borrow().tag.clone();
+        let fetched = match future::select(pin!(object.fetch(tag.as_deref())), pin!(clock.sleep(TIMEOUT))).await {
+            Either::Left((fetched, _)) => fetched,
+            Either::Right(((), _)) => Err(ServiceError::new("s3:GetObject", Fault::OutOfTime, "no answer in time")),
+        };
+        let interval = if fetched.is_ok() { CHECK_INTERVAL } else { RETRY_INTERVAL };
+        let state = &mut *self.state.borrow_mut();
+        state.next_check = clock.now().checked_add(interval).ok();
+        match fetched {
+            Ok(Fetched::Unchanged) => state.problem.clone(),
+            Ok(Fetched::Changed { tag, bytes }) => {
+                state.tag = tag;
+                state.problem = state.replace(bytes, object).err();
+                state.problem.clone()
+            }
+            Err(error) => Some(RulesProblem::Unavailable { location: object.location(), error: error.to_string() }),
+        }
+    }
+}
+
+impl State {
+    /// Puts the rules in these bytes into effect.
+    fn replace(&mut self, bytes: Vec<u8>, object: &impl RulesObject) -> Result<(), RulesProblem> {
+        if bytes.len() > MAX_RULES_BYTES {
+            return Err(RulesProblem::TooLarge { location: object.location() });
+        }
+        let text = String::from_utf8(bytes).map_err(|_| RulesProblem::NotUtf8 { location: object.location() })?;
+        let rules = Rules::parse(&text);
+        self.rules = Rc::new(rules.map_err(|source| RulesProblem::Invalid { location: object.location(), source })?);
+        self.has_rules = true;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// A clock that stands still unless it is advanced.
+    struct Hands(Cell<Timestamp>);
+
+    impl Clock for Hands {
+        fn now(&self) -> Timestamp {
+            self.0.get()
+        }
+
+        async fn sleep(&self, _: Duration) {
+            future::pending::<()>().await;
+        }
+    }
+
+    #[derive(Default)]
+    struct Object {
+        /// Text and tag; `None` if the object is unavailable.
+        content: RefCell<Option<(String, String)>>,
+        fetched: RefCell<Vec<Option<String>>>,
+    }
+
+    impl Object {
+        fn put(&self, text: &str, tag: &str) {
+            *self.content.borrow_mut() = Some((text.to_owned(), tag.to_owned()));
+        }
+    }
+
+    impl RulesObject for &Object {
+        fn location(&self) -> String {
+            "s3://bucket/rules.json".to_owned()
+        }
+
+        async fn fetch(&self, known_tag: Option<&str>) -> Result<Fetched, ServiceError> {
+            self.fetched.borrow_mut().push(known_tag.map(str::to_owned));
+            match &*self.content.borrow() {
+                None => Err(ServiceError::new("s3:GetObject", Fault::Missing, "NoSuchKey")),
+                Some((_, tag)) if known_tag == Some(tag) => Ok(Fetched::Unchanged),
+                Some((text, tag)) => Ok(Fetched::Changed { tag: Some(tag.clone()), bytes: text.clone().into_bytes() }),
+            }
+        }
+    }
+
+    fn rules(name: &str) -> String {
+        format!(r#"{{"suppress":[{{"name":"{name}","reason":"r","pattern":{{"a":["b"]}}}}]}}"#)
+    }
+
+    /// Name of the rule in effect, whether rules are missing, and the problem.
+    async fn current(cache: &RulesCache<&Object>, clock: &Hands) -> (Option<String>, bool, Option<String>) {
+        let Current { rules, without_rules, problem } = cache.current(clock).await;
+        let name = rules.suppress.first().map(|rule| rule.name.clone());
+        (name, without_rules, problem.map(|it| it.to_string()))
+    }
+
+    fn advance(clock: &Hands, seconds: i64) {
+        clock.0.set(Timestamp::from_second(clock.0.get().as_second() + seconds).expect("a time"));
+    }
+
+    #[tokio::test]
+    async fn a_changed_object_takes_effect_within_five_minutes() {
+        let (object, clock) = (Object::default(), Hands(Cell::new(Timestamp::UNIX_EPOCH)));
+        object.put(&rules("old"), "1");
+        let cache = RulesCache::of_object(&object);
+        assert_eq!(current(&cache, &clock).await, (Some("old".to_owned()), false, None));
+        object.put(&rules("new"), "2");
+        advance(&clock, 200);
+        assert_eq!(current(&cache, &clock).await, (Some("old".to_owned()), false, None));
+        advance(&clock, 40);
+        assert_eq!(current(&cache, &clock).await, (Some("new".to_owned()), false, None));
+        advance(&clock, 240);
+        assert_eq!(current(&cache, &clock).await, (Some("new".to_owned()), false, None));
+        let tags = object.fetched.borrow().clone();
+        assert_eq!(tags, [None, Some("1".to_owned()), Some("2".to_owned())], "conditional requests, and no other");
+    }
+
+    #[tokio::test]
+    async fn a_bad_object_keeps_the_last_good_rules_and_is_reported_at_each_check() {
+        let (object, clock) = (Object::default(), Hands(Cell::new(Timestamp::UNIX_EPOCH)));
+        object.put(&rules("good"), "1");
+        let cache = RulesCache::of_object(&object);
+        current(&cache, &clock).await;
+        let wrong = "s3://bucket/rules.json: rules are wrong; suppress: expected an array of rules".to_owned();
+        object.put(r#"{"suppress":7}"#, "2");
+        for _ in 0..2 {
+            advance(&clock, 240);
+            assert_eq!(current(&cache, &clock).await, (Some("good".to_owned()), false, Some(wrong.clone())));
+            assert_eq!(current(&cache, &clock).await, (Some("good".to_owned()), false, None), "between two checks");
+        }
+        *object.content.borrow_mut() = None;
+        advance(&clock, 240);
+        let unavailable = "rules unavailable: s3://bucket/rules.json: s3:GetObject: NoSuchKey".to_owned();
+        assert_eq!(current(&cache, &clock).await, (Some("good".to_owned()), false, Some(unavailable)));
+        object.put(&rules("mended"), "3");
+        advance(&clock, 30);
+        assert_eq!(current(&cache, &clock).await, (Some("mended".to_owned()), false, None));
+    }
+
+    #[tokio::test]
+    async fn without_good_rules_each_call_looks_at_the_object() {
+        let (object, clock) = (Object::default(), Hands(Cell::new(Timestamp::UNIX_EPOCH)));
+        let cache = RulesCache::of_object(&object);
+        for _ in 0..2 {
+            let (name, without_rules, problem) = current(&cache, &clock).await;
+            assert_eq!((name, without_rules), (None, true));
+            assert!(problem.is_some_and(|it| it.contains("NoSuchKey")));
+        }
+        object.put(&" ".repeat(MAX_RULES_BYTES + 1), "1");
+        let large = "s3://bucket/rules.json: rules of more than 1048576 bytes".to_owned();
+        assert_eq!(current(&cache, &clock).await, (None, true, Some(large)));
+        object.put(&rules("good"), "2");
+        assert_eq!(current(&cache, &clock).await, (Some("good".to_owned()), false, None));
+        let fixed = RulesCache::<&Object>::fixed(Rules::default());
+        assert_eq!(current(&fixed, &clock).await, (None, false, None));
+    }
+}
