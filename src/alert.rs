@@ -9,6 +9,7 @@
 //! characters, every list at ten values, and what was cut is said.
 
 mod access_denied;
+mod caller;
 mod chat;
 mod esm_changed;
 mod esm_disabled;
@@ -26,10 +27,12 @@ pub use text::text;
 
 use crate::detect::FindingKind;
 use crate::rules::Severity;
-use crate::triage::{Incident, Tally, next_step, step};
+use crate::triage::{Incident, Scope, Tally, TopicRole};
 
 /// Characters of the value of an attribute.
 const ATTRIBUTE: usize = 256;
+/// Values of an attribute that is a list.
+const ATTRIBUTE_VALUES: usize = 10;
 
 /// What is said about an incident.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +68,18 @@ pub enum Format {
     Json,
 }
 
+impl Format {
+    /// The format of a topic.
+    #[must_use]
+    pub fn of(role: TopicRole) -> Self {
+        match role {
+            TopicRole::Alert => Self::Text,
+            TopicRole::Chat => Self::Chat,
+            TopicRole::Event => Self::Json,
+        }
+    }
+}
+
 /// A message attribute of SNS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attribute {
@@ -94,6 +109,9 @@ impl<'a> Alert<'a> {
     #[must_use]
     pub fn of(incident: &'a Incident) -> Self {
         let mut alert = match &incident.finding.kind {
+            FindingKind::AccessDenied(denied) if matches!(incident.scope, Scope::Caller { .. }) => {
+                caller::alert(incident, denied)
+            }
             FindingKind::EsmDisabled(esm) => esm_disabled::alert(incident, esm),
             FindingKind::EsmChanged(esm) => esm_changed::alert(incident, esm),
             FindingKind::AccessDenied(denied) => access_denied::alert(incident, denied),
@@ -140,7 +158,7 @@ impl<'a> Alert<'a> {
             },
             attributes: self.attributes.clone(),
             group_id: account.filter(is_id).map_or("unknown", String::as_str).to_owned(),
-            deduplication_id: format!("{}-{}", self.incident.case, step(self.incident.total)),
+            deduplication_id: format!("{}-{}", self.incident.dedup_key, self.incident.threshold()),
         }
     }
 }
@@ -168,18 +186,38 @@ fn attributes_of(incident: &Incident, error_code: Option<&str>) -> Vec<Attribute
     let mut attributes = vec![
         Attribute { name: "alert_type", values: one(Some(finding.alert_type())) },
         Attribute { name: "severity", values: one(Some(finding.severity().as_str())) },
-        Attribute { name: "category", values: one(Some(finding.category())) },
+        Attribute { name: "category", values: one(Some(category(incident))) },
         Attribute { name: "account", values: one(event.account.as_deref()) },
         Attribute { name: "region", values: many(&incident.regions) },
         Attribute { name: "function_name", values: many(&incident.functions) },
         Attribute { name: "error_code", values: one(error_code) },
-        Attribute { name: "api_action", values: one(Some(&event.api_action)) },
+        Attribute { name: "api_action", values: api_actions(incident) },
     ];
     for attribute in &mut attributes {
         attribute.values.retain(|value| !value.is_empty());
     }
     attributes.retain(|attribute| !attribute.values.is_empty());
     attributes
+}
+
+/// The action; of a summary, the first ten actions without their service.
+fn api_actions(incident: &Incident) -> Vec<String> {
+    let exact = |value: &str| sanitize::exact(value, ATTRIBUTE).0;
+    match &incident.scope {
+        Scope::Caller { actions, .. } => {
+            let actions = actions.kept().iter().map(|it| it.split_once(':').map_or(it.as_str(), |(_, name)| name));
+            actions.take(ATTRIBUTE_VALUES).map(exact).collect()
+        }
+        Scope::Event | Scope::Cause { .. } => vec![exact(&incident.finding.event.api_action)],
+    }
+}
+
+/// The category of the finding; of a summary, its own.
+fn category(incident: &Incident) -> &str {
+    match incident.scope {
+        Scope::Caller { .. } => "many_denials",
+        Scope::Event | Scope::Cause { .. } => incident.finding.category(),
+    }
 }
 
 /// A subject that is useful when cut to 40 characters: the parts, each within its width, stand in front of account and
@@ -191,32 +229,38 @@ fn subject(incident: &Incident, word: &str, parts: &[(&str, usize)]) -> String {
         [] => "?",
         _ => "several Regions",
     };
-    let times = if incident.total > 1 { format!(" x{}", incident.total) } else { String::new() };
+    let counts = matches!(incident.scope, Scope::Cause { .. }) && incident.total > 1;
+    let times = if counts { format!(" x{}", incident.total) } else { String::new() };
     let parts = parts.iter().map(|(part, width)| sanitize::short(part, *width)).collect::<Vec<_>>().join(" ");
     sanitize::subject(&format!("{word}: {parts}{times} {account} {region}"))
 }
 
 /// How often, when and where; and when there will be another alert.
 fn how_often(incident: &Incident) -> Vec<String> {
-    let regions = list(&incident.regions);
-    let region = Some(regions.as_str()).filter(|it| !it.is_empty());
-    let place = place(region, incident.finding.event.account.as_deref());
-    let (first, last) = (time(incident.first.as_deref()), time(incident.last.as_deref()));
-    let period = if first == last { format!("at {first}") } else { format!("from {first} to {last}") };
+    let period = period_and_place(incident);
     let mut lines = vec![match (incident.count, incident.window) {
         (count, Some(window)) if count < incident.total => {
             let start = time(Some(&window.start().to_string()));
             let latest = if count == 1 { "the latest".to_owned() } else { format!("the latest {count}") };
-            format!("{} times since {start}; {latest} {period}, in {place}.", incident.total)
+            format!("{} times since {start}; {latest} {period}.", incident.total)
         }
-        (1, _) => format!("Once, {period}, in {place}."),
-        (count, _) => format!("{count} times, {period}, in {place}."),
+        (1, _) => format!("Once, {period}."),
+        (count, _) => format!("{count} times, {period}."),
     }];
-    if let Some(window) = incident.window.filter(|_| incident.is_group()) {
+    if let (Some(window), Some(next)) = (incident.window, incident.next_threshold()) {
         let end = time(Some(&window.end().to_string()));
-        lines.push(format!("The next alert about it comes at {} times, or after {end}.", next_step(incident.total)));
+        lines.push(format!("The next alert about it comes at {next} times, or after {end}."));
     }
     lines
+}
+
+/// When and where: `from … to …, in …`.
+fn period_and_place(incident: &Incident) -> String {
+    let regions = list(&incident.regions);
+    let region = Some(regions.as_str()).filter(|it| !it.is_empty());
+    let place = place(region, incident.finding.event.account.as_deref());
+    let (first, last) = (time(incident.first.as_deref()), time(incident.last.as_deref()));
+    if first == last { format!("at {first}, in {place}") } else { format!("from {first} to {last}, in {place}") }
 }
 
 /// The function, or how many there are.
@@ -238,8 +282,11 @@ fn details_of<const N: usize>(
     let id = event.id.as_deref().unwrap_or("without ID");
     let mut details = vec![("Severity", finding.severity().as_str().to_owned())];
     if !matches!(finding.kind, FindingKind::EsmDisabled(_)) {
+        let chosen = |text: &String| format!("{} (chosen by the caller)", sanitize::name(text));
         details.push(("Caller", sanitize::name(&event.principal.key)));
+        details.extend(event.principal.session_name.as_ref().map(|name| ("Session name", chosen(name))));
         details.extend(event.source_ip_address.as_deref().map(|from| ("From", sanitize::name(from))));
+        details.extend(event.principal.user_agent.as_ref().map(|agent| ("User agent", chosen(agent))));
     }
     details.extend(given.into_iter().filter_map(|(label, value)| Some((label, sanitize::line(value.as_deref()?)))));
     details.push(("Event", format!("{} {}", sanitize::name(&event.name), sanitize::name(id))));

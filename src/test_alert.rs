@@ -1,7 +1,7 @@
-//! Alerts that try their own way: one of each kind, about events that are invented.
+//! Alerts that test alert delivery: one of each kind, about fictitious events.
 //!
-//! `{"trailwarden": "test-alert"}` asks for them. They are found in records, as real ones are, and published on every topic
-//! with the attributes of real ones, so that subscriptions, filters and forwarders are tried too.
+//! `{"trailwarden": "test-alert"}` requests them. Like real ones, they are found in records and published on every
+//! topic with the usual attributes, so that subscriptions, filters and forwarders are tested too.
 
 use std::sync::Arc;
 
@@ -11,29 +11,28 @@ use serde_json::{Value, json};
 use crate::detect::{Arn, Detector};
 use crate::ports::{ServiceError, Subscriptions};
 use crate::rules::Rules;
-use crate::triage::{Incident, Triage};
+use crate::triage::{Audience, DedupKey, Incident, Triage};
 
-/// Where the records are said to be from.
+/// Shown in place of a log object.
 const OBJECT: &str = "none: this is a test";
 
-/// A rule that watches for an event.
+/// A watch rule.
 const RULES: &str = r#"{"watch": [{"name": "test", "title": "A Lambda function was deleted", "severity": "high",
     "pattern": {"finding": {"api_action": ["DeleteFunction"]}}}]}"#;
 
-/// What the test alerts are about, in the account and Region of a topic.
+/// The incidents of the test alerts, in the account and Region of a topic.
 #[must_use]
 pub fn incidents(topic: &str, now: Timestamp) -> Vec<Incident> {
-    let detector = Detector {
-        esm_changes: true,
-        watch: Rules::parse(RULES).map(|rules| rules.watch).unwrap_or_default(),
-        ..Detector::default()
-    };
+    let detector = Detector { esm_changes: true, ..Detector::default() };
+    let rules = Rules::parse(RULES).unwrap_or_default();
     let mut triage = Triage::default();
     for record in records(topic, now) {
-        let examined = detector.examine(record.to_string().as_bytes(), &Arc::from(OBJECT)).unwrap_or_default();
+        let examined = detector.examine(record.to_string().as_bytes(), &Arc::from(OBJECT), &rules).unwrap_or_default();
         examined.findings.into_iter().for_each(|finding| triage.add(finding));
     }
-    let test = |incident| Incident { is_test: true, ..incident };
+    // A FIFO topic drops a repeated message within five minutes, so each test is a case of its own.
+    let key = |incident: &Incident| DedupKey::of_event(Audience::All, &incident.finding);
+    let test = |incident| Incident { is_test: true, dedup_key: key(&incident), ..incident };
     triage.take_incidents().into_iter().map(test).collect()
 }
 
@@ -87,21 +86,25 @@ fn records(topic: &str, now: Timestamp) -> [Value; 4] {
     ]
 }
 
-/// What the user should know of the subscriptions of a topic. Without the permission to ask, there is nothing to say.
+/// What the user should know about the subscriptions of a topic.
 #[must_use]
 pub fn warning(topic: &str, subscriptions: &Result<Subscriptions, ServiceError>) -> Option<String> {
     match subscriptions {
-        Ok(Subscriptions { confirmed: 0, pending: 0 }) => Some(format!("{topic} has no subscription: nobody is told")),
-        Ok(Subscriptions { confirmed: 0, pending }) => {
-            Some(format!("{topic} has no confirmed subscription, and {pending} to confirm: nobody is told"))
+        Ok(Subscriptions { confirmed: 0, pending: 0 }) => {
+            Some(format!("{topic} has no subscription: nobody receives its alerts"))
         }
-        Ok(_) | Err(_) => None,
+        Ok(Subscriptions { confirmed: 0, pending }) => Some(format!(
+            "{topic} has no confirmed subscription, and {pending} that await confirmation: nobody receives its alerts"
+        )),
+        Ok(_) => None,
+        Err(error) => Some(format!("{topic}: its subscriptions could not be checked: {error}")),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ports::Fault;
 
     #[test]
     fn every_kind_is_tested() {
@@ -116,11 +119,28 @@ mod tests {
         assert!(incidents.iter().all(|it| it.functions.only() == Some("trailwarden-test")));
     }
 
+    /// In a FIFO topic, SNS drops a message with the deduplication ID of another one within the last five minutes.
     #[test]
-    fn a_topic_that_reaches_nobody_is_told() {
+    fn each_test_has_its_own_deduplication_ids() {
+        let at = |second| incidents("arn:aws:sns:us-east-1:111122223333:a.fifo", Timestamp::constant(second, 0));
+        let (first, second) = (at(1), at(2));
+        assert_eq!(first, at(1));
+        assert!(first.iter().all(|it| second.iter().all(|other| it.dedup_key != other.dedup_key)));
+    }
+
+    #[test]
+    fn a_topic_that_nobody_receives_or_that_cannot_be_checked_is_a_warning() {
         let warning = |confirmed, pending| warning("t", &Ok(Subscriptions { confirmed, pending }));
-        assert_eq!(warning(0, 0).as_deref(), Some("t has no subscription: nobody is told"));
-        assert_eq!(warning(0, 2).as_deref(), Some("t has no confirmed subscription, and 2 to confirm: nobody is told"));
+        assert_eq!(warning(0, 0).as_deref(), Some("t has no subscription: nobody receives its alerts"));
+        assert_eq!(
+            warning(0, 2).as_deref(),
+            Some("t has no confirmed subscription, and 2 that await confirmation: nobody receives its alerts")
+        );
         assert_eq!(warning(1, 1), None);
+        let denied = ServiceError::new("sns:GetTopicAttributes", Fault::Denied, "AuthorizationError");
+        assert_eq!(
+            super::warning("t", &Err(denied)).as_deref(),
+            Some("t: its subscriptions could not be checked: sns:GetTopicAttributes: AuthorizationError")
+        );
     }
 }

@@ -30,11 +30,12 @@ const FORMATS: [Format; 3] = [Format::Text, Format::Chat, Format::Json];
 fn incidents(records: &[Value]) -> Vec<Incident> {
     let rules = r#"{"watch": [{"name": "deleted", "title": "A function was deleted", "severity": "high",
                     "pattern": {"finding": {"api_action": ["DeleteFunction"]}}}]}"#;
-    let watch = Rules::parse(rules).expect("rules").watch;
-    let detector = Detector { esm_changes: true, authentication_failures: true, watch, ..Detector::default() };
+    let rules = Rules::parse(rules).expect("rules");
+    let detector = Detector { esm_changes: true, authentication_failures: true, ..Detector::default() };
     let mut triage = Triage::new(Audience::All, WindowLength::default());
     for record in records {
-        let examined = detector.examine(record.to_string().as_bytes(), &Arc::from("s3://trail/key")).expect("a record");
+        let examined =
+            detector.examine(record.to_string().as_bytes(), &Arc::from("s3://trail/key"), &rules).expect("a record");
         examined.findings.into_iter().for_each(|finding| triage.add(finding));
     }
     triage.take_incidents()
@@ -127,7 +128,7 @@ fn chat_gets_custom_notifications() {
     }
     {
       "content": {
-        "description": "A function was deleted: role deployer (session run-8) called DeleteFunction on the function orders.\nOnce, at 2026-01-02 03:00:08 UTC, in us-east-1, account 111122223333.\nThe next alert about it comes at 10 times, or after 2026-01-03 00:00:00 UTC.\nThe rule \"deleted\" watches for it.",
+        "description": "A function was deleted: role deployer called DeleteFunction on the function orders.\nOnce, at 2026-01-02 03:00:08 UTC, in us-east-1, account 111122223333.\nThe next alert about it comes at 10 times, or after 2026-01-03 00:00:00 UTC.\nThe rule \"deleted\" watches for it.",
         "keywords": [
           "watch",
           "high",
@@ -146,7 +147,9 @@ fn chat_gets_custom_notifications() {
           "Event": "DeleteFunction20150331 22db0e4c-75c8-4e4c-8008-000000000008",
           "From": "203.0.113.8",
           "Log object": "s3://trail/key",
-          "Severity": "high"
+          "Session name": "run-8 (chosen by the caller)",
+          "Severity": "high",
+          "User agent": "aws-sdk-rust/1.3 \"quoted\" os/linux lang/rust {brace} (chosen by the caller)"
         },
         "eventType": "watch",
         "summary": "Watched: A function was deleted DeleteFunction 111122223333 us-east-1",
@@ -157,7 +160,7 @@ fn chat_gets_custom_notifications() {
     }
     {
       "content": {
-        "description": "Denied: role deployer (session run-0) may not call lambda:GetFunction on the function orders.\n12 times since 2026-01-02 00:00:00 UTC; the latest 3 from 2026-01-02 03:00:00 UTC to 2026-01-02 03:00:02 UTC, in us-east-1, account 111122223333.\nThe next alert about it comes at 100 times, or after 2026-01-03 00:00:00 UTC.\nNo identity-based policy allows it (AccessDenied).\nAWS says: \"User: arn:aws:sts::111122223333:assumed-role/deployer/run-0 is not authorized to perform: lambda:GetFunction on resource: arn:aws:lambda:us-east-1:111122223333:function:orders because no identity-based policy allows the lambda:GetFunction action\"",
+        "description": "Denied: role deployer may not call lambda:GetFunction on the function orders.\n12 times since 2026-01-02 00:00:00 UTC; the latest 3 from 2026-01-02 03:00:00 UTC to 2026-01-02 03:00:02 UTC, in us-east-1, account 111122223333.\nThe next alert about it comes at 100 times, or after 2026-01-03 00:00:00 UTC.\nNo identity-based policy allows it (AccessDenied).\nAWS says: \"User: arn:aws:sts::111122223333:assumed-role/deployer/run-0 is not authorized to perform: lambda:GetFunction on resource: arn:aws:lambda:us-east-1:111122223333:function:orders because no identity-based policy allows the lambda:GetFunction action\"",
         "keywords": [
           "access_denied",
           "medium",
@@ -180,7 +183,9 @@ fn chat_gets_custom_notifications() {
           "Functions": "orders",
           "Log object": "s3://trail/key",
           "Resources": "arn:aws:lambda:us-east-1:111122223333:function:orders",
-          "Severity": "medium"
+          "Session name": "run-0 (chosen by the caller)",
+          "Severity": "medium",
+          "User agent": "aws-sdk-rust/1.3 \"quoted\" os/linux lang/rust {brace} (chosen by the caller)"
         },
         "eventType": "access_denied",
         "summary": "Denied: role deployer lambda:GetFunction x12 111122223333 us-east-1",
@@ -191,7 +196,7 @@ fn chat_gets_custom_notifications() {
     }
     {
       "content": {
-        "description": "Disabled by role deployer (session run-7): Lambda no longer reads the Kinesis stream clicks for the function orders.\nMapping 863d0ee4-2f3c-4994-8005-000000000005. Once, at 2026-01-02 03:00:07 UTC, in us-east-1, account 111122223333.\nRecords wait in the stream, and expire, until the mapping is enabled again.\nA user's call, not a decision of AWS.",
+        "description": "Disabled by role deployer: Lambda no longer reads the Kinesis stream clicks for the function orders.\nMapping 863d0ee4-2f3c-4994-8005-000000000005. Once, at 2026-01-02 03:00:07 UTC, in us-east-1, account 111122223333.\nRecords wait in the stream, and expire, until the mapping is enabled again.\nA user's call, not a decision of AWS.",
         "keywords": [
           "esm_changed",
           "medium",
@@ -214,7 +219,9 @@ fn chat_gets_custom_notifications() {
           "Function": "arn:aws:lambda:us-east-1:111122223333:function:orders",
           "Log object": "s3://trail/key",
           "Mapping": "863d0ee4-2f3c-4994-8005-000000000005",
-          "Severity": "medium"
+          "Session name": "run-7 (chosen by the caller)",
+          "Severity": "medium",
+          "User agent": "aws-sdk-rust/1.3 \"quoted\" os/linux lang/rust {brace} (chosen by the caller)"
         },
         "eventType": "esm_changed",
         "summary": "Disabled: clicks -› orders by a user 111122223333 us-east-1",
@@ -268,18 +275,19 @@ fn machines_get_flat_json() {
       "source_ip_address": "lambda.amazonaws.com",
       "summary": "Stopped: orders-queue -> orders FUNCTION_NOT_FOUND 111122223333 us-east-1",
       "test": false,
+      "user_agent": "lambda.amazonaws.com",
       "version": "1"
     }
     {
       "account": "111122223333",
-      "actor": "role deployer (session run-8)",
+      "actor": "role deployer",
       "alert_id": "1cc7b581676479a8dda63037b04c2f87",
       "alert_type": "watch",
       "api_action": "DeleteFunction",
       "category": "deleted",
       "count": 1,
       "cut": [],
-      "description": "A function was deleted: role deployer (session run-8) called DeleteFunction on the function orders.",
+      "description": "A function was deleted: role deployer called DeleteFunction on the function orders.",
       "event_id": "22db0e4c-75c8-4e4c-8008-000000000008",
       "event_name": "DeleteFunction20150331",
       "event_source": "lambda.amazonaws.com",
@@ -301,18 +309,20 @@ fn machines_get_flat_json() {
       ],
       "resource_count": 0,
       "resources": [],
+      "session_name": "run-8",
       "severity": "high",
       "source_ip_address": "203.0.113.8",
       "summary": "Watched: A function was deleted DeleteFunction 111122223333 us-east-1",
       "test": false,
       "title": "A function was deleted",
+      "user_agent": "aws-sdk-rust/1.3 \"quoted\" os/linux lang/rust {brace}",
       "version": "1",
       "window_end": "2026-01-03T00:00:00Z",
       "window_start": "2026-01-02T00:00:00Z"
     }
     {
       "account": "111122223333",
-      "actor": "role deployer (session run-0)",
+      "actor": "role deployer",
       "alert_id": "b60365cfeed19781316064366a49c104",
       "alert_type": "access_denied",
       "api_action": "GetFunction",
@@ -322,7 +332,7 @@ fn machines_get_flat_json() {
       "denied_action": "lambda:GetFunction",
       "denied_principal": "arn:aws:sts::111122223333:assumed-role/deployer/run-0",
       "denied_resource": "arn:aws:lambda:us-east-1:111122223333:function:orders",
-      "description": "Denied: role deployer (session run-0) may not call lambda:GetFunction on the function orders.",
+      "description": "Denied: role deployer may not call lambda:GetFunction on the function orders.",
       "error_code": "AccessDenied",
       "error_message": "User: arn:aws:sts::111122223333:assumed-role/deployer/run-0 is not authorized to perform: lambda:GetFunction on resource: arn:aws:lambda:us-east-1:111122223333:function:orders because no identity-based policy allows the lambda:GetFunction action",
       "error_message_encoded": false,
@@ -352,24 +362,26 @@ fn machines_get_flat_json() {
       "resources": [
         "arn:aws:lambda:us-east-1:111122223333:function:orders"
       ],
+      "session_name": "run-0",
       "severity": "medium",
       "source_ip_address": "203.0.113.0",
       "summary": "Denied: role deployer lambda:GetFunction x12 111122223333 us-east-1",
       "test": false,
+      "user_agent": "aws-sdk-rust/1.3 \"quoted\" os/linux lang/rust {brace}",
       "version": "1",
       "window_end": "2026-01-03T00:00:00Z",
       "window_start": "2026-01-02T00:00:00Z"
     }
     {
       "account": "111122223333",
-      "actor": "role deployer (session run-7)",
+      "actor": "role deployer",
       "alert_id": "b9de87e86966d2edb9b07c3ae50568a6",
       "alert_type": "esm_changed",
       "api_action": "UpdateEventSourceMapping",
       "category": "disabled",
       "count": 1,
       "cut": [],
-      "description": "Disabled by role deployer (session run-7): Lambda no longer reads the Kinesis stream clicks for the function orders.",
+      "description": "Disabled by role deployer: Lambda no longer reads the Kinesis stream clicks for the function orders.",
       "event_id": "364609d7-0de2-4185-8007-000000000007",
       "event_name": "UpdateEventSourceMapping20150331",
       "event_source": "lambda.amazonaws.com",
@@ -394,10 +406,12 @@ fn machines_get_flat_json() {
       ],
       "resource_count": 0,
       "resources": [],
+      "session_name": "run-7",
       "severity": "medium",
       "source_ip_address": "203.0.113.7",
       "summary": "Disabled: clicks -> orders by a user 111122223333 us-east-1",
       "test": false,
+      "user_agent": "aws-sdk-rust/1.3 \"quoted\" os/linux lang/rust {brace}",
       "version": "1"
     }
     "#);
@@ -416,15 +430,15 @@ fn the_first_lines_tell_what_is_wrong_and_where() {
       AWS disabled the event source mapping at 2026-01-02 03:00:01 UTC in us-east-1, account 111122223333.
       Messages pile up in the queue, and expire, until the mapping is enabled again.
     Watched: A function was deleted DeleteFunction 111122223333 us-east-1
-      A function was deleted: role deployer (session run-8) called DeleteFunction on the function orders.
+      A function was deleted: role deployer called DeleteFunction on the function orders.
       Once, at 2026-01-02 03:00:08 UTC, in us-east-1, account 111122223333.
       The next alert about it comes at 10 times, or after 2026-01-03 00:00:00 UTC.
     Denied: role deployer lambda:GetFunction x12 111122223333 us-east-1
-      Denied: role deployer (session run-0) may not call lambda:GetFunction on the function orders.
+      Denied: role deployer may not call lambda:GetFunction on the function orders.
       12 times since 2026-01-02 00:00:00 UTC; the latest 3 from 2026-01-02 03:00:00 UTC to 2026-01-02 03:00:02 UTC, in us-east-1, account 111122223333.
       The next alert about it comes at 100 times, or after 2026-01-03 00:00:00 UTC.
     Disabled: clicks -> orders by a user 111122223333 us-east-1
-      Disabled by role deployer (session run-7): Lambda no longer reads the Kinesis stream clicks for the function orders.
+      Disabled by role deployer: Lambda no longer reads the Kinesis stream clicks for the function orders.
       Mapping 863d0ee4-2f3c-4994-8005-000000000005. Once, at 2026-01-02 03:00:07 UTC, in us-east-1, account 111122223333.
       Records wait in the stream, and expire, until the mapping is enabled again.
     ");
@@ -445,7 +459,7 @@ fn a_test_alert_says_so_in_every_format() {
 }
 
 #[test]
-fn later_alerts_of_a_case_are_told_from_repetitions() {
+fn later_alerts_of_a_case_are_no_repetitions() {
     let id = |total: u64| {
         let mut incidents = every_kind();
         denial(&mut incidents).total = total;

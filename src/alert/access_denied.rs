@@ -11,7 +11,7 @@ pub(super) fn alert<'a>(incident: &'a Incident, denied: &AccessDenied) -> Alert<
         Some(function) => format!("function {function}"),
         None => principal.display.split(" (").next().unwrap_or_default().to_owned(),
     };
-    let subject = subject(incident, "Denied", &[(&who, 28), (&action(incident, denied), 36)]);
+    let subject = subject(incident, "Denied", &[(&who, 28), (&finding.action(), 36)]);
     Alert {
         situation: how_often(incident),
         why: why(denied),
@@ -25,23 +25,13 @@ pub(super) fn alert<'a>(incident: &'a Incident, denied: &AccessDenied) -> Alert<
                 ("Policy", &denied.policy_arn),
             ],
         ),
-        ..Alert::with(incident, subject, headline(incident, denied), Some(&denied.error_code))
+        ..Alert::with(incident, subject, headline(incident), Some(&denied.error_code))
     }
 }
 
-/// The action as IAM names it where the message tells, else as the event does.
-fn action(incident: &Incident, denied: &AccessDenied) -> String {
-    if let Some(action) = &denied.action {
-        return sanitize::name(action);
-    }
-    let event = &incident.finding.event;
-    let service = event.source.split('.').next().unwrap_or(&event.source);
-    sanitize::name(&format!("{service}:{}", event.api_action))
-}
-
-fn headline(incident: &Incident, denied: &AccessDenied) -> String {
+fn headline(incident: &Incident) -> String {
     let who = sanitize::name(&incident.finding.event.principal.display);
-    let action = action(incident, denied);
+    let action = sanitize::name(&incident.finding.action());
     let calls_itself = incident.finding.event.principal.function_name.is_some();
     match (incident.resources.only(), incident.resources.count(), function_or_functions(incident)) {
         (_, 0 | 1, Some(function)) if !calls_itself => format!("Denied: {who} may not call {action} on {function}."),

@@ -33,7 +33,7 @@ pub fn chat(alert: &Alert<'_>) -> String {
     json!({
         "version": "1.0",
         "source": "custom",
-        "id": format!("{}-{}", alert.incident.case, alert.incident.total),
+        "id": format!("{}-{}", alert.incident.dedup_key, alert.incident.total),
         "content": {
             "textType": "client-markdown",
             "title": subject,
@@ -42,7 +42,7 @@ pub fn chat(alert: &Alert<'_>) -> String {
             "keywords": keywords.map(|it| plain(it, DETAIL)).collect::<Vec<_>>(),
         },
         "metadata": {
-            "threadId": alert.incident.case.to_string(),
+            "threadId": alert.incident.dedup_key.to_string(),
             "summary": subject,
             "eventType": alert.incident.finding.alert_type(),
             "additionalContext": details.collect::<Map<String, Value>>(),

@@ -6,9 +6,9 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Alert, sanitize};
+use super::{Alert, category, sanitize};
 use crate::detect::FindingJson;
-use crate::triage::Incident;
+use crate::triage::{Incident, Scope, Tally};
 
 /// Characters of a value, as many as fit. ARNs have at most 2,048.
 const VALUE: [usize; 3] = [2_048, 512, 128];
@@ -41,6 +41,10 @@ struct AlertJson<'a> {
     function_count: usize,
     resources: &'a [String],
     resource_count: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    denied_actions: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    denied_action_count: Option<usize>,
 }
 
 /// One JSON object.
@@ -54,9 +58,13 @@ pub fn json(alert: &Alert<'_>) -> String {
 
 fn members(alert: &Alert<'_>) -> Map<String, Value> {
     let incident = alert.incident;
+    let actions = match &incident.scope {
+        Scope::Caller { actions, .. } => Some(actions),
+        Scope::Event | Scope::Cause { .. } => None,
+    };
     let [regions, functions, resources] = [&incident.regions, &incident.functions, &incident.resources];
     let form = AlertJson {
-        alert_id: incident.case.to_string(),
+        alert_id: incident.dedup_key.to_string(),
         test: incident.is_test,
         summary: &alert.subject,
         description: &alert.headline,
@@ -73,11 +81,15 @@ fn members(alert: &Alert<'_>) -> Map<String, Value> {
         function_count: functions.count(),
         resources: resources.kept(),
         resource_count: resources.count(),
+        denied_actions: actions.map(Tally::kept),
+        denied_action_count: actions.map(Tally::count),
     };
-    match serde_json::to_value(form) {
+    let mut members = match serde_json::to_value(form) {
         Ok(Value::Object(members)) => members,
         _ => Map::new(),
-    }
+    };
+    members.insert("category".to_owned(), category(incident).into());
+    members
 }
 
 /// Writes the members with their texts neutralised and cut at `limit` characters, and says which were cut.
@@ -86,6 +98,11 @@ fn cut(incident: &Incident, mut members: Map<String, Value>, limit: usize) -> St
         [("regions", &incident.regions), ("function_names", &incident.functions), ("resources", &incident.resources)];
     let mut cut: Vec<_> =
         lists.iter().filter(|(_, tally)| tally.more() > 0).map(|(name, _)| (*name).to_owned()).collect();
+    if let Scope::Caller { actions, .. } = &incident.scope
+        && actions.more() > 0
+    {
+        cut.push("denied_actions".to_owned());
+    }
     for (name, value) in &mut members {
         if bound(value, TEXTS.contains(&name.as_str()), limit) && !cut.contains(name) {
             cut.push(name.clone());

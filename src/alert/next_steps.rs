@@ -163,11 +163,30 @@ pub(super) fn of_denial(event: &Event, denied: &AccessDenied) -> Vec<Step> {
     vec![wanted, who_made_it(event)]
 }
 
+/// What to do about a caller of whom many different calls were denied.
+pub(super) fn of_caller(event: &Event) -> Vec<Step> {
+    vec![
+        step(
+            "If the caller is a known scanner or deployment, correct its policies, or suppress its denials with a rule.",
+            None,
+        ),
+        step(
+            "Otherwise treat its credentials as stolen: revoke the sessions of the role, or disable the keys of the user.",
+            None,
+        ),
+        look_up("See one of the calls in full:", event),
+    ]
+}
+
 fn who_made_it(event: &Event) -> Step {
+    look_up("If nobody expects this call, find out who made it:", event)
+}
+
+fn look_up(text: &str, event: &Event) -> Step {
     let region = word(event.region.as_deref(), "REGION");
     let id = word(event.id.as_deref(), "EVENT_ID");
     step(
-        "If nobody expects this call, find out who made it:",
+        text,
         format!(
             "aws cloudtrail lookup-events --region {region} --lookup-attributes AttributeKey=EventId,AttributeValue={id}"
         ),
