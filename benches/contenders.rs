@@ -9,6 +9,7 @@ use libdeflater::Decompressor;
 use serde::Deserialize;
 use serde_json::Value;
 use trailwarden::detect::Detector;
+use trailwarden::rules::Rules;
 use trailwarden::trail::{Entry, Limits, Record, RecordReader};
 
 /// Bytes that come from the network at a time.
@@ -16,7 +17,7 @@ const CHUNK: usize = 64 * 1024;
 
 /// The way of this crate; returns the number of findings.
 pub(crate) fn pipeline(objects: &[Vec<u8>]) -> usize {
-    let detector = Detector::default();
+    let (detector, rules) = (Detector::default(), Rules::default());
     let name = Arc::from("s3://trail/key");
     let mut findings = 0;
     let mut reader = RecordReader::new(Limits::default());
@@ -24,7 +25,7 @@ pub(crate) fn pipeline(objects: &[Vec<u8>]) -> usize {
         for chunk in object.chunks(CHUNK) {
             let examine = |entry: Entry<'_>| {
                 let Entry::Record { bytes, .. } = entry else { panic!("a record") };
-                findings += detector.examine(bytes, &name).expect("a record").findings.len();
+                findings += detector.examine(bytes, &name, &rules).expect("a record").findings.len();
             };
             reader.push(chunk, examine).expect("a log object");
         }

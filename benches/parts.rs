@@ -21,6 +21,7 @@ use divan::{Bencher, black_box};
 use generator::{denied, disabled_mapping, gzip, log_file, ordinary};
 use trailwarden::alert::{Alert, Format};
 use trailwarden::detect::{DenialMessage, Detector};
+use trailwarden::rules::Rules;
 use trailwarden::trail::{Limits, Record, RecordReader};
 use trailwarden::triage::{Audience, Triage, WindowLength};
 
@@ -61,7 +62,8 @@ fn parse(bencher: Bencher<'_, '_>, kind: &str) {
 #[divan::bench(args = KINDS)]
 fn examine(bencher: Bencher<'_, '_>, kind: &str) {
     let (record, detector, object) = (record(kind), Detector::default(), Arc::from("s3://trail/key"));
-    let examine = || detector.examine(black_box(record.as_bytes()), &object).expect("a record");
+    let rules = Rules::default();
+    let examine = || detector.examine(black_box(record.as_bytes()), &object, &rules).expect("a record");
     bencher.counter(BytesCount::new(record.len())).bench_local(examine);
 }
 
@@ -76,7 +78,9 @@ fn denial_message(bencher: Bencher<'_, '_>) {
 #[divan::bench(args = [Format::Text, Format::Chat, Format::Json])]
 fn write_alert(bencher: Bencher<'_, '_>, format: Format) {
     let mut triage = Triage::new(Audience::All, WindowLength::default());
-    let examined = Detector::default().examine(record("denied").as_bytes(), &Arc::from("key")).expect("a record");
+    let examined = Detector::default()
+        .examine(record("denied").as_bytes(), &Arc::from("key"), &Rules::default())
+        .expect("a record");
     examined.findings.into_iter().for_each(|finding| triage.add(finding));
     let incidents = triage.take_incidents();
     bencher.bench_local(|| incidents.iter().map(|it| Alert::of(it).message(format).bytes()).sum::<usize>());

@@ -5,6 +5,7 @@
 
 mod dynamodb;
 mod http;
+mod rules;
 mod s3;
 mod sns;
 
@@ -25,6 +26,7 @@ use tokio::time::Instant;
 
 pub use dynamodb::LedgerTable;
 pub use http::http_client;
+pub use rules::RulesInBucket;
 pub use s3::TrailBuckets;
 pub use sns::AlertTopic;
 

@@ -10,65 +10,68 @@ use tokio::time::Instant;
 
 use crate::aws::{Deadline, OPERATION_TIMEOUT};
 use crate::outcome::{Answer, Outcome, ResultCode, TaskResult};
-use crate::pipeline::Pipeline;
-use crate::ports::{AlertSink, Ledger, ObjectBody, ObjectSource};
-use crate::rules::Rules;
-use crate::settings::RulesSetting;
+use crate::pipeline::{Invocation, Pipeline};
+use crate::ports::{AlertSink, Clock, ObjectSource};
+use crate::rules::{Current, RulesCache, RulesObject};
+use crate::triage::Ledger;
 
-/// The longest that Lambda lets a function run. It stands for a deadline that was over before the invocation began:
-/// runtimes for local use send such.
+/// The longest timeout that Lambda allows. It replaces a deadline that had passed before the invocation began, such as
+/// runtimes for local use send.
 const LONGEST: Duration = Duration::from_mins(15);
-/// Bytes of an error message. The on-failure queue takes 256 KiB, and holds the payload as well.
+/// The most bytes of an error message. SQS messages and asynchronous payloads have at most 1 MiB, and the on-failure
+/// record contains the payload as well.
 const MAX_ERROR_BYTES: usize = 64 * 1024;
-/// Characters of the text of a task's result.
+/// The most characters of the text of a task's result.
 const MAX_RESULT_CHARACTERS: usize = 1_000;
-/// The end of an invocation's time in which no call may go on, so that it can still be answered; or a tenth of it.
-const FAREWELL: Duration = Duration::from_secs(1);
-/// Bytes that an object with rules may have.
-const MAX_RULES_BYTES: usize = 1 << 20;
+/// Time at the end of an invocation that is reserved for the response: no call continues into it. At most a tenth.
+const RESPONSE_MARGIN: Duration = Duration::from_secs(1);
 
-/// Reads the user's own rules from where the settings say they are.
-///
-/// # Errors
-/// If the object cannot be read, or the rules are wrong.
-pub async fn load_rules(setting: RulesSetting, source: &impl ObjectSource) -> Result<Rules, Error> {
-    let object = match setting {
-        RulesSetting::Inline(rules) => return Ok(rules),
-        RulesSetting::Object(object) => object,
-    };
-    let mut body = source.open(&object).await?;
-    let mut bytes = Vec::new();
-    while let Some(chunk) = body.next_chunk().await? {
-        bytes.extend_from_slice(&chunk);
-        if bytes.len() > MAX_RULES_BYTES {
-            return Err(format!("{object}: rules of more than {MAX_RULES_BYTES} bytes").into());
-        }
+/// The system clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        timestamp(SystemTime::now())
     }
-    let text = String::from_utf8(bytes).map_err(|_| format!("{object}: rules are not UTF-8"))?;
-    Rules::parse(&text).map_err(|error| format!("{object}: {error}").into())
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
 }
 
-/// Hands invocations to the pipeline until the runtime ends.
+/// Passes invocations to the pipeline until the runtime ends.
 ///
 /// # Errors
 /// If the runtime API cannot be reached.
-pub async fn run<S: ObjectSource, A: AlertSink, L: Ledger>(
-    pipeline: &Pipeline<S, A, L>,
+pub async fn run<S: ObjectSource, A: AlertSink, L: Ledger, C: Clock, O: RulesObject>(
+    pipeline: &Pipeline<S, A, L, C>,
+    rules: &RulesCache<O>,
     deadline: &Deadline,
 ) -> Result<(), Error> {
-    lambda_runtime::run(service_fn(|event| Box::pin(handle(pipeline, deadline, event)))).await
+    lambda_runtime::run(service_fn(|event| Box::pin(handle(pipeline, rules, deadline, event)))).await
 }
 
-async fn handle<S: ObjectSource, A: AlertSink, L: Ledger>(
-    pipeline: &Pipeline<S, A, L>,
+async fn handle<S: ObjectSource, A: AlertSink, L: Ledger, C: Clock, O: RulesObject>(
+    pipeline: &Pipeline<S, A, L, C>,
+    rules: &RulesCache<O>,
     deadline: &Deadline,
     event: LambdaEvent<Box<RawValue>>,
 ) -> Result<Value, Diagnostic> {
     let now = SystemTime::now();
     let remaining = event.context.deadline().duration_since(now).unwrap_or(LONGEST);
-    deadline.set(Instant::now() + remaining.saturating_sub(FAREWELL.min(remaining / 10)));
+    deadline.set(Instant::now() + remaining.saturating_sub(RESPONSE_MARGIN.min(remaining / 10)));
     let time_up = tokio::time::sleep(remaining.saturating_sub(reserve(remaining)));
-    let outcome = pipeline.run(event.payload.get(), timestamp(now), time_up).await;
+    let Current { rules, without_rules, problem } = rules.current(&pipeline.clock).await;
+    // Lambda may deliver an asynchronous event twice, with the same request ID, at the same time. An environment, which has
+    // a log stream of its own, runs one invocation at a time.
+    let id = format!("{}/{}", event.context.request_id, event.context.env_config.log_stream);
+    let invocation = Invocation { id: &id, payload: event.payload.get(), rules: &rules, without_rules, time_up };
+    let mut outcome = pipeline.run(invocation).await;
+    if let Some(problem) = problem {
+        outcome.counters.rules_errors += 1;
+        lambda_runtime::tracing::error!("{problem}");
+    }
     report(&outcome, now, &event.context.env_config.function_name);
     answer(&outcome)
 }
@@ -77,23 +80,23 @@ fn timestamp(time: SystemTime) -> Timestamp {
     Timestamp::try_from(time).unwrap_or_default()
 }
 
-/// The end of an invocation's time that is kept for publishing: a third, but no more than a call may take.
+/// Time at the end of an invocation that is reserved for publishing: a third, but no more than a call may take.
 fn reserve(remaining: Duration) -> Duration {
     (remaining / 3).min(OPERATION_TIMEOUT)
 }
 
-/// Writes the counts to the log. What failed is the answer, which the runtime logs; what failed without consequence is
-/// logged here.
+/// Writes the counts to the log. The runtime or [`answer`] logs failures; only those that do not fail the invocation
+/// are logged here.
 fn report(outcome: &Outcome, now: SystemTime, function_name: &str) {
     if let Some(error) = &outcome.ledger {
-        let others = outcome.counters.ledger_errors - 1;
-        lambda_runtime::tracing::warn!("ledger: {error}; and {others} more errors; alerts may be repeated");
+        let errors = outcome.counters.ledger_errors;
+        lambda_runtime::tracing::warn!("ledger: {errors} failed calls, the first with {error}; alerts may be repeated");
     }
     let milliseconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
     println!("{}", outcome.counters.embedded_metrics(milliseconds, function_name, &outcome.suppressed));
 }
 
-/// Joins lines up to what an on-failure record holds beside the payload.
+/// Joins lines, up to what fits into an on-failure record beside the payload.
 fn bounded(lines: impl Iterator<Item = String>) -> String {
     let mut text = String::new();
     let mut left_out = 0_usize;
@@ -108,9 +111,9 @@ fn bounded(lines: impl Iterator<Item = String>) -> String {
     if left_out > 0 { format!("{text}\nand {left_out} more failures") } else { text }
 }
 
-/// The invocation succeeds only if everything did. SQS is told which messages failed instead, and S3 Batch Operations what
-/// became of each task, and they try those again; the runtime logs an error, but no answer, so what failed is logged
-/// here. A message without an ID cannot be named, so that all of them fail.
+/// The invocation succeeds only if everything did. Otherwise SQS receives the messages that failed, S3 Batch Operations
+/// a result for each task, and they retry those. The runtime logs an error but not a response, whose failures are logged
+/// here.
 fn answer(outcome: &Outcome) -> Result<Value, Diagnostic> {
     let error_type = outcome.error_type();
     let value = match (&outcome.answer, error_type) {

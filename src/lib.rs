@@ -20,8 +20,9 @@
 //! ```
 //!
 //! [`pipeline`] is this flow, and the only place that decides what a failure means. Everything
-//! above is free of I/O: what the outside must do stands in [`ports`]. The feature `lambda`, on by
-//! default, adds the function itself: the Lambda runtime and the ports over the AWS SDK.
+//! above is free of I/O: [`ports`], [`triage::Ledger`] and [`rules::RulesObject`] are the traits of
+//! what it needs from outside. The feature `lambda`, on by default, adds the function itself: the
+//! Lambda runtime, and these traits over the AWS SDK.
 //!
 //! Its tenets, in this order: never lose a finding; never report a failure as a success; show the
 //! unknown; stay quiet; keep memory flat; treat all text of a log as hostile.

@@ -2,14 +2,14 @@
 
 use std::process::ExitCode;
 
-use trailwarden::aws::{self, AlertTopic, Deadline, LedgerTable, TrailBuckets};
+use trailwarden::aws::{self, AlertTopic, Deadline, LedgerTable, RulesInBucket, TrailBuckets};
 use trailwarden::delivery::Accepted;
 use trailwarden::detect::Detector;
-use trailwarden::lambda;
+use trailwarden::lambda::{self, SystemClock};
 use trailwarden::pipeline::Pipeline;
 use trailwarden::publish::Topics;
-use trailwarden::settings::Settings;
-use trailwarden::triage::EitherLedger;
+use trailwarden::rules::RulesCache;
+use trailwarden::settings::{RulesSetting, Settings};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -27,10 +27,13 @@ async fn serve() -> Result<(), lambda_runtime::Error> {
     let settings = Settings::from_lookup(|name| std::env::var(name).ok())?;
     let configuration = aws::configuration().await;
     let deadline = Deadline::default();
-    let source = TrailBuckets::new(&configuration, deadline.clone());
-    let rules = lambda::load_rules(settings.rules, &source).await?;
+    let rules = match settings.rules {
+        RulesSetting::Inline(rules) => RulesCache::fixed(rules),
+        RulesSetting::Object(object) => {
+            RulesCache::of_object(RulesInBucket::new(&configuration, object, deadline.clone()))
+        }
+    };
     let topic = |arn| AlertTopic::new(&configuration, arn, deadline.clone());
-    let table = |name| LedgerTable::new(&configuration, name, deadline.clone());
     let pipeline = Pipeline {
         accepted: Accepted {
             trail_buckets: settings.trail_buckets,
@@ -41,19 +44,18 @@ async fn serve() -> Result<(), lambda_runtime::Error> {
             event_sources: settings.event_sources,
             esm_changes: settings.esm_changes,
             authentication_failures: settings.authentication_failures,
-            watch: rules.watch,
         },
-        suppress: rules.suppress,
         limits: settings.limits,
         object_concurrency: settings.object_concurrency,
         windows: settings.windows,
-        source,
+        source: TrailBuckets::new(&configuration, deadline.clone()),
         topics: Topics {
             alert: topic(settings.alert_topic_arn),
             chat: settings.chat_topic_arn.map(topic),
             event: settings.event_topic_arn.map(topic),
         },
-        ledger: EitherLedger::Shared(table(settings.ledger_table)),
+        ledger: LedgerTable::new(&configuration, settings.ledger_table, deadline.clone()),
+        clock: SystemClock,
     };
-    lambda::run(&pipeline, &deadline).await
+    lambda::run(&pipeline, &rules, &deadline).await
 }

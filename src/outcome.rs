@@ -1,18 +1,22 @@
-//! What an invocation did, and what of it failed: an error, or a result for each message or task.
+//! What an invocation did, and what failed: an error, or a result for each message or task.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::delivery::{BatchJob, BatchTask, PayloadError, QueueMessage};
 use crate::ports::ServiceError;
-use crate::publish::PublishFailure;
+use crate::publish::{PublishFailure, Published};
 use crate::telemetry::Counters;
 use crate::trail::{EntryError, LogObject, RecordError, TrailError};
 
-/// Alerts that were not published which a failure names; it counts all.
+/// Unpublished alerts that a failure names individually; it counts all.
 const NAMED_ALERTS: usize = 10;
 
-/// What an invocation did, and what of it failed.
+/// The error message of an invocation without rules.
+const WITHOUT_RULES: &str =
+    "rules unavailable: no valid rules object was read since this environment started; the log names the problem";
+
+/// What an invocation did, and what failed.
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// Counts of everything.
@@ -21,17 +25,19 @@ pub struct Outcome {
     pub suppressed: BTreeMap<String, u64>,
     /// Parts of the payload that were not understood.
     pub payload: Vec<PayloadError>,
-    /// Objects that were not read, or not all of it.
-    pub objects: Vec<ObjectFailure>,
+    /// Objects that were not read completely, by their index in the payload.
+    pub objects: BTreeMap<usize, ObjectFailure>,
     /// Alerts that a topic did not confirm.
     pub alerts: Vec<PublishFailure>,
-    /// The first error of the ledger. It fails nothing: alerts are published without it.
+    /// The first error of the ledger. It does not fail the invocation: alerts are published without the ledger.
     pub ledger: Option<ServiceError>,
-    /// What the answer to the invocation must hold.
+    /// The user's rules are unavailable, so the events that they watch for were not found.
+    pub without_rules: bool,
+    /// What the response to the invocation must contain.
     pub answer: Answer,
 }
 
-/// What the answer to an invocation must hold, by the path that its payload came by.
+/// What the response to an invocation must contain, by its delivery path.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub enum Answer {
     /// Nothing: the invocation succeeds or fails.
@@ -48,11 +54,11 @@ pub enum Answer {
         /// The results.
         results: Vec<TaskResult>,
     },
-    /// What a test found.
+    /// The result of a test of alert delivery.
     Test {
         /// Subjects of the alerts that were published.
         published: Vec<String>,
-        /// What the user should know of the topics.
+        /// What the user should know about the topics.
         warnings: Vec<String>,
     },
 }
@@ -62,25 +68,25 @@ pub enum Answer {
 pub struct TaskResult {
     /// ID of the task.
     pub id: String,
-    /// What became of it.
+    /// Whether it succeeded.
     pub code: ResultCode,
-    /// The same in words.
+    /// The result in words.
     pub text: String,
 }
 
-/// What became of a task, as S3 Batch Operations names it.
+/// The result of a task, in the terms of S3 Batch Operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResultCode {
-    /// It is done.
+    /// It succeeded.
     Succeeded,
-    /// It may succeed later, and is to be tried again.
+    /// It may succeed later and should be retried.
     TemporaryFailure,
-    /// It cannot succeed as things are.
+    /// It cannot succeed until something changes.
     PermanentFailure,
 }
 
 impl ResultCode {
-    /// The name in the answer.
+    /// The name in the response.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -92,79 +98,78 @@ impl ResultCode {
 }
 
 impl Outcome {
-    pub(crate) fn ledger_error(&mut self, error: ServiceError) {
-        self.counters.ledger_errors += 1;
-        self.ledger.get_or_insert(error);
+    pub(crate) fn count_alerts(&mut self, published: Vec<Published>) {
+        for Published { failures, .. } in published {
+            self.counters.alerts += 1;
+            self.counters.alerts_failed += u64::from(!failures.is_empty());
+            self.counters.alerts_published += u64::from(failures.is_empty());
+            self.alerts.extend(failures);
+        }
     }
 
-    pub(crate) fn count_alerts(&mut self, results: Vec<Result<(), PublishFailure>>) {
-        self.counters.alerts += results.len() as u64;
-        self.alerts.extend(results.into_iter().filter_map(Result::err));
-        self.counters.alerts_failed = self.alerts.len() as u64;
-        self.counters.alerts_published = self.counters.alerts - self.counters.alerts_failed;
+    /// The response to a queue. An alert cannot be traced to a message: if one is not published, all messages fail. If
+    /// a message has no ID, only an error of the invocation returns all messages to the queue.
+    pub(crate) fn queue_answer(&self, messages: Vec<QueueMessage>, unnamed: u64) -> Answer {
+        if unnamed > 0 {
+            return Answer::None;
+        }
+        let all_fail = !self.alerts.is_empty() || self.without_rules;
+        let unread = |at: &usize| self.objects.contains_key(at);
+        let fails = |it: &QueueMessage| all_fail || !it.understood || it.objects.iter().any(unread);
+        Answer::FailedMessages(messages.into_iter().filter(fails).map(|it| it.id).collect())
     }
 
-    /// The IDs of those messages that a failure concerns. An alert cannot be traced to a message: if one is not
-    /// published, all of them fail.
-    pub(crate) fn failed_messages(&self, messages: Vec<QueueMessage>, objects: &[LogObject]) -> Vec<String> {
-        let unread = |at: &usize| objects.get(*at).is_none_or(|object| self.failure_of(object).is_some());
-        let fails = |it: &QueueMessage| !self.alerts.is_empty() || !it.understood || it.objects.iter().any(unread);
-        messages.into_iter().filter(fails).map(|it| it.id).collect()
-    }
-
-    /// The result of each task. If an alert is not published, all tasks fail for a while.
-    pub(crate) fn task_results(&self, job: BatchJob, objects: &[LogObject]) -> Answer {
+    /// The result of each task. If an alert is not published, all tasks fail temporarily.
+    pub(crate) fn job_answer(&self, job: BatchJob) -> Answer {
         let result = |task: BatchTask| {
-            let (code, text) = self.task_result(&task, objects);
+            let (code, text) = self.task_result(&task);
             TaskResult { id: task.id, code, text }
         };
         let results = job.tasks.into_iter().map(result).collect();
         Answer::Job { schema_version: job.schema_version, invocation_id: job.invocation_id, results }
     }
 
-    fn task_result(&self, task: &BatchTask, objects: &[LogObject]) -> (ResultCode, String) {
+    fn task_result(&self, task: &BatchTask) -> (ResultCode, String) {
         let at = match &task.object {
             Ok(Some(at)) => *at,
-            Ok(None) => return (ResultCode::Succeeded, "skipped: no log object".to_owned()),
+            Ok(None) => return (ResultCode::Succeeded, "skipped: not a log object".to_owned()),
             Err(error) => return (ResultCode::PermanentFailure, error.to_string()),
         };
-        let failure = objects.get(at).and_then(|object| self.failure_of(object));
-        match (failure, self.alerts.first()) {
+        match (self.objects.get(&at), self.alerts.first()) {
             (Some(failure), None) if !failure.is_transient() => (ResultCode::PermanentFailure, failure.to_string()),
             (Some(failure), _) => (ResultCode::TemporaryFailure, failure.to_string()),
             (None, Some(alert)) => (ResultCode::TemporaryFailure, alert.to_string()),
+            (None, None) if self.without_rules => (ResultCode::TemporaryFailure, WITHOUT_RULES.to_owned()),
             (None, None) => (ResultCode::Succeeded, "read".to_owned()),
         }
     }
 
-    fn failure_of(&self, object: &LogObject) -> Option<&ObjectFailure> {
-        self.objects.iter().find(|it| it.object == *object)
-    }
-
-    /// The name of the error that the invocation ends with; `None` if it succeeded. Alarms may
-    /// rely on the names. The gravest comes first: an alert that nobody got.
+    /// The name of the error that the invocation ends with; `None` if it succeeded. Alarms can rely on the names. The
+    /// most severe comes first: an alert that was not published.
     #[must_use]
     pub fn error_type(&self) -> Option<&'static str> {
         match self {
             Self { alerts, .. } if !alerts.is_empty() => Some("AlertNotPublished"),
-            Self { objects, .. } if objects.iter().any(|it| !it.is_transient()) => Some("ObjectUnreadable"),
+            Self { objects, .. } if objects.values().any(|it| !it.is_transient()) => Some("ObjectUnreadable"),
             Self { objects, .. } if !objects.is_empty() => Some("ObjectUnavailable"),
             Self { payload, .. } if !payload.is_empty() => Some("PayloadNotUnderstood"),
+            Self { without_rules: true, .. } => Some("RulesUnavailable"),
             _ => None,
         }
     }
 
-    /// Everything that failed, a line each: every object, the first ten of the alerts.
+    /// Everything that failed, one line each: every object, and the first ten alerts.
     pub fn failures(&self) -> impl Iterator<Item = String> {
-        let objects = self.objects.iter().map(ToString::to_string);
+        let objects = self.objects.values().map(ToString::to_string);
         let alerts = self.alerts.iter().take(NAMED_ALERTS).map(ToString::to_string);
         let unnamed = self.alerts.len().saturating_sub(NAMED_ALERTS);
         let more = (unnamed > 0).then(|| format!("and {unnamed} more alerts that were not published"));
-        objects.chain(self.payload.iter().map(ToString::to_string)).chain(alerts).chain(more)
+        let rules = self.without_rules.then(|| WITHOUT_RULES.to_owned());
+        objects.chain(self.payload.iter().map(ToString::to_string)).chain(alerts).chain(more).chain(rules)
     }
 }
 
-/// An object that was not read, or not all of it.
+/// An object that was not read completely.
 #[derive(Debug)]
 pub struct ObjectFailure {
     /// The object.
@@ -178,10 +183,11 @@ pub struct ObjectFailure {
 }
 
 impl ObjectFailure {
-    /// True if the object may be readable later with nothing changed.
+    /// True if reading the object again may find more with nothing changed: the rest of an object after a transient
+    /// error has not been examined, whatever came before it.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        self.count == 0 && self.end.as_ref().is_some_and(ReadError::is_transient)
+        self.end.as_ref().is_some_and(ReadError::is_transient)
     }
 }
 
@@ -202,10 +208,10 @@ impl fmt::Display for ObjectFailure {
     }
 }
 
-/// Why reading an object ended before its end.
+/// Why reading stopped before the end of an object.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The object could not be had, or not all of it.
+    /// The object was unavailable, or a part of it.
     #[error(transparent)]
     Source(#[from] ServiceError),
     /// The time of the invocation was up.
@@ -217,7 +223,7 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    /// True if a later reading may come to the end with nothing changed.
+    /// True if reading it again may reach the end with nothing changed.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
@@ -240,7 +246,7 @@ pub struct UnreadableRecord {
 /// Why a record is unreadable.
 #[derive(Debug, thiserror::Error)]
 pub enum UnreadableError {
-    /// The reader passed it over.
+    /// The reader skipped it.
     #[error(transparent)]
     Entry(#[from] EntryError),
     /// It does not parse.

@@ -1,35 +1,36 @@
-//! What the outside must do for the [`pipeline`](crate::pipeline).
+//! What the [`pipeline`](crate::pipeline) needs from outside.
 
 use std::error::Error;
 use std::future::Future;
+use std::time::Duration;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use crate::alert::Message;
 use crate::trail::LogObject;
-use crate::triage::Incident;
 
-/// Where log objects are read from.
+/// A store that objects are read from.
 pub trait ObjectSource {
     /// The bytes of one object.
     type Body: ObjectBody;
 
-    /// Opens an object for one reading from its first byte. Reads the version that the object
-    /// names, else the current one, and the same one to its end.
+    /// Opens an object for reading from its first byte. Reads the version that the object names, otherwise the current one,
+    /// and the same one to its end.
     ///
     /// # Errors
-    /// If the object cannot be had. What a retry can mend has been retried.
+    /// If the object is unavailable. Retryable failures have already been retried.
     fn open(&self, object: &LogObject) -> impl Future<Output = Result<Self::Body, ServiceError>>;
 }
 
-/// The bytes of an object, as they come in.
+/// The bytes of an object, as they arrive.
 pub trait ObjectBody {
-    /// The next bytes, in order and without gaps; `None` behind the last one, and only if all
-    /// bytes of the object were handed over.
+    /// The next bytes, in order and without gaps; `None` after the last one, and only if all bytes of the object were
+    /// returned.
     ///
     /// # Errors
-    /// If the transfer broke off or stalled and could not be taken up again, or the bytes do not have
-    /// the checksum that the store keeps of them. No further bytes come.
+    /// If the transfer broke off or stalled and could not be resumed, or the checksum that the store keeps does not match.
+    /// No further bytes come.
     fn next_chunk(&mut self) -> impl Future<Output = Result<Option<Bytes>, ServiceError>>;
 }
 
@@ -37,6 +38,12 @@ pub trait ObjectBody {
 pub trait AlertSink {
     /// ARN of the topic.
     fn arn(&self) -> &str;
+
+    /// True for a FIFO topic, in which messages of a group stay in the order in which they are sent. Its name ends with
+    /// `.fifo` ("Amazon SNS message ordering details for FIFO topics", SNS Developer Guide).
+    fn is_fifo(&self) -> bool {
+        self.arn().rsplit('.').next() == Some("fifo")
+    }
 
     /// Publishes a batch that is within [`publish::MAX_ENTRIES`](crate::publish::MAX_ENTRIES) and
     /// [`publish::MAX_BYTES`](crate::publish::MAX_BYTES). Returns a result for each message, in
@@ -46,7 +53,7 @@ pub trait AlertSink {
     /// How many subscriptions the topic has.
     ///
     /// # Errors
-    /// If the service cannot be had, or does not allow to ask.
+    /// If the service is unavailable, or the caller may not ask.
     fn subscriptions(&self) -> impl Future<Output = Result<Subscriptions, ServiceError>>;
 }
 
@@ -59,46 +66,16 @@ pub struct Subscriptions {
     pub pending: u64,
 }
 
-/// Keeps account of what was found and told, for all invocations.
-///
-/// The need for an alert follows from what is kept: [`triage::decide`](crate::triage::decide) says how. Each call is
-/// idempotent, and what it returns is at least as new as its beginning.
-pub trait Ledger {
-    /// Enters that a log object holds this many distinct events of an incident's case. An object counts once, however
-    /// often and in however many parts it is read: what counts is the most that was entered for it.
-    ///
-    /// # Errors
-    /// If the ledger cannot be had.
-    fn contribute(
-        &self,
-        incident: &Incident,
-        object: &str,
-        events: u64,
-    ) -> impl Future<Output = Result<Sightings, ServiceError>>;
+/// Time.
+pub trait Clock {
+    /// The present time.
+    fn now(&self) -> Timestamp;
 
-    /// What is kept of an incident's case.
-    ///
-    /// # Errors
-    /// If the ledger cannot be had.
-    fn look_up(&self, incident: &Incident) -> impl Future<Output = Result<Sightings, ServiceError>>;
-
-    /// Notes that an alert about so many events was published on every topic. It never lowers what is kept.
-    ///
-    /// # Errors
-    /// If the ledger cannot be had.
-    fn raise_alerted(&self, incident: &Incident, to: u64) -> impl Future<Output = Result<(), ServiceError>>;
+    /// Waits for a time.
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()>;
 }
 
-/// What a ledger keeps of a case.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Sightings {
-    /// Events of all log objects.
-    pub count: u64,
-    /// Events that the last alert told of, as a power of ten; 0 if there was none.
-    pub alerted: u64,
-}
-
-/// A service, or the way to it, failed.
+/// A service failed, or could not be reached.
 #[derive(Debug, thiserror::Error)]
 #[error("{operation}: {code}{}", with_detail(.source.as_deref()))]
 pub struct ServiceError {
@@ -106,15 +83,15 @@ pub struct ServiceError {
     pub operation: &'static str,
     /// What kind of fault it is.
     pub fault: Fault,
-    /// The service's error code, or what failed on the way to it.
+    /// The service's error code, or what failed before the service was reached.
     pub code: String,
-    /// True if the same call may succeed now and has not been tried again.
+    /// True if the same call may succeed now and has not been retried.
     pub retryable: bool,
-    /// The error below.
+    /// The underlying error.
     pub source: Option<Box<dyn Error + Send + Sync>>,
 }
 
-/// Kinds of faults of services, by what mends them.
+/// Kinds of faults of services, by what resolves them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// What was asked for does not exist.
@@ -123,7 +100,7 @@ pub enum Fault {
     Denied,
     /// The object is archived and must be restored first.
     Archived,
-    /// The service is asked too much, has a fault of its own, or cannot be reached.
+    /// The service throttles, has an internal fault, or cannot be reached.
     Unavailable,
     /// The transfer broke off or stalled.
     Interrupted,
@@ -142,12 +119,12 @@ impl Fault {
 }
 
 impl ServiceError {
-    /// An error that is not worth trying again now, without an error below.
+    /// An error that is not worth an immediate retry, without a source.
     pub fn new(operation: &'static str, fault: Fault, code: impl Into<String>) -> Self {
         Self { operation, fault, code: code.into(), retryable: false, source: None }
     }
 
-    /// The same with the error below.
+    /// The same with a source.
     #[must_use]
     pub fn with_source(mut self, source: Option<impl Into<Box<dyn Error + Send + Sync>>>) -> Self {
         self.source = source.map(Into::into);

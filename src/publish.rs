@@ -1,22 +1,26 @@
 //! From alerts to the topics.
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use futures_util::future;
 use futures_util::stream::{self, StreamExt as _};
 
 use crate::alert::{Alert, Format, Message};
-use crate::ports::{AlertSink, Fault, ServiceError};
-use crate::triage::Audience;
+use crate::ports::{AlertSink, Clock, Fault, ServiceError};
+use crate::triage::TopicRole;
 
-/// Messages that SNS takes in one batch.
+/// The most messages that SNS accepts in one batch.
 pub const MAX_ENTRIES: usize = 10;
-/// Bytes that SNS takes in one message, and in one batch: bodies and attributes.
+/// The most bytes that SNS accepts in one message, and in one batch: bodies and attributes.
 pub const MAX_BYTES: usize = 256 * 1024;
-/// How often a message is sent that the topic refuses for a passing reason.
-const ATTEMPTS: usize = 3;
+/// How often a message is sent if the topic rejects it for a transient reason.
+const ATTEMPTS: u32 = 3;
+/// The first pause before a rejected message is sent again. It doubles each time.
+const PAUSE: Duration = Duration::from_millis(100);
 
-/// Batches that are on their way to a topic at the same time.
+/// Concurrent batches to a standard topic. A FIFO topic gets one after another, because the messages of a group stay in
+/// the order in which they are sent.
 const BATCHES: usize = 4;
 
 /// The topics, each for messages of one format.
@@ -31,16 +35,18 @@ pub struct Topics<A> {
 }
 
 impl<A> Topics<A> {
-    /// The topics for an audience, with their formats.
-    pub fn of(&self, audience: Audience) -> Vec<(Format, &A)> {
-        let event = self.event.iter().map(|topic| (Format::Json, topic));
-        match audience {
-            Audience::Machines => event.collect(),
-            Audience::All => {
-                let chat = self.chat.iter().map(|topic| (Format::Chat, topic));
-                [(Format::Text, &self.alert)].into_iter().chain(chat).chain(event).collect()
-            }
+    /// The topic of a role, if there is one.
+    pub fn get(&self, role: TopicRole) -> Option<&A> {
+        match role {
+            TopicRole::Alert => Some(&self.alert),
+            TopicRole::Chat => self.chat.as_ref(),
+            TopicRole::Event => self.event.as_ref(),
         }
+    }
+
+    /// The roles that have a topic.
+    pub fn roles(&self) -> impl Iterator<Item = TopicRole> {
+        TopicRole::ALL.into_iter().filter(|role| self.get(*role).is_some())
     }
 }
 
@@ -56,39 +62,64 @@ pub struct PublishFailure {
     pub source: ServiceError,
 }
 
-/// Publishes alerts in batches on every topic. A message that is refused by itself is sent again by itself, and holds up
-/// no other. Returns for each alert, in their order, whether every topic has confirmed it.
-pub async fn publish<A: AlertSink>(topics: &[(Format, &A)], alerts: &[Alert<'_>]) -> Vec<Result<(), PublishFailure>> {
-    let results = RefCell::new(alerts.iter().map(|_| Ok(())).collect::<Vec<_>>());
-    let settle = |at: usize, failure: PublishFailure| {
-        if let Some(result) = results.borrow_mut().get_mut(at) {
-            *result = Err(failure);
-        }
-    };
-    let publish_on = async |&(format, topic): &(Format, &A)| {
-        let messages = alerts.iter().map(|alert| alert.message(format)).enumerate();
-        stream::iter(batches(messages))
-            .for_each_concurrent(BATCHES, |batch| publish_batch(topic, batch, &settle))
-            .await;
-    };
-    future::join_all(topics.iter().map(publish_on)).await;
-    results.into_inner()
+/// The result of publishing an alert on its topics.
+#[derive(Debug, Default)]
+pub struct Published {
+    /// Topics that confirmed it.
+    pub confirmed: Vec<TopicRole>,
+    /// Topics that did not.
+    pub failures: Vec<PublishFailure>,
 }
 
-/// Messages with the places of their alerts.
+/// Publishes each alert in batches on its topics. A message that is rejected individually is sent again without the
+/// others of its batch. Returns a result for each alert, in their order.
+pub async fn publish<A: AlertSink>(
+    topics: &Topics<A>,
+    alerts: &[(Alert<'_>, &[TopicRole])],
+    clock: &impl Clock,
+) -> Vec<Published> {
+    let published = RefCell::new(alerts.iter().map(|_| Published::default()).collect::<Vec<_>>());
+    let publish_on = async |role: TopicRole| {
+        let Some(topic) = topics.get(role) else { return };
+        let settle = |at: usize, result: Result<(), PublishFailure>| {
+            let mut published = published.borrow_mut();
+            match (published.get_mut(at), result) {
+                (Some(it), Ok(())) => it.confirmed.push(role),
+                (Some(it), Err(failure)) => it.failures.push(failure),
+                (None, _) => {}
+            }
+        };
+        let messages = alerts.iter().enumerate().filter(|(_, (_, roles))| roles.contains(&role));
+        let messages = messages.map(|(at, (alert, _))| (at, alert.message(Format::of(role))));
+        let at_once = if topic.is_fifo() { 1 } else { BATCHES };
+        stream::iter(batches(messages))
+            .for_each_concurrent(at_once, |batch| publish_batch(topic, batch, clock, &settle))
+            .await;
+    };
+    future::join_all(TopicRole::ALL.map(publish_on)).await;
+    published.into_inner()
+}
+
+/// Messages with the indexes of their alerts.
 type Batch = Vec<(usize, Message)>;
 
-async fn publish_batch(topic: &impl AlertSink, batch: Batch, settle: &impl Fn(usize, PublishFailure)) {
+async fn publish_batch(
+    topic: &impl AlertSink,
+    batch: Batch,
+    clock: &impl Clock,
+    settle: &impl Fn(usize, Result<(), PublishFailure>),
+) {
     let (mut places, mut messages): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
-    for attempt in 1..=ATTEMPTS {
+    for attempt in 0..ATTEMPTS {
         let mut results = topic.publish(&messages).await.into_iter();
         let mut again = Batch::new();
         for (at, message) in places.into_iter().zip(messages) {
             match results.next().unwrap_or_else(|| Err(unanswered())) {
-                Ok(()) => {}
-                Err(error) if error.retryable && attempt < ATTEMPTS => again.push((at, message)),
+                Ok(()) => settle(at, Ok(())),
+                Err(error) if error.retryable && attempt + 1 < ATTEMPTS => again.push((at, message)),
                 Err(source) => {
-                    settle(at, PublishFailure { subject: message.subject, topic: topic.arn().to_owned(), source });
+                    let failure = PublishFailure { subject: message.subject, topic: topic.arn().to_owned(), source };
+                    settle(at, Err(failure));
                 }
             }
         }
@@ -96,6 +127,7 @@ async fn publish_batch(topic: &impl AlertSink, batch: Batch, settle: &impl Fn(us
             return;
         }
         (places, messages) = again.into_iter().unzip();
+        clock.sleep(PAUSE * 2_u32.pow(attempt)).await;
     }
 }
 
@@ -132,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn batches_keep_to_both_limits() {
+    fn batches_are_within_both_limits() {
         for (sizes, expected) in [
             (vec![1; 25], vec![10, 10, 5]),
             (vec![100 * 1024; 5], vec![2, 2, 1]),

@@ -15,7 +15,7 @@ pub const NAMESPACE: &str = "Trailwarden";
 /// - `records` = `records_selected` + `records_passed_over` + `records_unreadable`
 /// - `findings` = `disabled_mappings` + `changed_mappings` + `denials` + `watched_events`, each part of an incident, of
 ///   `repeated` or of `suppressed`
-/// - `incidents` = `alerts` + `incidents_known`
+/// - `incidents` = `alerts` + `incidents_known` + `incidents_summarized`
 /// - `alerts` = `alerts_published` + `alerts_failed`
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Counters {
@@ -57,10 +57,14 @@ pub struct Counters {
     pub repeated: u64,
     /// Incidents: events that are never grouped, and groups of one cause.
     pub incidents: u64,
-    /// Incidents about which no alert was due, as earlier ones told of them.
+    /// Incidents about which no alert was due, as an earlier one had been published.
     pub incidents_known: u64,
-    /// Errors of the ledger, despite which alerts are published.
+    /// Incidents that the summary of their caller stands for.
+    pub incidents_summarized: u64,
+    /// Calls of the ledger that failed. Alerts are published all the same.
     pub ledger_errors: u64,
+    /// Rules objects that could not be read, or were wrong.
+    pub rules_errors: u64,
     /// Alerts to publish.
     pub alerts: u64,
     /// Alerts that every topic confirmed.
@@ -72,7 +76,7 @@ pub struct Counters {
 impl Counters {
     /// Names and values of the metrics.
     #[must_use]
-    pub fn metrics(&self) -> [(&'static str, u64); 28] {
+    pub fn metrics(&self) -> [(&'static str, u64); 30] {
         [
             ("Objects", self.objects),
             ("ObjectsRead", self.objects_read),
@@ -98,7 +102,9 @@ impl Counters {
             ("RepeatedFindings", self.repeated),
             ("Incidents", self.incidents),
             ("IncidentsKnown", self.incidents_known),
+            ("IncidentsSummarized", self.incidents_summarized),
             ("LedgerErrors", self.ledger_errors),
+            ("RulesErrors", self.rules_errors),
             ("Alerts", self.alerts),
             ("AlertsPublished", self.alerts_published),
             ("AlertsFailed", self.alerts_failed),

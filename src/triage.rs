@@ -1,53 +1,58 @@
 //! From findings to incidents: one cause, one alert.
 //!
 //! A finding about an event source mapping is never grouped; the same event delivered twice is one incident. Other
-//! findings are grouped by [`Fingerprint`] and [`Window`] as they come in, so that memory grows with the number of causes
-//! and not with the number of findings. What becomes of an incident is [decided](decide) with the ledger, which knows
-//! what other invocations found and told.
+//! findings are grouped by [`Fingerprint`] and [`Window`] as they come in, so that memory grows with the number of
+//! causes and not with the number of findings. [`Deduplication`] compares incidents with the [`Ledger`], the state that
+//! all invocations share, to decide which alerts are due.
 
+mod deduplication;
 mod fingerprint;
 mod incident;
 mod ledger;
-mod storm;
 mod suppression;
+mod threshold;
 mod window;
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
-pub use fingerprint::{Audience, CaseId, Fingerprint};
-pub use incident::{Incident, Tally};
-pub use ledger::{EitherLedger, MemoryLedger};
-pub use storm::{Decision, decide, next_step, step};
+pub use deduplication::{Candidate, Counted, Deduplication, Due, LEASE, LedgerBudget, LedgerErrors, Verdict};
+pub use fingerprint::{Audience, DedupKey, Fingerprint};
+pub use incident::{Contributions, Incident, Scope, Tally};
+pub use ledger::{Claim, Claimed, Contribution, Ledger, LedgerEntry, LedgerKey, MAX_CONTRIBUTIONS, TopicRole};
 pub use suppression::suppressing_rule;
+pub use threshold::{CASES_OF_A_CALLER, alert_threshold, next_alert_threshold};
 pub use window::{Window, WindowLength};
 
 use crate::detect::Finding;
 
-/// Events of a log object that are told from one another; those beyond count each.
-const TOLD_APART: usize = 100_000;
+/// Events of a log object that are deduplicated; each further one counts.
+const DISTINCT_EVENTS: usize = 100_000;
 
-/// Bytes of incidents beyond which they should be taken.
+/// Size of all incidents in bytes above which they should be taken.
 const FULL: usize = 8 << 20;
-/// Bytes of an incident besides its texts, about: the finding, its fingerprint and its tallies.
+/// Approximate bytes of an incident besides its texts: the finding, its fingerprint and its tallies.
 const INCIDENT_BYTES: usize = 2_048;
-/// Bytes of a value in a tally, about.
+/// Approximate bytes of a value in a tally.
 const TALLY_BYTES: usize = 24;
 
-/// Collects findings.
+/// Groups findings.
 #[derive(Debug, Default)]
 pub struct Triage {
     audience: Audience,
     windows: Option<WindowLength>,
+    /// Incidents about mappings.
+    mappings: Vec<Incident>,
+    /// All other incidents.
     incidents: Vec<Incident>,
-    /// Places in `incidents`.
+    /// Indexes into `incidents`.
     by_fingerprint: HashMap<(Fingerprint, Option<Window>), usize>,
-    /// Events that are not grouped.
-    events: HashSet<CaseId>,
+    /// Keys of the mapping events seen so far.
+    events: HashSet<DedupKey>,
     objects: HashMap<Arc<str>, Contributor>,
     repeated: u64,
-    /// Bytes that the incidents take, about.
+    /// Approximate bytes of the incidents.
     bytes: usize,
 }
 
@@ -57,18 +62,18 @@ struct Contributor {
     /// Hashes of the events of each case.
     seen: HashSet<u64>,
     /// Distinct events of each case.
-    events: HashMap<CaseId, u64>,
+    events: HashMap<DedupKey, u64>,
 }
 
 impl Triage {
-    /// Triage for an audience, that counts the events of a group in windows of this length; the default counts them
-    /// without regard to time.
+    /// Triage for an audience. Events of a group are counted in windows of this length; the default counts them
+    /// regardless of time.
     #[must_use]
     pub fn new(audience: Audience, windows: WindowLength) -> Self {
         Self { audience, windows: Some(windows), ..Self::default() }
     }
 
-    /// Whom the alerts go to.
+    /// Who receives the alerts.
     #[must_use]
     pub fn audience(&self) -> Audience {
         self.audience
@@ -82,39 +87,45 @@ impl Triage {
         }
     }
 
-    /// Findings that were the same event again.
+    /// Findings about an event that was already found.
     #[must_use]
     pub fn repeated(&self) -> u64 {
         self.repeated
     }
 
-    /// True if the incidents should be taken before more is added.
+    /// True if the incidents should be taken before more findings are added.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.bytes > FULL
     }
 
-    /// Takes what alerts are to be made of, the most urgent first, then by time.
+    /// Takes all incidents, the most severe first, then by time.
     pub fn take_incidents(&mut self) -> Vec<Incident> {
         self.by_fingerprint.clear();
         self.bytes = 0;
-        let mut incidents = std::mem::take(&mut self.incidents);
-        incidents.sort_by(|a, b| {
-            let severity = b.finding.severity().cmp(&a.finding.severity());
-            severity.then_with(|| a.first.cmp(&b.first))
-        });
+        let mut incidents = std::mem::take(&mut self.mappings);
+        incidents.append(&mut self.incidents);
+        sort(&mut incidents);
         incidents
     }
 
-    /// Says that no further findings of a log object come.
+    /// Takes the incidents about event source mappings, which are never grouped and therefore complete. The most severe
+    /// first, then by time.
+    pub fn take_mappings(&mut self) -> Vec<Incident> {
+        let mut incidents = std::mem::take(&mut self.mappings);
+        sort(&mut incidents);
+        incidents
+    }
+
+    /// Marks the end of a log object: no more of its findings follow.
     pub fn end_of(&mut self, object: &str) {
         self.objects.remove(object);
     }
 
     fn add_event(&mut self, finding: Finding) {
-        let case = CaseId::of_event(self.audience, &finding);
+        let case = DedupKey::of_event(self.audience, &finding);
         if self.events.insert(case) {
-            self.open(Incident::of(case, None, finding));
+            self.mappings.push(Incident::of(case, None, Scope::Event, finding));
         } else {
             self.repeated += 1;
         }
@@ -124,7 +135,7 @@ impl Triage {
         let window = self.windows.zip(finding.event.time.as_deref()).and_then(|(length, time)| length.window_of(time));
         let key = (fingerprint, window);
         let known = self.by_fingerprint.get(&key).and_then(|at| self.incidents.get_mut(*at));
-        let case = known.as_ref().map_or_else(|| CaseId::of_group(self.audience, &key.0, window), |it| it.case);
+        let case = known.as_ref().map_or_else(|| DedupKey::of_group(self.audience, &key.0, window), |it| it.dedup_key);
         let object = Arc::clone(&finding.event.object);
         let contributor = self.objects.entry(Arc::clone(&object)).or_default();
         let Some(events) = contributor.add(case, finding.event.id.as_deref()) else {
@@ -132,29 +143,30 @@ impl Triage {
             return;
         };
         if let Some(incident) = known {
-            self.bytes += TALLY_BYTES * incident.add(&finding);
-            incident.contributions.insert(object, events);
+            self.bytes += TALLY_BYTES * incident.add(&finding, &object, events);
         } else {
-            let mut incident = Incident::of(case, window, finding);
-            incident.contributions.insert(object, events);
             self.by_fingerprint.insert(key, self.incidents.len());
-            self.open(incident);
+            self.bytes += INCIDENT_BYTES + finding.text_bytes();
+            let scope = Scope::Cause { contributions: Contributions::from([(object, events)]) };
+            self.incidents.push(Incident::of(case, window, scope, finding));
         }
-    }
-
-    fn open(&mut self, incident: Incident) {
-        self.bytes += INCIDENT_BYTES + incident.finding.text_bytes();
-        self.incidents.push(incident);
     }
 }
 
+fn sort(incidents: &mut [Incident]) {
+    incidents.sort_by(|a, b| {
+        let severity = b.finding.severity().cmp(&a.finding.severity());
+        severity.then_with(|| a.first.cmp(&b.first))
+    });
+}
+
 impl Contributor {
-    /// Counts an event; returns how many distinct ones there are of the case then, `None` if it was counted before. An
-    /// event without an ID cannot be told from another one: rather twice than not at all.
-    fn add(&mut self, case: CaseId, id: Option<&str>) -> Option<u64> {
+    /// Counts an event. Returns the number of distinct events of the case, or `None` if the event was counted before.
+    /// Events without an ID cannot be distinguished, so each of them counts.
+    fn add(&mut self, case: DedupKey, id: Option<&str>) -> Option<u64> {
         let is_new = id.is_none_or(|id| {
             let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one((case, id));
-            !self.seen.contains(&hash) && (self.seen.len() >= TOLD_APART || self.seen.insert(hash))
+            !self.seen.contains(&hash) && (self.seen.len() >= DISTINCT_EVENTS || self.seen.insert(hash))
         });
         let events = self.events.entry(case).or_default();
         *events += u64::from(is_new);
@@ -168,9 +180,11 @@ mod tests {
 
     use super::*;
     use crate::detect::Detector;
+    use crate::rules::Rules;
 
     fn finding(record: &str) -> Finding {
-        let examined = Detector::default().examine(record.as_bytes(), &Arc::from("key")).expect("a record");
+        let examined =
+            Detector::default().examine(record.as_bytes(), &Arc::from("key"), &Rules::default()).expect("a record");
         examined.findings.into_iter().next().expect("a finding")
     }
 

@@ -1,5 +1,5 @@
-//! A storm of denials and disabled mappings, and all that happens to invocations in it: objects are delivered again, in
-//! any order, cut short, several at once, and invocations crash at any step.
+//! A storm of denials and stopped mappings with faults: objects are delivered again, in any order, cut short, several
+//! at once; invocations crash at any step; and the ledger has conflicts, loses acknowledgements and hangs.
 
 #![allow(
     clippy::expect_used,
@@ -12,111 +12,47 @@
 
 mod support;
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
-use jiff::Timestamp;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use rand::rngs::SmallRng;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::json;
 use support::generator::{ACCOUNT, denied, disabled_mapping, gzip_stored, key, log_file};
-use support::memory::{MemoryBucket, MemoryTopic};
-use trailwarden::delivery::Accepted;
+use support::memory::{LedgerFaults, MemoryBucket, MemoryLedger, RUNNING};
+use support::{BUCKET, Memory, invoke, payload};
 use trailwarden::detect::Detector;
 use trailwarden::outcome::Outcome;
-use trailwarden::pipeline::Pipeline;
-use trailwarden::ports::{Ledger, ServiceError, Sightings};
-use trailwarden::publish::Topics;
+use trailwarden::rules::Rules;
 use trailwarden::trail::{Entry, Limits, LogObject, RecordReader};
-use trailwarden::triage::{Audience, CaseId, Incident, MemoryLedger, Triage, WindowLength, step};
-
-const BUCKET: &str = "trail";
-const OBJECTS: usize = 300;
-const DENIALS: usize = 100_000;
-const DISABLED: usize = 60;
-
-/// A ledger that others reach between any two of its steps, and that knows who was in the way of whom.
-#[derive(Default)]
-struct Table {
-    ledger: MemoryLedger,
-    /// Invocations that have seen a case, and have not yet noted that they told of it.
-    busy: RefCell<HashMap<CaseId, Vec<usize>>>,
-    /// Times that an invocation saw a case while another one was busy with it.
-    overlaps: RefCell<HashMap<CaseId, u64>>,
-    /// Crashes of invocations that were busy with a case.
-    crashes: RefCell<HashMap<CaseId, u64>>,
-    /// The invocation that runs.
-    running: RefCell<usize>,
-}
-
-impl Table {
-    fn enter(&self, case: CaseId) {
-        let running = *self.running.borrow();
-        let mut busy = self.busy.borrow_mut();
-        let busy = busy.entry(case).or_default();
-        if !busy.contains(&running) {
-            *self.overlaps.borrow_mut().entry(case).or_default() += u64::from(!busy.is_empty());
-            busy.push(running);
-        }
-    }
-
-    /// The invocation is over: what it was busy with is left as it is.
-    fn leave(&self, invocation: usize, crashed: bool) {
-        for (case, busy) in &mut *self.busy.borrow_mut() {
-            if busy.contains(&invocation) {
-                busy.retain(|it| *it != invocation);
-                *self.crashes.borrow_mut().entry(*case).or_default() += u64::from(crashed);
-            }
-        }
-    }
-}
-
-impl Ledger for Table {
-    async fn contribute(&self, incident: &Incident, object: &str, events: u64) -> Result<Sightings, ServiceError> {
-        self.enter(incident.case);
-        tokio::task::yield_now().await;
-        let sightings = self.ledger.contribute(incident, object, events).await;
-        tokio::task::yield_now().await;
-        sightings
-    }
-
-    async fn look_up(&self, incident: &Incident) -> Result<Sightings, ServiceError> {
-        self.enter(incident.case);
-        tokio::task::yield_now().await;
-        let sightings = self.ledger.look_up(incident).await;
-        tokio::task::yield_now().await;
-        sightings
-    }
-
-    async fn raise_alerted(&self, incident: &Incident, to: u64) -> Result<(), ServiceError> {
-        tokio::task::yield_now().await;
-        let result = self.ledger.raise_alerted(incident, to).await;
-        let running = *self.running.borrow();
-        self.busy.borrow_mut().entry(incident.case).or_default().retain(|it| *it != running);
-        tokio::task::yield_now().await;
-        result
-    }
-}
+use trailwarden::triage::{Audience, Incident, Scope, TopicRole, Triage, WindowLength, alert_threshold};
 
 struct World {
-    pipeline: Pipeline<MemoryBucket, MemoryTopic, Table>,
+    pipeline: Memory,
     names: Vec<String>,
-    /// Events of each case, and whether it is a group.
+    /// Events of each case, by its key.
     cases: BTreeMap<String, (Incident, u64)>,
+    /// The cases of each object.
+    cases_of: HashMap<String, BTreeSet<String>>,
 }
 
-/// Denials of a few callers, of whom one makes half of all, on two days; and disabled mappings, some of them in two
-/// objects.
+/// Denials of a few callers, of whom one makes half of all and one tries 40 actions, on two days; and stopped mappings, some
+/// of them in two objects.
 fn world(seed: u64, objects: usize, denials: usize, disabled: usize) -> World {
     let mut random = SmallRng::seed_from_u64(seed);
     let mut files = vec![Vec::new(); objects];
     for n in 0..denials {
         let caller = if random.random_bool(0.5) { 0 } else { random.random_range(1..40) };
-        let mut record = denied(n as u64, "GetFunction", "orders");
+        let is_probe = random.random_bool(0.1);
+        let action = if is_probe { format!("Probe{}", random.random_range(0..40)) } else { "GetFunction".to_owned() };
+        let caller = if is_probe { 99 } else { caller };
+        let mut record = denied(n as u64, &action, "orders");
         record["userIdentity"]["sessionContext"]["sessionIssuer"]["arn"] =
             json!(format!("arn:aws:iam::{ACCOUNT}:role/r{caller}"));
         record["eventTime"] = json!(format!("2026-01-0{}T03:00:00Z", random.random_range(1..3)));
@@ -131,169 +67,170 @@ fn world(seed: u64, objects: usize, denials: usize, disabled: usize) -> World {
     }
     let mut bucket = MemoryBucket::default();
     bucket.chunk = Some(64 * 1024);
-    let mut cases = BTreeMap::new();
+    let (mut cases, mut cases_of) = (BTreeMap::new(), HashMap::<_, BTreeSet<_>>::new());
     let names: Vec<_> = (0..objects).map(|n| n.to_string()).collect();
     for (name, records) in names.iter().zip(&mut files) {
         records.shuffle(&mut random);
         let stored = gzip_stored(log_file(records.iter()));
         for incident in alone(name, &stored) {
-            let (_, events) = cases.entry(incident.case.to_string()).or_insert((incident.clone(), 0));
+            let case = incident.dedup_key.to_string();
+            let (_, events) = cases.entry(case.clone()).or_insert((incident.clone(), 0));
             *events += incident.count;
+            cases_of.entry(name.clone()).or_default().insert(case);
         }
         bucket.put(key(name), stored);
     }
-    let pipeline = Pipeline {
-        accepted: Accepted { trail_buckets: vec![BUCKET.to_owned()], ..Accepted::default() },
-        detector: Detector::default(),
-        suppress: Vec::new(),
-        limits: Limits::default(),
-        object_concurrency: 3,
-        windows: WindowLength::default(),
-        source: bucket,
-        topics: Topics { alert: MemoryTopic::default(), chat: None, event: None },
-        ledger: Table::default(),
-    };
-    World { pipeline, names, cases }
+    let mut pipeline = support::pipeline(bucket);
+    pipeline.object_concurrency = 3;
+    pipeline.topics.alert.latency = Duration::from_millis(30);
+    pipeline.topics.alert.read_at = Some(Rc::clone(&pipeline.source.read_at));
+    pipeline.ledger = MemoryLedger::seeded(seed);
+    World { pipeline, names, cases, cases_of }
 }
 
-/// What an object holds, found by nobody but one reader.
+/// The incidents of one object, read on its own.
 fn alone(name: &str, stored: &[u8]) -> Vec<Incident> {
     let mut triage = Triage::new(Audience::All, WindowLength::default());
     let object = Arc::from(LogObject::new(BUCKET, key(name)).to_string());
     let mut reader = RecordReader::new(Limits::default());
     let entry = |entry: Entry<'_>| {
         let Entry::Record { bytes, .. } = entry else { panic!("a record") };
-        let examined = Detector::default().examine(bytes, &object).expect("a record");
+        let examined = Detector::default().examine(bytes, &object, &Rules::default()).expect("a record");
         examined.findings.into_iter().for_each(|finding| triage.add(finding));
     };
     reader.push(stored, entry).expect("a log file");
     triage.take_incidents()
 }
 
-fn payload(names: &[String]) -> String {
-    let record = |name: &String| {
-        json!({"eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
-               "s3": {"bucket": {"name": BUCKET}, "object": {"key": key(name)}}})
-    };
-    json!({"Records": names.iter().map(record).collect::<Vec<_>>()}).to_string()
-}
-
-/// A delivery of some objects, which is tried until it succeeds.
+/// A delivery of some objects, which is retried until it succeeds.
 struct Delivery {
     names: Vec<String>,
-    /// It crashes when it has been polled so often.
+    /// It crashes after this many steps.
     crash_at: Option<usize>,
     /// Its first object is cut short.
     cut: bool,
 }
 
+/// An invocation that may crash.
 struct Invocation<'a> {
     id: usize,
-    delivery: Delivery,
-    polls: usize,
+    delivery: Option<Delivery>,
+    steps: usize,
     future: Pin<Box<dyn Future<Output = Outcome> + 'a>>,
 }
 
-/// What came of a storm.
+impl Future for Invocation<'_> {
+    /// The delivery, and the outcome unless the invocation crashed.
+    type Output = (Delivery, Option<Outcome>);
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let crashes = self.delivery.as_ref().is_some_and(|it| it.crash_at == Some(self.steps));
+        self.steps += 1;
+        RUNNING.set(self.id);
+        let outcome = match self.future.as_mut().poll(context) {
+            _ if crashes => None,
+            Poll::Ready(outcome) => Some(outcome),
+            Poll::Pending => return Poll::Pending,
+        };
+        Poll::Ready((self.delivery.take().expect("polled once after its end"), outcome))
+    }
+}
+
+/// What happened in a storm.
 #[derive(Debug, Default)]
 struct Storm {
     invocations: usize,
     crashes: usize,
     cuts: usize,
+    ledger_errors: u64,
+    /// Invocations that crashed or could not use the ledger, by the cases that they contained.
+    troubled: HashMap<String, u64>,
 }
 
 impl World {
-    /// Runs all deliveries, `at_once` at the same time, each a step at a time, in an order that nobody knows.
-    fn run(&self, seed: u64, mut deliveries: VecDeque<Delivery>, at_once: usize) -> Storm {
-        let mut random = SmallRng::seed_from_u64(seed);
+    /// Runs all deliveries, `at_once` of them concurrently.
+    async fn run(&self, mut deliveries: VecDeque<Delivery>, at_once: usize) -> Storm {
         let mut storm = Storm::default();
-        let mut running: Vec<Invocation<'_>> = Vec::new();
-        while !deliveries.is_empty() || !running.is_empty() {
+        let mut running = FuturesUnordered::new();
+        loop {
             while running.len() < at_once
                 && let Some(delivery) = deliveries.pop_front()
             {
-                running.push(self.invoke(storm.invocations, delivery));
                 storm.invocations += 1;
+                running.push(self.invoke(storm.invocations, delivery));
             }
-            let at = random.random_range(0..running.len());
-            let Some(ended) = self.step(&mut running[at]) else { continue };
-            let Invocation { id, delivery, .. } = running.swap_remove(at);
-            self.pipeline.ledger.leave(id, matches!(ended, End::Crashed));
+            let Some((delivery, outcome)) = running.next().await else { return storm };
             if delivery.cut {
                 self.pipeline.source.cut.borrow_mut().remove(&key(&delivery.names[0]));
             }
-            match ended {
-                End::Done => {}
-                End::Failed => storm.cuts += 1,
-                End::Crashed => storm.crashes += 1,
+            let ledger_errors = outcome.as_ref().map_or(0, |it| it.counters.ledger_errors);
+            let failed = outcome.as_ref().is_none_or(|it| it.error_type().is_some());
+            storm.ledger_errors += ledger_errors;
+            storm.crashes += usize::from(outcome.is_none());
+            storm.cuts += usize::from(outcome.is_some() && failed);
+            if outcome.is_none() || ledger_errors > 0 {
+                for case in delivery.names.iter().filter_map(|name| self.cases_of.get(name)).flatten() {
+                    *storm.troubled.entry(case.clone()).or_default() += 1;
+                }
             }
-            if !matches!(ended, End::Done) {
+            if failed {
                 deliveries.push_back(Delivery { names: delivery.names, crash_at: None, cut: false });
             }
         }
-        storm
     }
 
     fn invoke(&self, id: usize, delivery: Delivery) -> Invocation<'_> {
         if delivery.cut {
-            self.pipeline.source.cut.borrow_mut().insert(key(&delivery.names[0]), 50_000);
+            self.pipeline.source.cut.borrow_mut().insert(key(&delivery.names[0]), 15_000);
         }
         let payload = payload(&delivery.names);
-        let future = async move { self.pipeline.run(&payload, Timestamp::UNIX_EPOCH, std::future::pending()).await };
-        Invocation { id, delivery, polls: 0, future: Box::pin(future) }
+        let future = async move { invoke(&self.pipeline, &id.to_string(), &payload, &Rules::default()).await };
+        Invocation { id, delivery: Some(delivery), steps: 0, future: Box::pin(future) }
     }
 
-    fn step(&self, invocation: &mut Invocation<'_>) -> Option<End> {
-        if invocation.delivery.crash_at == Some(invocation.polls) {
-            return Some(End::Crashed);
-        }
-        invocation.polls += 1;
-        *self.pipeline.ledger.running.borrow_mut() = invocation.id;
-        match invocation.future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Pending => None,
-            Poll::Ready(outcome) if outcome.error_type().is_none() => Some(End::Done),
-            Poll::Ready(_) => Some(End::Failed),
-        }
-    }
-
-    /// Every case is told of, and not more often than it must be; every count is right. Returns the number of alerts.
-    fn check(&self) -> usize {
+    /// Each case is alerted by itself or in a summary about its caller, and not more often than documented: once for each
+    /// threshold, and once more for each invocation that crashed or could not use the ledger. Returns the number of alerts.
+    fn check(&self, storm: &Storm) -> usize {
         let mut alerts: HashMap<String, u64> = HashMap::new();
+        let mut summaries: HashMap<String, u64> = HashMap::new();
         for message in self.pipeline.topics.alert.confirmed() {
-            let (case, _) = message.deduplication_id.split_once('-').expect("a case and a step");
-            *alerts.entry(case.to_owned()).or_default() += 1;
+            let (case, _) = message.deduplication_id.split_once('-').expect("a case and a threshold");
+            let is_summary = message.subject.contains("different calls");
+            *if is_summary { &mut summaries } else { &mut alerts }.entry(case.to_owned()).or_default() += 1;
         }
-        assert_eq!(alerts.len(), self.cases.len(), "every case, and no other");
-        let Table { ledger, overlaps, crashes, .. } = &self.pipeline.ledger;
+        let is_probe = |case: &String| self.cases[case].0.finding.event.principal.key.ends_with("/r99");
+        let unalerted: Vec<_> = self.cases.iter().filter(|(case, _)| !alerts.contains_key(*case)).collect();
+        assert!(unalerted.iter().all(|(case, _)| is_probe(case)), "every case has its alert: {unalerted:?}");
+        let days: BTreeSet<_> = unalerted.iter().map(|(_, (incident, _))| incident.window).collect();
+        assert!(summaries.len() >= days.len(), "or a summary of its day: {summaries:?}");
+        let probes = self.cases.keys().filter(|case| is_probe(case)).map(|case| storm.troubled.get(case).unwrap_or(&0));
+        let troubled: u64 = probes.sum();
+        assert!(summaries.len() <= 2 && summaries.values().all(|count| *count <= 1 + troubled), "{summaries:?}");
+        assert!(alerts.keys().all(|case| self.cases.contains_key(case)), "and no other");
         for (case, (incident, events)) in &self.cases {
-            let told = alerts[case];
-            let of = |counts: &RefCell<HashMap<CaseId, u64>>| {
-                counts.borrow().get(&incident.case).copied().unwrap_or_default()
-            };
-            let Poll::Ready(sightings) =
-                std::pin::pin!(ledger.look_up(incident)).poll(&mut Context::from_waker(Waker::noop()))
-            else {
-                panic!("memory is at hand")
-            };
-            let Sightings { count, alerted } = sightings.expect("sightings");
-            let due = if incident.is_group() {
-                assert_eq!((count, alerted), (*events, step(*events)), "{case}");
-                u64::from(events.ilog10()) + 1
-            } else {
-                assert_eq!(alerted, 1, "{case}");
-                1
-            };
-            let most = due + of(crashes) + of(overlaps);
-            assert!((1..=most).contains(&told), "{case}: {told} alerts, at most {most}");
+            let is_event = incident.scope == Scope::Event;
+            let thresholds = if is_event { 1 } else { u64::from(events.ilog10()) + 1 };
+            let most = thresholds + storm.troubled.get(case).copied().unwrap_or_default();
+            let found = alerts.get(case).copied().unwrap_or_default();
+            assert!(found <= most, "{case}: {found} alerts, at most {most}");
+            let entry = self.pipeline.ledger.entry(&incident.ledger_key());
+            if storm.ledger_errors == 0 {
+                let (count, threshold) = if is_event { (0, 1) } else { (*events, alert_threshold(*events)) };
+                let alerted = entry.alerted_on(TopicRole::Alert);
+                let is_summarized = is_probe(case) && alerted == 0;
+                assert!(entry.count == count && (alerted == threshold || is_summarized), "{case}: {entry:?}");
+            }
+            assert!(entry.count <= *events, "{case}: {} of {events}", entry.count);
         }
-        alerts.values().sum::<u64>() as usize
+        (alerts.values().sum::<u64>() + summaries.values().sum::<u64>()) as usize
     }
-}
 
-enum End {
-    Done,
-    Failed,
-    Crashed,
+    /// The longest time from reading the event of a mapping to its published alert, in one invocation.
+    fn longest_delay_of_a_mapping(&self) -> Duration {
+        let delays = self.pipeline.topics.alert.delays.borrow();
+        let mappings = delays.iter().filter(|(subject, _)| subject.starts_with("Stopped"));
+        mappings.map(|(_, delay)| *delay).max().expect("a mapping")
+    }
 }
 
 /// Every object twice, in any order, one to four at a time.
@@ -308,42 +245,93 @@ fn deliveries(world: &World, random: &mut SmallRng) -> VecDeque<Delivery> {
     deliveries
 }
 
-#[test]
-fn without_crash_and_overlap_each_step_is_told_once() {
-    let world = world(1, 60, 10_000, 40);
-    let deliveries = deliveries(&world, &mut SmallRng::seed_from_u64(2));
-    world.run(3, deliveries, 1);
-    let alerts = world.check();
-    let events: u64 = world.cases.values().filter(|(incident, _)| !incident.is_group()).map(|_| 1).sum();
-    assert_eq!(events, 40);
-    assert!(alerts < 40 + 4 * (world.cases.len() - 40), "{alerts}");
-}
-
-#[test]
-fn a_storm_is_told_in_powers_of_ten() {
-    let world = world(11, OBJECTS, DENIALS, DISABLED);
-    let mut random = SmallRng::seed_from_u64(12);
-    let mut deliveries = deliveries(&world, &mut random);
+/// Deliveries, some of which crash or are cut short.
+fn rough_deliveries(world: &World, seed: u64) -> VecDeque<Delivery> {
+    let mut random = SmallRng::seed_from_u64(seed);
+    let mut deliveries = deliveries(world, &mut random);
     for delivery in &mut deliveries {
         delivery.crash_at = random.random_bool(0.4).then(|| random.random_range(0..150));
         delivery.cut = random.random_bool(0.2);
     }
-    let storm = world.run(13, deliveries, 5);
-    let alerts = world.check();
-    println!("{storm:?}: {alerts} alerts of {} cases, {DENIALS} denials", world.cases.len());
-    assert!(storm.crashes > 50 && storm.cuts > 20, "{storm:?}");
-    assert!(!world.pipeline.ledger.overlaps.borrow().is_empty());
+    deliveries
 }
 
-#[test]
-fn a_crash_at_any_step_loses_nothing() {
+#[tokio::test(start_paused = true)]
+async fn without_crash_and_overlap_each_threshold_is_alerted_once() {
+    let world = world(1, 60, 5_000, 40);
+    let storm = world.run(deliveries(&world, &mut SmallRng::seed_from_u64(2)), 1).await;
+    let alerts = world.check(&storm);
+    let thresholds: u64 = world.cases.values().map(|(_, events)| u64::from(events.ilog10()) + 1).sum();
+    assert!(alerts as u64 <= thresholds, "{alerts} alerts, {thresholds} thresholds");
+}
+
+#[tokio::test(start_paused = true)]
+async fn overlapping_invocations_alert_each_threshold_once() {
+    let world = world(3, 60, 5_000, 40);
+    world.pipeline.ledger.faults.set(LedgerFaults { latency: Duration::from_millis(20), ..LedgerFaults::default() });
+    let storm = world.run(deliveries(&world, &mut SmallRng::seed_from_u64(4)), 17).await;
+    assert_eq!(storm.troubled, HashMap::new());
+    world.check(&storm);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_storm_is_alerted_in_powers_of_ten() {
+    let world = world(11, 300, 100_000, 60);
+    world.pipeline.ledger.faults.set(LedgerFaults {
+        conflicts: 0.1,
+        latency: Duration::from_millis(20),
+        ..LedgerFaults::default()
+    });
+    let storm = world.run(rough_deliveries(&world, 12), 5).await;
+    let alerts = world.check(&storm);
+    let Storm { invocations, crashes, cuts, .. } = &storm;
+    println!(
+        "{invocations} invocations, {crashes} crashes, {cuts} cut: {alerts} alerts of {} cases",
+        world.cases.len()
+    );
+    assert!(*crashes > 50 && *cuts > 20, "{crashes} {cuts}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_the_ledger_does_alerts_are_bounded_and_mappings_do_not_wait() {
+    let calm = LedgerFaults { latency: Duration::from_millis(20), ..LedgerFaults::default() };
+    let mut total = (0, 0);
+    for (name, faults) in [
+        ("conflicts in 10 % of calls", LedgerFaults { conflicts: 0.1, ..calm }),
+        ("conflicts in 50 % of calls", LedgerFaults { conflicts: 0.5, ..calm }),
+        ("lost acknowledgements in 30 % of calls", LedgerFaults { lost: 0.3, ..calm }),
+        ("hangs in 2 % of calls", LedgerFaults { hangs: 0.02, ..calm }),
+        ("hangs in all calls", LedgerFaults { hangs: 1.0, ..calm }),
+        ("calls of up to 1.9 s", LedgerFaults { latency: Duration::from_millis(950), ..calm }),
+        ("failures in 20 % of calls", LedgerFaults { failures: 0.2, ..calm }),
+        ("everything", LedgerFaults { conflicts: 0.3, lost: 0.1, failures: 0.05, hangs: 0.01, ..calm }),
+    ] {
+        let (mut invocations, mut alerts, mut cases, mut delay) = (0, 0, 0, Duration::ZERO);
+        for seed in 0..3 {
+            let world = world(100 + seed, 30, 1_000, 30);
+            world.pipeline.ledger.faults.set(faults);
+            let storm = world.run(rough_deliveries(&world, seed), 8).await;
+            alerts += world.check(&storm);
+            cases += world.cases.len();
+            invocations += storm.invocations;
+            delay = delay.max(world.longest_delay_of_a_mapping());
+        }
+        println!("{name}: {invocations} invocations, {alerts} alerts of {cases} cases, mappings within {delay:?}");
+        assert!(delay < Duration::from_secs(10), "{name}: {delay:?}");
+        total = (total.0 + invocations, total.1 + alerts);
+    }
+    println!("{} invocations, {} alerts", total.0, total.1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_at_any_step_loses_nothing() {
     for crash_at in 0.. {
-        let world = world(21, 2, 30, 4);
+        let world = world(21, 2, 1_000, 4);
         let delivery = Delivery { names: world.names.clone(), crash_at: Some(crash_at), cut: false };
-        let storm = world.run(22, VecDeque::from([delivery]), 1);
-        world.check();
+        let storm = world.run(VecDeque::from([delivery]), 1).await;
+        world.check(&storm);
         if storm.crashes == 0 {
-            assert!(crash_at > 30, "only {crash_at} steps");
+            assert!(crash_at > 60, "only {crash_at} steps");
             return;
         }
     }

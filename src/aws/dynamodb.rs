@@ -1,13 +1,15 @@
-//! The ledger in Amazon DynamoDB. Takes `dynamodb:GetItem`, `dynamodb:PutItem` and `dynamodb:UpdateItem`.
+//! The ledger in Amazon DynamoDB. Needs `dynamodb:GetItem`, `dynamodb:PutItem` and `dynamodb:UpdateItem`.
 //!
 //! | item | attributes |
 //! |---|---|
-//! | `case#<case>` | `event_count`, `alerted`, `expires` |
-//! | `object#<hash of the object>#<case>` | `event_count`, `expires` |
+//! | `case#<dedup key>` | `event_count`, `alerted`, `lease_threshold`, `lease_holder`, `lease_until`, `expires` |
+//! | `object#<hash of the contributor>#<dedup key>` | `event_count`, `expires` |
 //!
-//! The key is the string `id`; `expires`, in seconds since 1970, is for DynamoDB's time to live.
+//! The key is the string `id`. `alerted` is a set of strings such as `chat#100`: a topic, and a threshold that it
+//! confirmed. Adding to a set needs no condition and may be repeated. `lease_until` is in milliseconds since 1970.
+//! `expires`, in seconds since 1970, is for DynamoDB's time to live.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_config::SdkConfig;
@@ -15,24 +17,27 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    AttributeValue, CancellationReason, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    Update,
 };
+use jiff::Timestamp;
 
 use super::{Deadline, service_error};
 use crate::identity::Identity;
-use crate::ports::{Fault, Ledger, ServiceError, Sightings};
-use crate::triage::Incident;
+use crate::ports::{Fault, ServiceError};
+use crate::triage::{Claim, Claimed, Contribution, Ledger, LedgerEntry, LedgerKey, TopicRole};
 
 const TRANSACT: &str = "dynamodb:TransactWriteItems";
 const GET: &str = "dynamodb:GetItem";
 const UPDATE: &str = "dynamodb:UpdateItem";
 
-/// How long an item is kept behind the end of its window, or behind now if that is later.
+/// How long an item is kept after the end of its window, or after now if that is later.
 const KEPT: Duration = Duration::from_hours(14 * 24);
-/// How often a transaction is tried that others are in the way of. A case is one item: in a storm, all want it.
-const ATTEMPTS: u32 = 8;
-/// What is waited behind the first of them; then twice as long each.
-const PAUSE: Duration = Duration::from_millis(20);
+/// Transactions that a call may take: one that finds the recorded numbers, one that raises them, and others in case
+/// other invocations raise them in the meantime.
+const TRANSACTIONS: u32 = 4;
+
+type Item = HashMap<String, AttributeValue>;
 
 /// A table with the string key `id`.
 #[derive(Debug, Clone)]
@@ -43,144 +48,229 @@ pub struct LedgerTable {
 }
 
 impl LedgerTable {
-    /// Keeps account in the table of this name.
+    /// The ledger in the table of this name.
     #[must_use]
     pub fn new(configuration: &SdkConfig, table: String, deadline: Deadline) -> Self {
         Self { client: Client::new(configuration), table, deadline }
     }
 
-    /// Tries to raise the events of an object from what is known to be kept.
-    async fn raise(&self, incident: &Incident, object: &str, known: u64, events: u64) -> Result<Raised, ServiceError> {
-        let expires = number(expires(incident));
-        let put = Put::builder()
-            .table_name(&self.table)
-            .item("id", AttributeValue::S(object_id(object, incident)))
-            .item("event_count", number(events))
-            .item("expires", expires.clone())
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let put = match known {
-            0 => put.condition_expression("attribute_not_exists(id)"),
-            known => {
-                put.condition_expression("event_count = :known").expression_attribute_values(":known", number(known))
-            }
-        };
+    /// Tries to raise contributions from the numbers in `recorded`, the last known ones.
+    async fn raise(
+        &self,
+        key: &LedgerKey,
+        contributions: &[Contribution<'_>],
+        recorded: &[u64],
+    ) -> Result<Raised, ServiceError> {
+        let raised: Vec<_> =
+            contributions.iter().zip(recorded).filter(|(it, recorded)| it.events > **recorded).collect();
+        let more: u64 = raised.iter().map(|(it, recorded)| it.events - **recorded).sum();
+        if more == 0 {
+            return Ok(Raised::All);
+        }
+        let expires = number(expires(key));
+        let puts = raised.iter().map(|(it, recorded)| self.put(key, it, **recorded, &expires));
         let update = Update::builder()
             .table_name(&self.table)
-            .key("id", AttributeValue::S(case_id(incident)))
+            .key("id", AttributeValue::S(case_id(key)))
             .update_expression("SET expires = if_not_exists(expires, :expires) ADD event_count :more")
-            .expression_attribute_values(":expires", expires)
-            .expression_attribute_values(":more", number(events - known));
-        let items = [
-            put.build().map(|put| TransactWriteItem::builder().put(put).build()),
-            update.build().map(|update| TransactWriteItem::builder().update(update).build()),
-        ];
-        let items = items.into_iter().collect::<Result<Vec<_>, _>>();
+            .expression_attribute_values(":expires", expires.clone())
+            .expression_attribute_values(":more", number(more))
+            .build()
+            .map(|update| TransactWriteItem::builder().update(update).build());
+        let items = puts.chain([update]).collect::<Result<Vec<_>, _>>();
         let items =
             items.map_err(|error| ServiceError::new(TRANSACT, Fault::Other, "item").with_source(Some(error)))?;
         let request = self.client.transact_write_items().set_transact_items(Some(items));
-        let Err(error) = self.deadline.hold(TRANSACT, request.send()).await? else { return Ok(Raised::Yes) };
+        let Err(error) = self.deadline.hold(TRANSACT, request.send()).await? else { return Ok(Raised::All) };
         match error.as_service_error() {
             Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
-                raised(canceled.cancellation_reasons()).ok_or_else(|| service_error(TRANSACT, &error))
+                canceled_by(canceled.cancellation_reasons()).ok_or_else(|| service_error(TRANSACT, &error))?
             }
-            Some(TransactWriteItemsError::TransactionInProgressException(_)) => Ok(Raised::InTheWay),
+            Some(TransactWriteItemsError::TransactionInProgressException(_)) => Err(conflict(TRANSACT)),
             _ => Err(service_error(TRANSACT, &error)),
         }
+        .map(|kept| {
+            let mut kept = kept.into_iter();
+            let known = contributions.iter().zip(recorded);
+            // Reasons are in the order of the items, which leave out contributions that were not raised.
+            let known = known.map(|(it, recorded)| {
+                let found = if it.events > *recorded { kept.next().flatten() } else { None };
+                found.unwrap_or(*recorded)
+            });
+            Raised::Recorded(known.collect())
+        })
     }
 
-    async fn get(&self, incident: &Incident) -> Result<Sightings, ServiceError> {
+    fn put(
+        &self,
+        key: &LedgerKey,
+        contribution: &Contribution<'_>,
+        recorded: u64,
+        expires: &AttributeValue,
+    ) -> Result<TransactWriteItem, aws_sdk_dynamodb::error::BuildError> {
+        let put = Put::builder()
+            .table_name(&self.table)
+            .item("id", AttributeValue::S(contributor_id(contribution.from, key)))
+            .item("event_count", number(contribution.events))
+            .item("expires", expires.clone())
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let put = match recorded {
+            0 => put.condition_expression("attribute_not_exists(id)"),
+            recorded => put
+                .condition_expression("event_count = :recorded")
+                .expression_attribute_values(":recorded", number(recorded)),
+        };
+        put.build().map(|put| TransactWriteItem::builder().put(put).build())
+    }
+
+    async fn get(&self, key: &LedgerKey) -> Result<LedgerEntry, ServiceError> {
         let request = self.client.get_item().table_name(&self.table).consistent_read(true);
-        let request = request.key("id", AttributeValue::S(case_id(incident)));
+        let request = request.key("id", AttributeValue::S(case_id(key)));
         let response = self.deadline.hold(GET, request.send()).await?;
-        let item = response.map_err(|error| service_error(GET, &error))?.item.unwrap_or_default();
-        Ok(Sightings { count: value(&item, "event_count"), alerted: value(&item, "alerted") })
+        Ok(entry(&response.map_err(|error| service_error(GET, &error))?.item.unwrap_or_default()))
     }
 }
 
 impl Ledger for LedgerTable {
-    async fn contribute(&self, incident: &Incident, object: &str, events: u64) -> Result<Sightings, ServiceError> {
-        let mut known = 0;
-        for attempt in 0..ATTEMPTS {
-            match self.raise(incident, object, known, events).await? {
-                Raised::Yes => return self.get(incident).await,
-                Raised::Kept(kept) if kept >= events => {
-                    // Items expire one by one: a case that is gone has at least the events of its object.
-                    let sightings = self.get(incident).await?;
-                    return Ok(Sightings { count: sightings.count.max(kept), ..sightings });
+    async fn contribute(
+        &self,
+        key: &LedgerKey,
+        contributions: &[Contribution<'_>],
+    ) -> Result<LedgerEntry, ServiceError> {
+        let mut recorded = vec![0; contributions.len()];
+        for _ in 0..TRANSACTIONS {
+            match self.raise(key, contributions, &recorded).await? {
+                Raised::All => {
+                    let entry = self.get(key).await?;
+                    // Items expire one by one: an expired case has at least the events of its contributors.
+                    let least =
+                        contributions.iter().zip(&recorded).map(|(it, recorded)| it.events.max(*recorded)).sum();
+                    return Ok(LedgerEntry { count: entry.count.max(least), ..entry });
                 }
-                Raised::Kept(kept) => known = kept,
-                Raised::InTheWay => tokio::time::sleep(pause(attempt, incident)).await,
+                Raised::Recorded(found) => recorded = found,
             }
         }
-        Err(ServiceError::new(TRANSACT, Fault::Unavailable, "TransactionConflict"))
+        Err(conflict(TRANSACT))
     }
 
-    async fn look_up(&self, incident: &Incident) -> Result<Sightings, ServiceError> {
-        self.get(incident).await
-    }
-
-    async fn raise_alerted(&self, incident: &Incident, to: u64) -> Result<(), ServiceError> {
+    async fn claim(&self, key: &LedgerKey, claim: &Claim<'_>) -> Result<Claimed, ServiceError> {
         let request = self.client.update_item().table_name(&self.table);
         let request = request
-            .key("id", AttributeValue::S(case_id(incident)))
-            .update_expression("SET alerted = :to, expires = if_not_exists(expires, :expires)")
-            .condition_expression("attribute_not_exists(alerted) OR alerted < :to")
-            .expression_attribute_values(":to", number(to))
-            .expression_attribute_values(":expires", number(expires(incident)));
-        match self.deadline.hold(UPDATE, request.send()).await? {
-            Err(error)
-                if !error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Err(service_error(UPDATE, &error))
+            .key("id", AttributeValue::S(case_id(key)))
+            .update_expression(
+                "SET lease_threshold = :threshold, lease_holder = :holder, lease_until = :until, \
+                 expires = if_not_exists(expires, :expires)",
+            )
+            .condition_expression(
+                "attribute_not_exists(lease_until) OR lease_until <= :now OR lease_threshold < :threshold \
+                 OR lease_holder = :holder",
+            )
+            .expression_attribute_values(":threshold", number(claim.threshold))
+            .expression_attribute_values(":holder", AttributeValue::S(claim.holder.to_owned()))
+            .expression_attribute_values(":now", milliseconds(claim.now))
+            .expression_attribute_values(":until", milliseconds(claim.until))
+            .expression_attribute_values(":expires", number(expires(key)))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let error = match self.deadline.hold(UPDATE, request.send()).await? {
+            Ok(response) => return Ok(Claimed::Granted(entry(&response.attributes.unwrap_or_default()))),
+            Err(error) => error,
+        };
+        match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                Ok(Claimed::Held(failed.item().map(entry).unwrap_or_default()))
             }
-            _ => Ok(()),
+            Some(UpdateItemError::TransactionConflictException(_)) => Err(conflict(UPDATE)),
+            _ => Err(service_error(UPDATE, &error)),
+        }
+    }
+
+    async fn record_alerted(&self, key: &LedgerKey, threshold: u64, topics: &[TopicRole]) -> Result<(), ServiceError> {
+        let alerted = topics.iter().map(|topic| format!("{}#{threshold}", topic.as_str())).collect();
+        let request = self.client.update_item().table_name(&self.table);
+        let request = request
+            .key("id", AttributeValue::S(case_id(key)))
+            .update_expression("SET expires = if_not_exists(expires, :expires) ADD alerted :alerted")
+            .expression_attribute_values(":alerted", AttributeValue::Ss(alerted))
+            .expression_attribute_values(":expires", number(expires(key)));
+        match self.deadline.hold(UPDATE, request.send()).await? {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::TransactionConflictException(_)) => Err(conflict(UPDATE)),
+                _ => Err(service_error(UPDATE, &error)),
+            },
         }
     }
 }
 
-/// What became of the attempt to raise the events of an object.
+/// The result of an attempt to raise contributions.
 enum Raised {
-    Yes,
-    /// This is kept already.
-    Kept(u64),
-    /// Another transaction has the items.
-    InTheWay,
+    /// All are recorded.
+    All,
+    /// Nothing was written, because these numbers were already recorded.
+    Recorded(Vec<u64>),
 }
 
-/// Why a transaction was cancelled, by its reasons in the order of its items; `None` if another attempt is no use.
-fn raised(reasons: &[CancellationReason]) -> Option<Raised> {
-    let code = |code: &str| reasons.iter().find(|reason| reason.code() == Some(code));
-    match code("ConditionalCheckFailed") {
-        Some(reason) => Some(Raised::Kept(value(reason.item()?, "event_count"))),
-        None => code("TransactionConflict").or(code("ThrottlingError")).map(|_| Raised::InTheWay),
+/// Why a transaction was canceled, by its reasons in the order of its items: the numbers that are recorded, or a
+/// conflict; `None` if another attempt cannot help.
+fn canceled_by(reasons: &[CancellationReason]) -> Option<Result<Vec<Option<u64>>, ServiceError>> {
+    let has = |code: &str| reasons.iter().any(|reason| reason.code() == Some(code));
+    if has("ConditionalCheckFailed") {
+        let failed = |reason: &&CancellationReason| reason.code() == Some("ConditionalCheckFailed");
+        // A missing item has expired.
+        let recorded = |it: &CancellationReason| it.item().map(|item| value(item, "event_count")).unwrap_or_default();
+        return Some(Ok(reasons.iter().map(|reason| Some(reason).filter(failed).map(recorded)).collect()));
     }
+    ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"]
+        .into_iter()
+        .any(has)
+        .then(|| Err(conflict(TRANSACT)))
 }
 
-/// Twice as long each time, and not the same for all who wait.
-fn pause(attempt: u32, incident: &Incident) -> Duration {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().subsec_nanos();
-    let spread = (now ^ incident.count as u32) % 1_000;
-    PAUSE * 2_u32.pow(attempt) * (1_000 + spread) / 2_000
+/// Another transaction is using the items. The SDK does not retry that.
+fn conflict(operation: &'static str) -> ServiceError {
+    let error = ServiceError::new(operation, Fault::Unavailable, "TransactionConflict");
+    ServiceError { retryable: true, ..error }
 }
 
-fn expires(incident: &Incident) -> u64 {
+fn expires(key: &LedgerKey) -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let end = incident.window.and_then(|window| u64::try_from(window.end().as_second()).ok());
+    let end = key.window.and_then(|window| u64::try_from(window.end().as_second()).ok());
     end.unwrap_or_default().max(now) + KEPT.as_secs()
 }
 
-fn case_id(incident: &Incident) -> String {
-    format!("case#{}", incident.case)
+fn case_id(key: &LedgerKey) -> String {
+    format!("case#{}", key.dedup_key)
 }
 
-fn object_id(object: &str, incident: &Incident) -> String {
-    format!("object#{}#{}", Identity::of(object.as_bytes()), incident.case)
+fn contributor_id(from: &str, key: &LedgerKey) -> String {
+    format!("object#{}#{}", Identity::of(from.as_bytes()), key.dedup_key)
+}
+
+fn entry(item: &Item) -> LedgerEntry {
+    let alerted = item.get("alerted").and_then(|value| value.as_ss().ok()).map(Vec::as_slice).unwrap_or_default();
+    LedgerEntry {
+        count: value(item, "event_count"),
+        claimed: item.contains_key("lease_until"),
+        alerted: alerted.iter().filter_map(|it| confirmed(it)).collect::<BTreeSet<_>>(),
+    }
+}
+
+/// A topic and the threshold that it confirmed, such as `chat#100`.
+fn confirmed(text: &str) -> Option<(TopicRole, u64)> {
+    let (topic, threshold) = text.split_once('#')?;
+    let role = TopicRole::ALL.into_iter().find(|role| role.as_str() == topic)?;
+    Some((role, threshold.parse().ok()?))
+}
+
+fn milliseconds(time: Timestamp) -> AttributeValue {
+    AttributeValue::N(time.as_millisecond().to_string())
 }
 
 fn number(value: u64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-fn value(item: &HashMap<String, AttributeValue>, name: &str) -> u64 {
+fn value(item: &Item, name: &str) -> u64 {
     item.get(name).and_then(|value| value.as_n().ok()).and_then(|text| text.parse().ok()).unwrap_or_default()
 }

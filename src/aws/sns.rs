@@ -40,7 +40,7 @@ impl AlertSink for AlertTopic {
     }
 
     async fn publish(&self, batch: &[Message]) -> Vec<Result<(), ServiceError>> {
-        let is_fifo = self.arn.rsplit('.').next() == Some("fifo");
+        let is_fifo = self.is_fifo();
         let entries = batch.iter().enumerate().filter_map(|(id, message)| entry(id, message, is_fifo)).collect();
         let request = self.client.publish_batch().topic_arn(&self.arn).set_publish_batch_request_entries(Some(entries));
         let response = self.deadline.hold(OPERATION, request.send()).await;

@@ -35,6 +35,7 @@ fn decode_messages(records: &[Value], decoder: &mut Decoder<'_>) {
     for (index, record) in records.iter().enumerate() {
         let Some(id) = record.get("messageId").and_then(Value::as_str) else {
             note(decoder, &format!("record {index}"), |_| Err(incomplete("a messageId")));
+            decoder.delivery.unnamed_messages += 1;
             continue;
         };
         decoder.announced.clear();

@@ -1,14 +1,15 @@
-//! What makes two findings one cause.
+//! Which findings have one cause.
 
 use std::fmt;
 
-use super::Window;
+use super::{TopicRole, Window};
 use crate::detect::{Effect, Finding, FindingKind, PolicyType};
 use crate::identity::Identity;
+use crate::rules::Severity;
 
-/// Findings with the same fingerprint are one alert: the same principal was denied the same action for the same reason
-/// in the same account, or did again what a rule watches for. Region and resource are not part of it, so that a scanner
-/// that tries thousands of functions is one alert.
+/// Findings with the same fingerprint are one incident: the same caller was denied the same action for the same reason in
+/// the same account, or repeated what a rule watches for. Region and resource are not part of it, so that a scanner that
+/// tries thousands of functions is one alert.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Fingerprint {
     alert_type: &'static str,
@@ -22,7 +23,7 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// The fingerprint of a finding; `None` for one that is never grouped: about an event source mapping.
+    /// The fingerprint of a finding; `None` for a finding about an event source mapping, which is never grouped.
     #[must_use]
     pub fn of(finding: &Finding) -> Option<Self> {
         let event = &finding.event;
@@ -45,26 +46,25 @@ impl Fingerprint {
     }
 }
 
-/// Whom alerts of a case go to. What one audience was told says nothing about the other.
+/// Who receives the alerts of a case. What one audience received says nothing about the other.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Audience {
-    /// Everybody: all topics.
+    /// All topics.
     #[default]
     All,
-    /// Machines alone: what is found in old objects.
+    /// The topic for machines: findings in old objects.
     Machines,
 }
 
-/// What the ledger keeps account of: a fingerprint in a window, or an event that is never grouped. Texts of a record
-/// decide about it, so it is a hash whose collisions nobody can make, and the same in every process.
+/// Identifies a case in the ledger: a fingerprint in a window, an event that is never grouped, or a caller in a window.
+/// Callers choose text in their records, so it is a collision-resistant hash. It is the same in every process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct CaseId(Identity);
+pub struct DedupKey(Identity);
 
-impl CaseId {
+impl DedupKey {
     pub(super) fn of_group(audience: Audience, fingerprint: &Fingerprint, window: Option<Window>) -> Self {
         let Fingerprint { alert_type, account, principal, action, cause, policy_type, effect } = fingerprint;
-        let [start, end] =
-            window.map_or_else(Default::default, |it| [it.start(), it.end()].map(|time| time.to_string()));
+        let [start, end] = bounds(window);
         Self(Identity::of_texts(&[
             audience.as_str(),
             alert_type,
@@ -79,12 +79,45 @@ impl CaseId {
         ]))
     }
 
-    pub(super) fn of_event(audience: Audience, finding: &Finding) -> Self {
+    pub(crate) fn of_event(audience: Audience, finding: &Finding) -> Self {
         Self(Identity::of_texts(&[audience.as_str(), finding.alert_type(), finding.event.identity()]))
+    }
+
+    pub(super) fn of_caller(audience: Audience, caller: &Caller, window: Option<Window>) -> Self {
+        let Caller { account, principal, severity } = caller;
+        let [start, end] = bounds(window);
+        let account = account.as_deref().unwrap_or_default();
+        Self(Identity::of_texts(&[audience.as_str(), "caller", severity.as_str(), account, principal, &start, &end]))
     }
 }
 
-impl fmt::Display for CaseId {
+fn bounds(window: Option<Window>) -> [String; 2] {
+    window.map_or_else(Default::default, |it| [it.start(), it.end()].map(|time| time.to_string()))
+}
+
+/// Who was denied, and how severely. Cases of one caller with the same severity in a window are summarized together, so that
+/// a summary of implicit denials never hides an explicit deny, and invalid credentials never use up the cases of a caller
+/// that AWS asserts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Caller {
+    account: Option<String>,
+    principal: String,
+    severity: Severity,
+}
+
+impl Caller {
+    /// The caller of a denial; `None` for a finding of another kind.
+    pub(super) fn of(finding: &Finding) -> Option<Self> {
+        let event = &finding.event;
+        matches!(finding.kind, FindingKind::AccessDenied(_)).then(|| Self {
+            account: event.account.clone(),
+            principal: event.principal.key.clone(),
+            severity: finding.severity(),
+        })
+    }
+}
+
+impl fmt::Display for DedupKey {
     /// 32 hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -92,6 +125,12 @@ impl fmt::Display for CaseId {
 }
 
 impl Audience {
+    /// True if alerts go to topics of this role.
+    #[must_use]
+    pub fn includes(self, role: TopicRole) -> bool {
+        self == Self::All || role == TopicRole::Event
+    }
+
     fn as_str(self) -> &'static str {
         match self {
             Self::All => "all",

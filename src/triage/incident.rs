@@ -4,52 +4,77 @@ use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
-use super::{CaseId, Window};
+use super::threshold::{alert_threshold, next_alert_threshold, next_summary_threshold, summary_threshold};
+use super::{DedupKey, LedgerKey, Window};
 use crate::detect::{Finding, FindingKind};
 
-/// Values of a kind that an incident keeps; it counts all.
+/// Values that a [`Tally`] keeps; it counts all.
 const KEPT: usize = 10;
-/// Distinct values beyond which [`Tally`] no longer tells new ones from known ones.
-const TOLD_APART: usize = 10_000;
+/// Actions that the summary of a caller keeps.
+const KEPT_ACTIONS: usize = 20;
+/// Distinct values that a [`Tally`] distinguishes.
+const DISTINCT: usize = 10_000;
 
-/// What one alert is about: a finding, or several of one cause.
+/// What one alert is about: a finding, several findings with one cause, or the cases of one caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incident {
-    /// What the ledger knows it by.
-    pub case: CaseId,
-    /// The window in which its events are counted; `None` if it is no group, or its events have no time.
+    /// What identifies it in the ledger.
+    pub dedup_key: DedupKey,
+    /// The window in which its events are counted; `None` if it is a single event, or its events have no time.
     pub window: Option<Window>,
-    /// The first finding that came in.
+    /// What it stands for.
+    pub scope: Scope,
+    /// The first finding; in a summary of a caller, the most severe one.
     pub finding: Finding,
-    /// Number of findings.
+    /// Findings in this invocation; in a summary of a caller, cases.
     pub count: u64,
-    /// Number of findings in the window so far, with those of earlier log objects.
+    /// Findings in the window so far, including those of earlier log objects; in a summary of a caller, cases.
     pub total: u64,
-    /// Distinct events that each log object has of it; empty if it is no group.
-    pub contributions: BTreeMap<Arc<str>, u64>,
     /// Earliest time of an event.
     pub first: Option<String>,
     /// Latest time of an event.
     pub last: Option<String>,
     /// Regions of the events.
     pub regions: Tally,
-    /// Resources, as the messages of denials name them.
+    /// Resources, as denial messages name them.
     pub resources: Tally,
     /// Functions that the events are about.
     pub functions: Tally,
-    /// It is invented, to test the way of an alert.
+    /// It is fictitious and tests alert delivery.
     pub is_test: bool,
 }
 
+/// What an incident stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// One event about an event source mapping.
+    Event,
+    /// Events with one cause.
+    Cause {
+        /// Distinct events of each log object.
+        contributions: Contributions,
+    },
+    /// Cases of one caller, of which there are too many to alert one by one.
+    Caller {
+        /// The cases, each once.
+        contributions: Contributions,
+        /// The denied actions, as far as this invocation found them.
+        actions: Tally,
+    },
+}
+
+/// Event counts by the name of the contributor.
+pub type Contributions = BTreeMap<Arc<str>, u64>;
+
 impl Incident {
-    pub(super) fn of(case: CaseId, window: Option<Window>, finding: Finding) -> Self {
+    pub(super) fn of(dedup_key: DedupKey, window: Option<Window>, scope: Scope, finding: Finding) -> Self {
         let event = &finding.event;
         Self {
-            case,
+            dedup_key,
             window,
+            scope,
             count: 1,
             total: 1,
-            contributions: BTreeMap::new(),
             first: event.time.clone(),
             last: event.time.clone(),
             regions: Tally::of(event.region.as_deref()),
@@ -60,20 +85,40 @@ impl Incident {
         }
     }
 
-    /// Returns how many values were new.
-    pub(super) fn add(&mut self, finding: &Finding) -> usize {
+    /// The summary about the caller of these cases, which are in order of severity; `None` without a case.
+    pub(super) fn of_caller(dedup_key: DedupKey, cases: &[Self]) -> Option<Self> {
+        let (worst, _) = cases.split_first()?;
+        let contributions = cases.iter().map(|case| (Arc::from(case.dedup_key.to_string()), 1)).collect();
+        let mut actions = Tally { kept_at_most: KEPT_ACTIONS, ..Tally::default() };
+        let mut summary = Self {
+            dedup_key,
+            scope: Scope::Event,
+            count: cases.len() as u64,
+            total: cases.len() as u64,
+            ..worst.clone()
+        };
+        for case in cases {
+            actions.add(Some(&case.finding.action()));
+            summary.extend_period(case.first.as_deref());
+            summary.extend_period(case.last.as_deref());
+            summary.regions.merge(&case.regions);
+            summary.resources.merge(&case.resources);
+            summary.functions.merge(&case.functions);
+        }
+        summary.scope = Scope::Caller { contributions, actions };
+        Some(summary)
+    }
+
+    /// Adds a finding. `events` is the number of distinct events in its log object so far. Returns how many values were
+    /// new.
+    pub(super) fn add(&mut self, finding: &Finding, object: &Arc<str>, events: u64) -> usize {
         let event = &finding.event;
         self.count += 1;
         self.total = self.count;
-        // Times are written so that their order as texts is their order.
-        if let Some(time) = &event.time {
-            if self.first.as_ref().is_none_or(|first| time < first) {
-                self.first = Some(time.clone());
-            }
-            if self.last.as_ref().is_none_or(|last| time > last) {
-                self.last = Some(time.clone());
-            }
+        if let Scope::Cause { contributions } = &mut self.scope {
+            contributions.insert(Arc::clone(object), events);
         }
+        self.extend_period(event.time.as_deref());
         let new = [
             self.regions.add(event.region.as_deref()),
             self.functions.add(event.function_name.as_deref()),
@@ -82,10 +127,50 @@ impl Incident {
         new.into_iter().filter(|it| *it).count()
     }
 
-    /// True if it stands for a fingerprint, of which there may be more events.
+    /// Times are written so that lexical order is chronological order.
+    fn extend_period(&mut self, time: Option<&str>) {
+        let Some(time) = time else { return };
+        if self.first.as_deref().is_none_or(|first| time < first) {
+            self.first = Some(time.to_owned());
+        }
+        if self.last.as_deref().is_none_or(|last| time > last) {
+            self.last = Some(time.to_owned());
+        }
+    }
+
+    /// The key of its entry in the ledger.
     #[must_use]
-    pub fn is_group(&self) -> bool {
-        !self.contributions.is_empty()
+    pub fn ledger_key(&self) -> LedgerKey {
+        LedgerKey { dedup_key: self.dedup_key, window: self.window }
+    }
+
+    /// The contributions to its count; `None` for a single event.
+    #[must_use]
+    pub fn contributions(&self) -> Option<&Contributions> {
+        match &self.scope {
+            Scope::Event => None,
+            Scope::Cause { contributions } | Scope::Caller { contributions, .. } => Some(contributions),
+        }
+    }
+
+    /// The highest alert threshold that its total reaches; 0 if it reaches none.
+    #[must_use]
+    pub fn threshold(&self) -> u64 {
+        match self.scope {
+            Scope::Event => 1,
+            Scope::Cause { .. } => alert_threshold(self.total),
+            Scope::Caller { .. } => summary_threshold(self.total),
+        }
+    }
+
+    /// The next alert threshold; `None` for a single event.
+    #[must_use]
+    pub fn next_threshold(&self) -> Option<u64> {
+        match self.scope {
+            Scope::Event => None,
+            Scope::Cause { .. } => Some(next_alert_threshold(self.total)),
+            Scope::Caller { .. } => Some(next_summary_threshold(self.total)),
+        }
     }
 }
 
@@ -96,28 +181,35 @@ fn resource(finding: &Finding) -> Option<&str> {
     }
 }
 
-/// Distinct values: the first ten as they came, and how many there are.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
+/// Distinct values: the first ones in order of arrival, and the number of all.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tally {
     kept: Vec<String>,
+    kept_at_most: usize,
     /// Hashes of all.
     seen: HashSet<u64>,
 }
 
+impl Default for Tally {
+    fn default() -> Self {
+        Self { kept: Vec::new(), kept_at_most: KEPT, seen: HashSet::new() }
+    }
+}
+
 impl Tally {
-    /// The first ten.
+    /// The first values: ten, or twenty actions of a caller.
     #[must_use]
     pub fn kept(&self) -> &[String] {
         &self.kept
     }
 
-    /// How many there are; a lower bound beyond ten thousand.
+    /// How many there are; a lower bound above ten thousand.
     #[must_use]
     pub fn count(&self) -> usize {
         self.seen.len()
     }
 
-    /// How many there are besides the first ten.
+    /// How many there are besides those kept.
     #[must_use]
     pub fn more(&self) -> usize {
         self.seen.len() - self.kept.len()
@@ -141,11 +233,24 @@ impl Tally {
     /// True if the value was new.
     fn add(&mut self, value: Option<&str>) -> bool {
         let Some(value) = value else { return false };
-        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(value);
-        let is_new = self.seen.len() < TOLD_APART && self.seen.insert(hash);
-        if is_new && self.kept.len() < KEPT {
+        let is_new = self.see(BuildHasherDefault::<DefaultHasher>::default().hash_one(value));
+        if is_new && self.kept.len() < self.kept_at_most {
             self.kept.push(value.to_owned());
         }
         is_new
+    }
+
+    /// Adds all values of another tally.
+    fn merge(&mut self, other: &Self) {
+        other.kept.iter().for_each(|value| {
+            self.add(Some(value));
+        });
+        other.seen.iter().for_each(|hash| {
+            self.see(*hash);
+        });
+    }
+
+    fn see(&mut self, hash: u64) -> bool {
+        self.seen.len() < DISTINCT && self.seen.insert(hash)
     }
 }

@@ -1,15 +1,15 @@
-//! Windows of time in which events are counted.
+//! The time windows in which events are counted.
 
 use std::num::NonZeroU16;
 
 use jiff::Timestamp;
 
-/// How long the windows are, in hours. They follow one another from 1970-01-01 in UTC, so that a window of a day is a
-/// day.
+/// The length of the windows, in hours. Windows are consecutive from 1970-01-01 in UTC, so that a window of 24 hours is
+/// a calendar day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WindowLength(NonZeroU16);
 
-/// A window.
+/// A time window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Window {
     start: Timestamp,
@@ -27,7 +27,7 @@ impl WindowLength {
         NonZeroU16::new(hours).filter(|it| (least..=most).contains(&it.get())).map(Self)
     }
 
-    /// The window of the time of an event, as a record has it; `None` if that is no time.
+    /// The window of an event, by its time as the record has it; `None` if that is not a valid time.
     ///
     /// ```
     /// use trailwarden::triage::WindowLength;
@@ -59,7 +59,7 @@ impl Window {
         self.start
     }
 
-    /// The second behind its last.
+    /// The second after its last.
     #[must_use]
     pub fn end(&self) -> Timestamp {
         self.end

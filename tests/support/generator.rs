@@ -1,4 +1,4 @@
-//! Log objects as CloudTrail delivers them, invented but of the right shape and size.
+//! Synthetic log objects in the shape and size that CloudTrail delivers.
 
 use std::io::Write;
 
@@ -6,9 +6,9 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
-/// Account that the records are of.
+/// The account of the records.
 pub const ACCOUNT: &str = "111122223333";
-/// Region that the records are of.
+/// The Region of the records.
 pub const REGION: &str = "us-east-1";
 
 /// Key of a log file.
@@ -18,7 +18,7 @@ pub fn key(name: &str) -> String {
     )
 }
 
-/// A call of another service, of a role, that went well. `n` makes it different from others.
+/// A successful call of another service by a role. `n` makes it distinct.
 pub fn ordinary(n: u64) -> Value {
     json!({
         "eventVersion": "1.11",
@@ -70,7 +70,7 @@ pub fn ordinary(n: u64) -> Value {
     })
 }
 
-/// The event that AWS disabled the mapping from the queue `<name>-queue` to the function `name`.
+/// The event of AWS disabling the mapping from the queue `<name>-queue` to the function `name`.
 pub fn disabled_mapping(n: u64, name: &str, reason: &str) -> Value {
     json!({
         "eventVersion": "1.08",
@@ -101,7 +101,7 @@ pub fn disabled_mapping(n: u64, name: &str, reason: &str) -> Value {
     })
 }
 
-/// A call of Lambda that was denied to the role `deployer`.
+/// A Lambda call that was denied to the role `deployer`.
 pub fn denied(n: u64, action: &str, function: &str) -> Value {
     let mut record = ordinary(n);
     record["eventSource"] = json!("lambda.amazonaws.com");
@@ -131,7 +131,7 @@ pub fn gzip(bytes: impl AsRef<[u8]>) -> Vec<u8> {
     gzip_at(Compression::default(), bytes)
 }
 
-/// One gzip member of bytes as they are, whose length no compressor decides.
+/// One gzip member of uncompressed bytes, so that its length does not depend on a compressor.
 pub fn gzip_stored(bytes: impl AsRef<[u8]>) -> Vec<u8> {
     gzip_at(Compression::none(), bytes)
 }
@@ -142,8 +142,8 @@ fn gzip_at(level: Compression, bytes: impl AsRef<[u8]>) -> Vec<u8> {
     encoder.finish().expect("memory")
 }
 
-/// A log file that inflates to at least `inflated` bytes of ordinary records around one disabled
-/// mapping. Its many records are a few thousand that repeat, compressed once.
+/// A log file that inflates to at least `inflated` bytes of ordinary records, followed by one disabled mapping. It
+/// repeats a few thousand records, which are compressed once.
 pub fn large_log_file(inflated: usize) -> Vec<u8> {
     let mut block = String::new();
     for n in 0..4_000 {

@@ -1,4 +1,4 @@
-//! What a JSON parser and a gzip decoder make of a log file, without regard to memory.
+//! A naive reader of log files: a gzip decoder and a JSON parser, without regard to memory.
 
 use std::io::Read;
 

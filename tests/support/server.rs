@@ -16,7 +16,7 @@ pub enum Fault {
     Internal,
     /// `SlowDown`, status 503.
     SlowDown,
-    /// The connection is closed instead of a response.
+    /// The connection is closed without a response.
     NoAnswer,
     /// No response comes, and the connection stays open.
     Silence,
@@ -26,11 +26,11 @@ pub enum Fault {
     Close,
     /// The same, and another object replaces this one.
     Replace,
-    /// The body stops in its middle, and the connection stays open.
+    /// The body stops halfway, and the connection stays open.
     Stall,
-    /// The response announces half of the body, and sends no more.
+    /// The response announces and sends only half of the body.
     HalfLength,
-    /// Entries of a batch are refused with a transient error.
+    /// Entries of a batch are rejected with a transient error.
     Refuse,
     /// The object is reported as missing.
     Missing,
@@ -87,7 +87,7 @@ impl Server {
                     return;
                 }
                 let state = Arc::clone(&shared);
-                // A client that disconnects ends its connection, and nothing else.
+                // A client that disconnects ends only its own connection.
                 std::thread::spawn(move || state.serve(&stream.expect("a connection")).unwrap_or_default());
             }
         });

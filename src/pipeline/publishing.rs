@@ -1,0 +1,95 @@
+//! From triage to the topics.
+
+use std::time::Duration;
+
+use super::Run;
+use crate::alert::Alert;
+use crate::ports::{AlertSink, Clock, ObjectSource};
+use crate::publish;
+use crate::triage::{Candidate, Due, Ledger, LedgerBudget, Verdict};
+
+/// Incidents whose alerts are rendered and published together.
+const PUBLISH_CHUNK: usize = 200;
+/// Time that the ledger may take for all alerts about mappings of an invocation. Then they are published without it.
+pub(super) const MAPPING_LEDGER_TIME: Duration = Duration::from_secs(8);
+/// The first pause before another invocation's lease is checked again. It doubles up to the longest one.
+const LEASE_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_LEASE_PAUSE: Duration = Duration::from_millis(500);
+
+impl<S: ObjectSource, A: AlertSink, L: Ledger, C: Clock> Run<'_, S, A, L, C> {
+    /// Publishes the alerts about mappings found so far. They wait for no other alert, and only briefly for the ledger.
+    pub(super) async fn publish_mappings(&self) {
+        let mappings = self.state.borrow_mut().triage.take_mappings();
+        if !mappings.is_empty() {
+            let candidates = self.deduplication.events(mappings);
+            self.publish_candidates(candidates, &self.mapping_budget).await;
+        }
+    }
+
+    /// Publishes the alerts that are due about everything found so far.
+    pub(super) async fn publish_incidents(&self) {
+        self.publish_mappings().await;
+        let incidents = self.state.borrow_mut().triage.take_incidents();
+        let budget = self.deduplication.budget();
+        let counted = self.deduplication.count(incidents, budget).await;
+        {
+            let counters = &mut self.state.borrow_mut().outcome.counters;
+            counters.incidents += counted.summarized;
+            counters.incidents_summarized += counted.summarized;
+        }
+        self.publish_candidates(counted.candidates, budget).await;
+    }
+
+    /// Publishes the alerts that are due. Those that another invocation is publishing come last, when it has recorded
+    /// them or its lease has expired.
+    async fn publish_candidates(&self, mut waiting: Vec<Candidate>, budget: &LedgerBudget) {
+        let mut pause = LEASE_PAUSE;
+        loop {
+            let mut held = Vec::new();
+            while !waiting.is_empty() {
+                let rest = waiting.split_off(waiting.len().min(PUBLISH_CHUNK));
+                let chunk = std::mem::replace(&mut waiting, rest);
+                let due = self.claim(chunk, &mut held, budget).await;
+                self.publish_due(due, budget).await;
+            }
+            if held.is_empty() {
+                return;
+            }
+            budget.spend(pause);
+            self.pipeline.clock.sleep(pause).await;
+            pause = (2 * pause).min(LONGEST_LEASE_PAUSE);
+            waiting = held;
+        }
+    }
+
+    /// Asks the ledger which alerts are due.
+    async fn claim(&self, chunk: Vec<Candidate>, held: &mut Vec<Candidate>, budget: &LedgerBudget) -> Vec<Due> {
+        let verdicts = self.deduplication.claim_all(chunk, &self.topics, budget).await;
+        let mut due = Vec::new();
+        let counters = &mut self.state.borrow_mut().outcome.counters;
+        for verdict in verdicts {
+            match verdict {
+                Verdict::Held(candidate) => held.push(candidate),
+                Verdict::Due(alert) => {
+                    counters.incidents += 1;
+                    due.push(alert);
+                }
+                Verdict::Known => {
+                    counters.incidents += 1;
+                    counters.incidents_known += 1;
+                }
+            }
+        }
+        due
+    }
+
+    /// Publishes alerts, and records in the ledger which topics confirmed them.
+    async fn publish_due(&self, due: Vec<Due>, budget: &LedgerBudget) {
+        let alerts: Vec<_> = due.iter().map(|it| (Alert::of(&it.incident), it.topics.as_slice())).collect();
+        let published = publish::publish(&self.pipeline.topics, &alerts, &self.pipeline.clock).await;
+        let confirmed = due.iter().zip(&published).filter(|(_, it)| !it.confirmed.is_empty());
+        let confirmed: Vec<_> = confirmed.map(|(due, it)| (due, it.confirmed.as_slice())).collect();
+        self.deduplication.record_all(&confirmed, budget).await;
+        self.state.borrow_mut().outcome.count_alerts(published);
+    }
+}

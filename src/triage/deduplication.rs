@@ -1,0 +1,382 @@
+//! Which alerts are due, by the state that all invocations share.
+//!
+//! A case alerts at its 1st, 10th, 100th, 1,000th … event in a window, and a mapping event once. The ledger decides,
+//! not the invocation: an alert that a crash prevented is due when the case is seen again, and one that a topic
+//! confirmed is not due on this topic.
+//!
+//! Overlapping invocations find the same alert due. A lease lets one of them publish. The others wait until it has recorded
+//! the alert, and publish themselves if the lease expires first, so that a holder that dies loses nothing.
+//!
+//! The ledger never blocks an alert. Each attempt of a call has a time limit. When two attempts of one call have
+//! exceeded it, this invocation stops asking the ledger, and alerts are due without it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::future::{self, Either};
+use futures_util::stream::{self, StreamExt as _};
+use jiff::{SignedDuration, Timestamp};
+
+use super::fingerprint::Caller;
+use super::{
+    Audience, CASES_OF_A_CALLER, Claim, Claimed, Contribution, DedupKey, Incident, Ledger, LedgerEntry,
+    MAX_CONTRIBUTIONS, TopicRole, Window,
+};
+use crate::ports::{Clock, Fault, ServiceError};
+
+/// How long a lease on publishing an alert lasts. Publishing takes a fraction of a second; an alert that takes longer
+/// than the lease may be published twice.
+pub const LEASE: Duration = Duration::from_secs(4);
+/// How long one attempt of a ledger call may take.
+const CALL_TIMEOUT: Duration = Duration::from_secs(2);
+/// Time that the ledger may take for all incidents of an invocation that are not about mappings.
+const LEDGER_TIME: Duration = Duration::from_secs(20);
+/// Time that recording what was published together may take.
+const RECORD_TIME: Duration = Duration::from_secs(5);
+/// Timeouts of one call after which the ledger is not asked again: a single one may come from a broken connection.
+const TIMEOUTS: u32 = 2;
+/// Attempts of a call while other writers are using the entry.
+const ATTEMPTS: u32 = 10;
+/// The pause before the second attempt. It doubles with each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+/// The longest pause between attempts.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// The most concurrent ledger calls. Few incidents make fewer, because each concurrent call opens a connection.
+const CONCURRENT_CALLS: usize = 16;
+
+/// One invocation's view of the ledger.
+#[derive(Debug)]
+pub struct Deduplication<'a, L, C> {
+    ledger: &'a L,
+    clock: &'a C,
+    audience: Audience,
+    /// Identifies the invocation.
+    holder: &'a str,
+    /// Lease requests so far.
+    leases: Cell<u64>,
+    /// A call has timed out twice, so the ledger is not asked again.
+    stopped: Cell<bool>,
+    budget: LedgerBudget,
+    errors: RefCell<LedgerErrors>,
+}
+
+/// The time that is left for ledger calls and for waiting on leases. When it is used up, alerts are due without the
+/// ledger.
+#[derive(Debug)]
+pub struct LedgerBudget(Cell<Duration>);
+
+impl LedgerBudget {
+    /// A budget of this much time.
+    #[must_use]
+    pub fn new(time: Duration) -> Self {
+        Self(Cell::new(time))
+    }
+
+    /// Deducts time.
+    pub fn spend(&self, time: Duration) {
+        self.0.set(self.0.get().saturating_sub(time));
+    }
+}
+
+/// Ledger calls that failed.
+#[derive(Debug, Default)]
+pub struct LedgerErrors {
+    /// How many.
+    pub count: u64,
+    /// The first of them.
+    pub first: Option<ServiceError>,
+}
+
+/// An incident with what the ledger says about it.
+#[derive(Debug)]
+pub struct Candidate {
+    incident: Incident,
+    /// `None` if the ledger is unavailable.
+    entry: Option<LedgerEntry>,
+    /// Identifies the candidate in its lease.
+    holder: String,
+}
+
+/// Incidents after they were counted in the ledger.
+#[derive(Debug, Default)]
+pub struct Counted {
+    /// Incidents that may be due.
+    pub candidates: Vec<Candidate>,
+    /// Incidents that are replaced by the summary of their caller.
+    pub summarized: u64,
+}
+
+/// The decision on a candidate.
+#[derive(Debug)]
+pub enum Verdict {
+    /// An alert is due.
+    Due(Due),
+    /// No alert is due.
+    Known,
+    /// Another invocation is publishing it. Ask again after a pause.
+    Held(Candidate),
+}
+
+/// An alert that is due.
+#[derive(Debug)]
+pub struct Due {
+    /// What it is about.
+    pub incident: Incident,
+    /// The threshold that it reaches.
+    pub threshold: u64,
+    /// The topics that have not confirmed it.
+    pub topics: Vec<TopicRole>,
+}
+
+impl<'a, L: Ledger, C: Clock> Deduplication<'a, L, C> {
+    /// Deduplication for an invocation. `holder` is an ID that no other running invocation has.
+    pub fn new(ledger: &'a L, clock: &'a C, audience: Audience, holder: &'a str) -> Self {
+        Self {
+            ledger,
+            clock,
+            audience,
+            holder,
+            leases: Cell::default(),
+            stopped: Cell::default(),
+            budget: LedgerBudget::new(LEDGER_TIME),
+            errors: RefCell::default(),
+        }
+    }
+
+    /// The calls that failed.
+    pub fn errors(self) -> LedgerErrors {
+        self.errors.into_inner()
+    }
+
+    /// The ledger budget for incidents that are not about mappings.
+    pub fn budget(&self) -> &LedgerBudget {
+        &self.budget
+    }
+
+    /// Counts incidents in the ledger. If a caller has too many cases, replaces them with a summary.
+    pub async fn count(&self, incidents: Vec<Incident>, budget: &LedgerBudget) -> Counted {
+        let started = self.clock.now();
+        let counted = self.count_until(incidents, after(started, budget.0.get())).await;
+        budget.spend(time_between(started, self.clock.now()));
+        counted
+    }
+
+    async fn count_until(&self, incidents: Vec<Incident>, until: Timestamp) -> Counted {
+        let concurrency = concurrency(incidents.len());
+        let counted = incidents.into_iter().map(|incident| self.contribute(incident, until));
+        let mut candidates: Vec<_> = stream::iter(counted).buffered(concurrency).collect().await;
+        let mut callers: HashMap<(Caller, Option<Window>), Vec<usize>> = HashMap::new();
+        for (at, candidate) in candidates.iter().enumerate().filter(|(_, it)| it.is_new()) {
+            if let Some(caller) = Caller::of(&candidate.incident.finding) {
+                callers.entry((caller, candidate.incident.window)).or_default().push(at);
+            }
+        }
+        let mut callers: Vec<_> = callers.into_iter().collect();
+        callers.sort_by(|a, b| a.1.cmp(&b.1));
+        let summaries = callers.iter().map(|((caller, window), cases)| {
+            let cases: Vec<_> =
+                cases.iter().filter_map(|at| candidates.get(*at)).map(|it| it.incident.clone()).collect();
+            self.summarize(caller, *window, cases, until)
+        });
+        let summaries: Vec<_> = stream::iter(summaries).buffered(concurrency).collect().await;
+        let mut counted = Counted::default();
+        let mut is_summarized = vec![false; candidates.len()];
+        for (summary, (_, cases)) in summaries.into_iter().zip(&callers) {
+            let Some(mut summary) = summary else { continue };
+            // A case that the ledger did not count may be due, and no entry says so: the summary is published without it.
+            if cases.iter().any(|at| candidates.get(*at).is_some_and(|it| it.entry.is_none())) {
+                summary.entry = None;
+            }
+            counted.candidates.push(summary);
+            counted.summarized += cases.len() as u64;
+            cases.iter().filter_map(|at| is_summarized.get_mut(*at).map(|it| *it = true)).for_each(drop);
+        }
+        let mut is_summarized = is_summarized.into_iter();
+        candidates.retain(|_| is_summarized.next() != Some(true));
+        counted.candidates.append(&mut candidates);
+        counted.candidates.sort_by_key(|it| std::cmp::Reverse(it.incident.finding.severity()));
+        counted
+    }
+
+    /// The candidates for mapping events, which are not counted.
+    pub fn events(&self, incidents: Vec<Incident>) -> Vec<Candidate> {
+        incidents.into_iter().map(|incident| self.candidate(incident, Some(LedgerEntry::default()))).collect()
+    }
+
+    /// Requests the leases of all alerts that are due.
+    pub async fn claim_all(
+        &self,
+        candidates: Vec<Candidate>,
+        topics: &[TopicRole],
+        budget: &LedgerBudget,
+    ) -> Vec<Verdict> {
+        let started = self.clock.now();
+        let until = after(started, budget.0.get());
+        let concurrency = concurrency(candidates.len());
+        let claims = candidates.into_iter().map(|candidate| self.claim(candidate, topics, until));
+        let verdicts = stream::iter(claims).buffered(concurrency).collect().await;
+        budget.spend(time_between(started, self.clock.now()));
+        verdicts
+    }
+
+    /// Records which topics confirmed each alert.
+    pub async fn record_all(&self, confirmed: &[(&Due, &[TopicRole])], budget: &LedgerBudget) {
+        let started = self.clock.now();
+        let until = after(started, RECORD_TIME.min(budget.0.get()));
+        let record = async |&(due, topics): &(&Due, &[TopicRole])| {
+            let key = due.incident.ledger_key();
+            let record = || self.ledger.record_alerted(&key, due.threshold, topics);
+            self.call("ledger:RecordAlerted", until, record).await;
+        };
+        stream::iter(confirmed).for_each_concurrent(concurrency(confirmed.len()), record).await;
+        budget.spend(time_between(started, self.clock.now()));
+    }
+
+    async fn contribute(&self, mut incident: Incident, until: Timestamp) -> Candidate {
+        let Some(contributions) = incident.contributions().cloned() else {
+            return self.candidate(incident, Some(LedgerEntry::default()));
+        };
+        let key = incident.ledger_key();
+        let contributions: Vec<_> =
+            contributions.iter().map(|(from, events)| Contribution { from, events: *events }).collect();
+        let mut entry = None;
+        for some in contributions.chunks(MAX_CONTRIBUTIONS) {
+            entry = self.call("ledger:Contribute", until, || self.ledger.contribute(&key, some)).await;
+            if entry.is_none() {
+                break;
+            }
+        }
+        incident.total = entry.as_ref().map_or(0, |entry: &LedgerEntry| entry.count).max(incident.count);
+        self.candidate(incident, entry)
+    }
+
+    /// The summary about a caller, if it has too many cases in its window.
+    async fn summarize(
+        &self,
+        caller: &Caller,
+        window: Option<Window>,
+        cases: Vec<Incident>,
+        until: Timestamp,
+    ) -> Option<Candidate> {
+        let key = DedupKey::of_caller(self.audience, caller, window);
+        let summary = self.contribute(Incident::of_caller(key, &cases)?, until).await;
+        (summary.incident.total > CASES_OF_A_CALLER).then_some(summary)
+    }
+
+    fn candidate(&self, incident: Incident, entry: Option<LedgerEntry>) -> Candidate {
+        self.leases.set(self.leases.get() + 1);
+        Candidate { incident, entry, holder: format!("{}#{}", self.holder, self.leases.get()) }
+    }
+
+    async fn claim(&self, candidate: Candidate, topics: &[TopicRole], until: Timestamp) -> Verdict {
+        let Candidate { incident, entry, holder } = candidate;
+        let threshold = incident.threshold();
+        let is_due = |entry: &LedgerEntry, topic: TopicRole| entry.alerted_on(topic) < threshold;
+        let due_on =
+            |entry: &LedgerEntry| -> Vec<_> { topics.iter().copied().filter(|it| is_due(entry, *it)).collect() };
+        let Some(entry) = entry else {
+            return Verdict::Due(Due { incident, threshold, topics: topics.to_vec() });
+        };
+        if due_on(&entry).is_empty() {
+            return Verdict::Known;
+        }
+        let key = incident.ledger_key();
+        let claimed = self.call("ledger:Claim", until, || {
+            let now = self.clock.now();
+            let claim = Claim { threshold, holder: &holder, now, until: after(now, LEASE) };
+            // The closure owns the claim; the ledger borrows it for the call.
+            async move { self.ledger.claim(&key, &claim).await }
+        });
+        match claimed.await {
+            None => Verdict::Due(Due { incident, threshold, topics: due_on(&entry) }),
+            Some(Claimed::Granted(entry) | Claimed::Held(entry)) if due_on(&entry).is_empty() => Verdict::Known,
+            Some(Claimed::Granted(entry)) => Verdict::Due(Due { incident, threshold, topics: due_on(&entry) }),
+            Some(Claimed::Held(entry)) => Verdict::Held(Candidate { incident, entry: Some(entry), holder }),
+        }
+    }
+
+    /// Calls the ledger, and retries while other writers are using the entry. `None` if the ledger is unavailable.
+    async fn call<V, F>(&self, operation: &'static str, until: Timestamp, attempt: impl Fn() -> F) -> Option<V>
+    where
+        F: Future<Output = Result<V, ServiceError>>,
+    {
+        let (mut pause, mut timeouts) = (FIRST_PAUSE, 0);
+        for left in (0..ATTEMPTS).rev() {
+            let time_limit = time_between(self.clock.now(), until).min(CALL_TIMEOUT);
+            if self.stopped.get() {
+                return None;
+            }
+            if time_limit.is_zero() {
+                self.note(no_answer(operation));
+                return None;
+            }
+            match future::select(pin!(attempt()), pin!(self.clock.sleep(time_limit))).await {
+                Either::Left((Ok(value), _)) => return Some(value),
+                Either::Left((Err(error), _)) if error.retryable && left > 0 => {
+                    let time_left = time_between(self.clock.now(), until);
+                    self.clock.sleep(self.jittered(pause, left).min(time_left)).await;
+                    pause = (2 * pause).min(LONGEST_PAUSE);
+                }
+                Either::Left((Err(error), _)) => {
+                    self.note(error);
+                    return None;
+                }
+                Either::Right(((), _)) => {
+                    // A timeout at a shorter limit says little about the ledger.
+                    timeouts += u32::from(time_limit == CALL_TIMEOUT);
+                    if timeouts == TIMEOUTS {
+                        self.stopped.set(true);
+                        self.note(no_answer(operation));
+                        return None;
+                    }
+                }
+            }
+        }
+        self.note(no_answer(operation));
+        None
+    }
+
+    fn note(&self, error: ServiceError) {
+        let mut errors = self.errors.borrow_mut();
+        errors.count += 1;
+        errors.first.get_or_insert(error);
+    }
+
+    /// Between half of a pause and all of it, so that conflicting writers do not collide again.
+    fn jittered(&self, pause: Duration, attempt: u32) -> Duration {
+        let seed = (self.holder, self.leases.get(), attempt, self.clock.now());
+        let share = BuildHasherDefault::<DefaultHasher>::default().hash_one(seed) as u16;
+        pause / 2 + pause / 2 * u32::from(share) / u32::from(u16::MAX)
+    }
+}
+
+impl Candidate {
+    /// True if no invocation has tried to alert it by itself. Once one has, the case keeps its own alerts, so that a retry
+    /// brings what a topic did not confirm.
+    fn is_new(&self) -> bool {
+        self.entry.as_ref().is_none_or(|entry| entry.alerted.is_empty() && !entry.claimed)
+    }
+}
+
+fn no_answer(operation: &'static str) -> ServiceError {
+    ServiceError::new(operation, Fault::OutOfTime, "no answer in time")
+}
+
+/// The number of concurrent calls for this many incidents.
+fn concurrency(incidents: usize) -> usize {
+    (incidents / 4).clamp(1, CONCURRENT_CALLS)
+}
+
+/// A time after another one.
+fn after(time: Timestamp, duration: Duration) -> Timestamp {
+    let duration = SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
+    time.saturating_add(duration).unwrap_or(time)
+}
+
+/// The time between two moments; zero if `to` is earlier.
+fn time_between(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::try_from(from.duration_until(to)).unwrap_or_default()
+}
