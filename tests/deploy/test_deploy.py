@@ -93,9 +93,9 @@ def test_one_refused_entry_fails_the_invocation(clean: Stack) -> None:
         finally:
             clean.restore_environment(before)
     assert failure["responsePayload"]["errorType"] == "AlertNotPublished"
-    assert re.fullmatch(
-        r'alert "Stopped: returns [^"]+" to arn:[^ ]+: sns:PublishBatch: InternalError: refused', failure["responsePayload"]["errorMessage"]
-    )
+    refusal = r'alert "Stopped: returns [^"]+" to arn:[^ ]+: sns:PublishBatch: InternalError: refused'
+    lines = failure["responsePayload"]["errorMessage"].splitlines()
+    assert lines and all(re.fullmatch(refusal, line) for line in lines), "each topic that failed"
     assert any("orders" in it for it in confirmed) and any("invoices" in it for it in confirmed)
     counts = [(it["Alerts"], it["AlertsPublished"], it["AlertsFailed"]) for it in all_metrics(clean)[-3:]]
     assert counts == [(3, 2, 1), (1, 0, 1), (1, 0, 1)], "what was confirmed is not tried again"
@@ -115,7 +115,8 @@ def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
 def test_rules_are_read_from_the_bucket(clean: Stack) -> None:
     bucket = clean.outputs["TrailBucketName"]
     pattern = {"finding": {"alert_type": ["esm_disabled"], "function_name": ["orders"]}}
-    for rule, alerts, fails in [({"reason": "known"}, ["returns"], False), ({}, [], True)]:
+    # Without valid rules, nothing is suppressed and the invocation fails, so that the object is examined again.
+    for rule, alerts, fails in [({"reason": "known"}, ["returns"], False), ({}, ["orders", "returns"], True)]:
         rules = {"suppress": [{"name": "orders", "pattern": pattern, **rule}]}
         skipped = foreign_keys_skipped(clean)
         clean.emulator.client("s3").put_object(Bucket=bucket, Key="rules.json", Body=json.dumps(rules).encode())
@@ -124,8 +125,10 @@ def test_rules_are_read_from_the_bucket(clean: Stack) -> None:
         before = clean.set_environment(RULES_URI=f"s3://{bucket}/rules.json")
         try:
             clean.put(log_file(disabled_mapping("orders"), disabled_mapping("returns")))
-            received = [alert["Subject"].split()[1] for alert in clean.alerts(2, seconds=20)]
-            assert (received, bool(clean.failures(seconds=60 if fails else 1))) == (alerts, fails)
+            received = sorted(alert["Subject"].split()[1] for alert in clean.alerts(2, seconds=20))
+            failures = [it["responsePayload"]["errorType"] for it in clean.failures(seconds=60 if fails else 1)]
+            assert (received, failures) == (alerts, ["RulesUnavailable"] if fails else [])
+            assert last_metrics(clean)["RulesErrors"] == int(fails)
         finally:
             clean.restore_environment(before)
 
