@@ -105,7 +105,7 @@ impl Triage {
         self.bytes = 0;
         let mut incidents = std::mem::take(&mut self.mappings);
         incidents.append(&mut self.incidents);
-        sort(&mut incidents);
+        incidents.sort_by(Incident::cmp_urgency);
         incidents
     }
 
@@ -113,7 +113,7 @@ impl Triage {
     /// first, then by time.
     pub fn take_mappings(&mut self) -> Vec<Incident> {
         let mut incidents = std::mem::take(&mut self.mappings);
-        sort(&mut incidents);
+        incidents.sort_by(Incident::cmp_urgency);
         incidents
     }
 
@@ -151,13 +151,6 @@ impl Triage {
             self.incidents.push(Incident::of(case, window, scope, finding));
         }
     }
-}
-
-fn sort(incidents: &mut [Incident]) {
-    incidents.sort_by(|a, b| {
-        let severity = b.finding.severity().cmp(&a.finding.severity());
-        severity.then_with(|| a.first.cmp(&b.first))
-    });
 }
 
 impl Contributor {

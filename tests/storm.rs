@@ -189,7 +189,8 @@ impl World {
     }
 
     /// Each case is alerted by itself or in a summary about its caller, and not more often than documented: once for each
-    /// threshold, and once more for each invocation that crashed or could not use the ledger. Returns the number of alerts.
+    /// threshold, and once more for each invocation that crashed or could not use the ledger, and for each lease that expired.
+    /// Returns the number of alerts.
     fn check(&self, storm: &Storm) -> usize {
         let mut alerts: HashMap<String, u64> = HashMap::new();
         let mut summaries: HashMap<String, u64> = HashMap::new();
@@ -210,7 +211,8 @@ impl World {
         for (case, (incident, events)) in &self.cases {
             let is_event = incident.scope == Scope::Event;
             let thresholds = if is_event { 1 } else { u64::from(events.ilog10()) + 1 };
-            let most = thresholds + storm.troubled.get(case).copied().unwrap_or_default();
+            let expired_leases = self.pipeline.ledger.expired_leases(&incident.ledger_key());
+            let most = thresholds + storm.troubled.get(case).copied().unwrap_or_default() + expired_leases;
             let found = alerts.get(case).copied().unwrap_or_default();
             assert!(found <= most, "{case}: {found} alerts, at most {most}");
             let entry = self.pipeline.ledger.entry(&incident.ledger_key());
@@ -271,6 +273,8 @@ async fn overlapping_invocations_alert_each_threshold_once() {
     world.pipeline.ledger.faults.set(LedgerFaults { latency: Duration::from_millis(20), ..LedgerFaults::default() });
     let storm = world.run(deliveries(&world, &mut SmallRng::seed_from_u64(4)), 17).await;
     assert_eq!(storm.troubled, HashMap::new());
+    let keys = world.cases.values().map(|(incident, _)| incident.ledger_key());
+    assert_eq!(keys.map(|key| world.pipeline.ledger.expired_leases(&key)).sum::<u64>(), 0);
     world.check(&storm);
 }
 

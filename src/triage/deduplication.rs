@@ -166,38 +166,25 @@ impl<'a, L: Ledger, C: Clock> Deduplication<'a, L, C> {
 
     async fn count_until(&self, incidents: Vec<Incident>, until: Timestamp) -> Counted {
         let concurrency = concurrency(incidents.len());
-        let counted = incidents.into_iter().map(|incident| self.contribute(incident, until));
-        let mut candidates: Vec<_> = stream::iter(counted).buffered(concurrency).collect().await;
-        let mut callers: HashMap<(Caller, Option<Window>), Vec<usize>> = HashMap::new();
-        for (at, candidate) in candidates.iter().enumerate().filter(|(_, it)| it.is_new()) {
-            if let Some(caller) = Caller::of(&candidate.incident.finding) {
-                callers.entry((caller, candidate.incident.window)).or_default().push(at);
-            }
-        }
-        let mut callers: Vec<_> = callers.into_iter().collect();
-        callers.sort_by(|a, b| a.1.cmp(&b.1));
-        let summaries = callers.iter().map(|((caller, window), cases)| {
-            let cases: Vec<_> =
-                cases.iter().filter_map(|at| candidates.get(*at)).map(|it| it.incident.clone()).collect();
-            self.summarize(caller, *window, cases, until)
+        let candidates = incidents.into_iter().map(|incident| self.contribute(incident, until));
+        let candidates: Vec<_> = stream::iter(candidates).buffered(concurrency).collect().await;
+        let (by_caller, others) = by_caller(candidates);
+        let summaries = by_caller.into_iter().map(async |(caller, cases)| {
+            let summary = self.summarize(&caller, &cases, until).await;
+            (summary, cases)
         });
         let summaries: Vec<_> = stream::iter(summaries).buffered(concurrency).collect().await;
-        let mut counted = Counted::default();
-        let mut is_summarized = vec![false; candidates.len()];
-        for (summary, (_, cases)) in summaries.into_iter().zip(&callers) {
-            let Some(mut summary) = summary else { continue };
-            // A case that the ledger did not count may be due, and no entry says so: the summary is published without it.
-            if cases.iter().any(|at| candidates.get(*at).is_some_and(|it| it.entry.is_none())) {
-                summary.entry = None;
+        let mut counted = Counted { candidates: others, summarized: 0 };
+        for (summary, cases) in summaries {
+            match summary {
+                Some(summary) => {
+                    counted.summarized += cases.len() as u64;
+                    counted.candidates.push(summary);
+                }
+                None => counted.candidates.extend(cases),
             }
-            counted.candidates.push(summary);
-            counted.summarized += cases.len() as u64;
-            cases.iter().filter_map(|at| is_summarized.get_mut(*at).map(|it| *it = true)).for_each(drop);
         }
-        let mut is_summarized = is_summarized.into_iter();
-        candidates.retain(|_| is_summarized.next() != Some(true));
-        counted.candidates.append(&mut candidates);
-        counted.candidates.sort_by_key(|it| std::cmp::Reverse(it.incident.finding.severity()));
+        counted.candidates.sort_by(|a, b| a.incident.cmp_urgency(&b.incident));
         counted
     }
 
@@ -254,15 +241,15 @@ impl<'a, L: Ledger, C: Clock> Deduplication<'a, L, C> {
     }
 
     /// The summary about a caller, if it has too many cases in its window.
-    async fn summarize(
-        &self,
-        caller: &Caller,
-        window: Option<Window>,
-        cases: Vec<Incident>,
-        until: Timestamp,
-    ) -> Option<Candidate> {
-        let key = DedupKey::of_caller(self.audience, caller, window);
-        let summary = self.contribute(Incident::of_caller(key, &cases)?, until).await;
+    async fn summarize(&self, caller: &CallerInWindow, cases: &[Candidate], until: Timestamp) -> Option<Candidate> {
+        let (caller, window) = caller;
+        let key = DedupKey::of_caller(self.audience, caller, *window);
+        let incidents: Vec<_> = cases.iter().map(|case| &case.incident).collect();
+        let mut summary = self.contribute(Incident::of_caller(key, &incidents)?, until).await;
+        // A case that the ledger did not count may be due, and no entry says so: the summary is published without it.
+        if cases.iter().any(|case| case.entry.is_none()) {
+            summary.entry = None;
+        }
         (summary.incident.total > CASES_OF_A_CALLER).then_some(summary)
     }
 
@@ -359,6 +346,28 @@ impl Candidate {
     fn is_new(&self) -> bool {
         self.entry.as_ref().is_none_or(|entry| entry.alerted.is_empty() && !entry.claimed)
     }
+}
+
+/// A caller, and the window in which its cases count.
+type CallerInWindow = (Caller, Option<Window>);
+
+/// The new cases of each caller, in the order in which the callers first occur, and all other candidates.
+fn by_caller(candidates: Vec<Candidate>) -> (Vec<(CallerInWindow, Vec<Candidate>)>, Vec<Candidate>) {
+    let (mut callers, mut others) = (Vec::<(CallerInWindow, Vec<Candidate>)>::new(), Vec::new());
+    let mut places: HashMap<CallerInWindow, usize> = HashMap::new();
+    for candidate in candidates {
+        let caller = Caller::of(&candidate.incident.finding).filter(|_| candidate.is_new());
+        let Some(caller) = caller.map(|caller| (caller, candidate.incident.window)) else {
+            others.push(candidate);
+            continue;
+        };
+        let place = *places.entry(caller.clone()).or_insert(callers.len());
+        match callers.get_mut(place) {
+            Some((_, cases)) => cases.push(candidate),
+            None => callers.push((caller, vec![candidate])),
+        }
+    }
+    (callers, others)
 }
 
 fn no_answer(operation: &'static str) -> ServiceError {

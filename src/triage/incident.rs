@@ -1,5 +1,6 @@
 //! What one alert is about.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
@@ -86,7 +87,7 @@ impl Incident {
     }
 
     /// The summary about the caller of these cases, which are in order of severity; `None` without a case.
-    pub(super) fn of_caller(dedup_key: DedupKey, cases: &[Self]) -> Option<Self> {
+    pub(super) fn of_caller(dedup_key: DedupKey, cases: &[&Self]) -> Option<Self> {
         let (worst, _) = cases.split_first()?;
         let contributions = cases.iter().map(|case| (Arc::from(case.dedup_key.to_string()), 1)).collect();
         let mut actions = Tally { kept_at_most: KEPT_ACTIONS, ..Tally::default() };
@@ -95,7 +96,7 @@ impl Incident {
             scope: Scope::Event,
             count: cases.len() as u64,
             total: cases.len() as u64,
-            ..worst.clone()
+            ..(*worst).clone()
         };
         for case in cases {
             actions.add(Some(&case.finding.action()));
@@ -136,6 +137,12 @@ impl Incident {
         if self.last.as_deref().is_none_or(|last| time > last) {
             self.last = Some(time.to_owned());
         }
+    }
+
+    /// The most severe first, then by time.
+    pub(super) fn cmp_urgency(&self, other: &Self) -> Ordering {
+        let severity = other.finding.severity().cmp(&self.finding.severity());
+        severity.then_with(|| self.first.cmp(&other.first))
     }
 
     /// The key of its entry in the ledger.

@@ -80,6 +80,8 @@ struct Entry {
     contributions: HashMap<String, u64>,
     alerted: BTreeSet<(TopicRole, u64)>,
     lease: Option<Lease>,
+    /// Leases that were granted after that of another holder had expired.
+    expired_leases: u64,
 }
 
 struct Lease {
@@ -108,6 +110,11 @@ impl MemoryLedger {
     /// What is recorded for a key.
     pub fn entry(&self, key: &LedgerKey) -> LedgerEntry {
         self.entries.borrow().get(key).map(Entry::shown).unwrap_or_default()
+    }
+
+    /// How often a lease for a key was granted after that of another holder had expired.
+    pub fn expired_leases(&self, key: &LedgerKey) -> u64 {
+        self.entries.borrow().get(key).map_or(0, |entry| entry.expired_leases)
     }
 
     /// Calls the ledger with its faults.
@@ -186,7 +193,9 @@ impl Ledger for MemoryLedger {
             {
                 Claimed::Held(entry.shown())
             }
-            _ => {
+            lease => {
+                let is_other = |it: &Lease| it.holder != claim.holder && it.threshold >= claim.threshold;
+                entry.expired_leases += u64::from(lease.as_ref().is_some_and(is_other));
                 let (threshold, holder, until) = (claim.threshold, claim.holder.to_owned(), claim.until);
                 entry.lease = Some(Lease { threshold, holder, until });
                 Claimed::Granted(entry.shown())
