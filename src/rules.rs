@@ -25,7 +25,7 @@ use serde_json::{Map, Value};
 
 use crate::trail::EventSources;
 
-pub use cache::{Current, Fetched, MAX_RULES_BYTES, RulesCache, RulesObject, RulesProblem};
+pub use cache::{Current, Fetched, MAX_RULES_BYTES, RulesCache, RulesFault, RulesObject, RulesProblem};
 pub use pattern::{Pattern, PatternProblem};
 
 /// How urgent something is.

@@ -46,8 +46,6 @@ const MEBIBYTE: u64 = 1 << 20;
 /// Memory that the buffers of log objects cannot have: about 32 MiB for the process with its connections, and 8 MiB for
 /// incidents.
 const RESERVED_BYTES: u64 = 40 * MEBIBYTE;
-/// Inflated bytes that [`RecordReader`](crate::trail::RecordReader) adds to its buffer at a time.
-const BUFFER_STEP: u64 = 256 << 10;
 
 /// While some objects wait for S3, enough others are being read to keep the processor busy.
 const DEFAULT_CONCURRENCY: usize = 8;
@@ -224,7 +222,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         let memory = (self.lookup)(ENV_FUNCTION_MEMORY).and_then(|text| text.trim().parse::<u64>().ok());
         let Some(memory) = memory else { return };
         let Settings { object_concurrency, limits, .. } = settings;
-        let buffer = (limits.record_bytes as u64 + BUFFER_STEP).next_power_of_two();
+        let buffer = limits.most_buffer_bytes() as u64;
         let needed = (*object_concurrency as u64 * buffer + RESERVED_BYTES).div_ceil(MEBIBYTE);
         if needed > memory {
             let problem = format!(

@@ -59,7 +59,7 @@ pub struct Counters {
     pub incidents: u64,
     /// Incidents about which no alert was due, as an earlier one had been published.
     pub incidents_known: u64,
-    /// Incidents that the summary of their caller stands for.
+    /// Incidents that the summary of their caller replaces.
     pub incidents_summarized: u64,
     /// Calls of the ledger that failed. Alerts are published all the same.
     pub ledger_errors: u64,

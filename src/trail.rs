@@ -39,6 +39,13 @@ pub struct Limits {
     pub object_bytes: u64,
 }
 
+impl Limits {
+    /// The most bytes that the buffer of a [`RecordReader`] grows to.
+    pub(crate) fn most_buffer_bytes(&self) -> usize {
+        (self.record_bytes + STEP).next_power_of_two()
+    }
+}
+
 impl Default for Limits {
     /// 4 MiB a record, 4 GiB an object. CloudTrail itself limits an event to 256 KB.
     fn default() -> Self {

@@ -22,7 +22,7 @@ pub use fingerprint::{Audience, DedupKey, Fingerprint};
 pub use incident::{Contributions, Incident, Scope, Tally};
 pub use ledger::{Claim, Claimed, Contribution, Ledger, LedgerEntry, LedgerKey, MAX_CONTRIBUTIONS, TopicRole};
 pub use suppression::suppressing_rule;
-pub use threshold::{CASES_OF_A_CALLER, alert_threshold, next_alert_threshold};
+pub use threshold::{CASES_OF_A_CALLER, alert_threshold};
 pub use window::{Window, WindowLength};
 
 use crate::detect::Finding;
@@ -71,12 +71,6 @@ impl Triage {
     #[must_use]
     pub fn new(audience: Audience, windows: WindowLength) -> Self {
         Self { audience, windows: Some(windows), ..Self::default() }
-    }
-
-    /// Who receives the alerts.
-    #[must_use]
-    pub fn audience(&self) -> Audience {
-        self.audience
     }
 
     /// Takes a finding.

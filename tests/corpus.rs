@@ -15,37 +15,13 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
-use support::oracle;
+use support::oracle::{self, corpus};
 use trailwarden::detect::{Detector, FindingKind};
 use trailwarden::rules::Rules;
 use trailwarden::trail::{Entry, EventSources, Limits, RecordReader};
-
-fn corpus() -> Vec<PathBuf> {
-    let root = std::env::var_os("TRAILWARDEN_CORPUS")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
-    let mut files = Vec::new();
-    collect(&root, &mut files);
-    if files.is_empty() {
-        eprintln!("skipped: no log files in {}", root.display());
-    }
-    files
-}
-
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    for path in entries.map(|entry| entry.expect("an entry").path()) {
-        let name = path.to_string_lossy().into_owned();
-        if path.is_dir() {
-            collect(&path, files);
-        } else if [".json", ".json.gz"].iter().any(|ending| name.ends_with(ending)) {
-            files.push(path);
-        }
-    }
-}
 
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Counts {

@@ -122,14 +122,14 @@ async fn run(pipeline: &Pipeline<TrailBuckets, AlertTopic, MemoryLedger, TestClo
 }
 
 /// Names of the functions that an alert was confirmed about.
-fn told(server: &Server) -> BTreeSet<String> {
+fn alerted(server: &Server) -> BTreeSet<String> {
     let name = |subject: &String| subject.split(' ').nth(3).expect("a function").to_owned();
     server.published().iter().map(name).collect()
 }
 
 /// All alerts have arrived, or the invocation has failed.
-fn assert_told_or_failed(outcome: &Outcome, names: &BTreeSet<String>, server: &Server, what: &str) {
-    let missing: Vec<_> = names.difference(&told(server)).cloned().collect();
+fn assert_alerted_or_failed(outcome: &Outcome, names: &BTreeSet<String>, server: &Server, what: &str) {
+    let missing: Vec<_> = names.difference(&alerted(server)).cloned().collect();
     let failed = outcome.error_type().is_some();
     assert!(missing.is_empty() || failed, "{what}: {missing:?} lost without a failure");
     assert_eq!(failed, outcome.failures().count() > 0, "{what}: a failure is named");
@@ -149,13 +149,13 @@ async fn heals_or_is_seen(service: Service, fault: Fault, times: usize, object: 
     });
     let outcome = run(&pipeline, &payload(object, 3)).await;
     let what = format!("{service:?} {fault:?} {}", if times == 1 { "once" } else { "always" });
-    assert_told_or_failed(&outcome, &names, &server, &what);
+    assert_alerted_or_failed(&outcome, &names, &server, &what);
     let faults = server.injected().len();
     assert!(faults > 0, "{what}");
     let end = outcome.error_type().unwrap_or("healed");
     server.plan(|_| None);
     let outcome = run(&pipeline, &payload(object, 3)).await;
-    assert_eq!((outcome.error_type(), told(&server)), (None, names), "{what}: the retry brings the rest");
+    assert_eq!((outcome.error_type(), alerted(&server)), (None, names), "{what}: the retry publishes the rest");
     (format!("{what}: {end}"), faults)
 }
 
@@ -205,7 +205,7 @@ async fn each_fault_heals_or_is_seen() {
 }
 
 #[tokio::test]
-async fn causes_that_stay_are_told_from_those_that_pass() {
+async fn permanent_causes_are_distinguished_from_transient_ones() {
     for (fault, is_transient, code) in [
         (Fault::Missing, false, "NoSuchKey"),
         (Fault::Denied, false, "AccessDenied"),
@@ -240,7 +240,7 @@ async fn an_address_that_does_not_resolve_fails_visibly() {
         assert_eq!(outcome.counters.alerts_published, 0);
     }
     assert_eq!(run(&pipeline(&server.url, &server.url).await, &payload(0, 2)).await.error_type(), None);
-    assert_eq!(told(&server), names);
+    assert_eq!(alerted(&server), names);
 }
 
 /// Nothing but chance: each request may fail in each way, until deliveries have been tried often enough.
@@ -262,14 +262,14 @@ async fn a_bad_day_loses_nothing() {
         loop {
             invocations += 1;
             let outcome = run(&pipeline, &payload(3 * delivery, 3)).await;
-            assert_told_or_failed(&outcome, &of_delivery, &server, "a bad day");
+            assert_alerted_or_failed(&outcome, &of_delivery, &server, "a bad day");
             if outcome.error_type().is_none() {
                 break;
             }
             failed += 1;
         }
     }
-    let lost = names.difference(&told(&server)).count();
+    let lost = names.difference(&alerted(&server)).count();
     let faults = server.injected().len();
     println!("{faults} faults injected in {invocations} invocations, of which {failed} failed; {lost} findings lost");
     assert_eq!(lost, 0);

@@ -17,12 +17,11 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use serde_json::{Value, json};
 use support::generator::{ACCOUNT, ordinary};
-use support::oracle;
+use support::oracle::{self, corpus};
 use trailwarden::detect::{Detector, Finding, FindingKind};
 use trailwarden::rules::Rules;
 use trailwarden::triage::suppressing_rule;
@@ -827,29 +826,6 @@ fn a_deployment_role_is_suppressed_by_rule() {
         let [finding] = findings.as_slice() else { panic!("one finding of {record}") };
         let rule = suppressing_rule(&suppress, finding, record.to_string().as_bytes());
         assert_eq!(rule.is_some(), expected, "{record}");
-    }
-}
-
-fn corpus() -> Vec<PathBuf> {
-    let root = std::env::var_os("TRAILWARDEN_CORPUS")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
-    let mut files = Vec::new();
-    collect(&root, &mut files);
-    if files.is_empty() {
-        eprintln!("skipped: no log files in {}", root.display());
-    }
-    files
-}
-
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    for path in entries.map(|entry| entry.expect("an entry").path()) {
-        let name = path.to_string_lossy().into_owned();
-        if path.is_dir() {
-            collect(&path, files);
-        } else if [".json", ".json.gz"].iter().any(|ending| name.ends_with(ending)) {
-            files.push(path);
-        }
     }
 }
 

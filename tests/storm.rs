@@ -247,7 +247,7 @@ fn deliveries(world: &World, random: &mut SmallRng) -> VecDeque<Delivery> {
     deliveries
 }
 
-/// Deliveries, some of which crash or are cut short.
+/// Deliveries of which some crash, and some hold an object that is cut short.
 fn rough_deliveries(world: &World, seed: u64) -> VecDeque<Delivery> {
     let mut random = SmallRng::seed_from_u64(seed);
     let mut deliveries = deliveries(world, &mut random);

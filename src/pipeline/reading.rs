@@ -20,7 +20,8 @@ const NAMED_RECORDS: usize = 10;
 const INLINE: &str = "none yet: the event came through EventBridge";
 
 impl<S: ObjectSource, A: AlertSink, L: Ledger, C: Clock> Run<'_, S, A, L, C> {
-    /// Examines the records in the payload. They arrive in a log object too; only mappings cannot wait for that.
+    /// Examines the records in the payload. They arrive in a log object too, and an unreadable one
+    /// fails that object; only mappings cannot wait.
     pub(super) fn examine_inline(&self, records: &[String]) {
         let mut state = self.state.borrow_mut();
         for record in records {

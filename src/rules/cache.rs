@@ -48,36 +48,31 @@ pub enum Fetched {
 }
 
 /// Why the rules of an object did not take effect.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RulesProblem {
-    /// The object could not be read.
-    #[error("rules unavailable: {location}: {error}")]
-    Unavailable {
-        /// Where it is.
-        location: String,
-        /// Why.
-        error: String,
-    },
-    /// The object is larger than [`MAX_RULES_BYTES`].
-    #[error("{location}: rules of more than {MAX_RULES_BYTES} bytes")]
-    TooLarge {
-        /// Where it is.
-        location: String,
-    },
-    /// The object is not UTF-8.
-    #[error("{location}: rules are not UTF-8")]
-    NotUtf8 {
-        /// Where it is.
-        location: String,
-    },
-    /// The rules are wrong.
-    #[error("{location}: {source}")]
-    Invalid {
-        /// Where they are.
-        location: String,
-        /// All problems, with their places.
-        source: RulesError,
-    },
+#[derive(Debug, thiserror::Error)]
+#[error("{location}: {cause}")]
+pub struct RulesProblem {
+    /// Where the object is.
+    pub location: String,
+    /// What is wrong with it.
+    #[source]
+    pub cause: RulesFault,
+}
+
+/// What is wrong with a rules object.
+#[derive(Debug, thiserror::Error)]
+pub enum RulesFault {
+    /// It could not be read.
+    #[error("rules unavailable: {0}")]
+    Unavailable(#[source] ServiceError),
+    /// It is larger than [`MAX_RULES_BYTES`].
+    #[error("rules of more than {MAX_RULES_BYTES} bytes")]
+    TooLarge,
+    /// It is not UTF-8.
+    #[error("rules are not UTF-8")]
+    NotUtf8,
+    /// The rules are invalid.
+    #[error(transparent)]
+    Invalid(#[from] RulesError),
 }
 
 /// The rules in effect.
@@ -95,7 +90,7 @@ pub struct Current {
     /// The user has rules, but no good ones have been read.
     pub without_rules: bool,
     /// Why the object did not take effect at this call.
-    pub problem: Option<RulesProblem>,
+    pub problem: Option<Rc<RulesProblem>>,
 }
 
 #[derive(Debug)]
@@ -105,7 +100,7 @@ struct State {
     /// Entity tag of the object that was read last, good or bad.
     tag: Option<String>,
     /// What is wrong with that object.
-    problem: Option<RulesProblem>,
+    problem: Option<Rc<RulesProblem>>,
     next_check: Option<Timestamp>,
 }
 
@@ -142,7 +137,7 @@ impl<O: RulesObject> RulesCache<O> {
         !state.has_rules || state.next_check.is_none_or(|at| at <= now)
     }
 
-    async fn check(&self, object: &O, clock: &impl Clock) -> Option<RulesProblem> {
+    async fn check(&self, object: &O, clock: &impl Clock) -> Option<Rc<RulesProblem>> {
         let tag = self.state.borrow().tag.clone();
         let fetched = match future::select(pin!(object.fetch(tag.as_deref())), pin!(clock.sleep(TIMEOUT))).await {
             Either::Left((fetched, _)) => fetched,
@@ -151,27 +146,27 @@ impl<O: RulesObject> RulesCache<O> {
         let interval = if fetched.is_ok() { CHECK_INTERVAL } else { RETRY_INTERVAL };
         let state = &mut *self.state.borrow_mut();
         state.next_check = clock.now().checked_add(interval).ok();
+        let problem = |cause| Some(Rc::new(RulesProblem { location: object.location(), cause }));
         match fetched {
             Ok(Fetched::Unchanged) => state.problem.clone(),
             Ok(Fetched::Changed { tag, bytes }) => {
                 state.tag = tag;
-                state.problem = state.replace(bytes, object).err();
+                state.problem = state.replace(bytes).err().and_then(problem);
                 state.problem.clone()
             }
-            Err(error) => Some(RulesProblem::Unavailable { location: object.location(), error: error.to_string() }),
+            Err(error) => problem(RulesFault::Unavailable(error)),
         }
     }
 }
 
 impl State {
     /// Puts the rules in these bytes into effect.
-    fn replace(&mut self, bytes: Vec<u8>, object: &impl RulesObject) -> Result<(), RulesProblem> {
+    fn replace(&mut self, bytes: Vec<u8>) -> Result<(), RulesFault> {
         if bytes.len() > MAX_RULES_BYTES {
-            return Err(RulesProblem::TooLarge { location: object.location() });
+            return Err(RulesFault::TooLarge);
         }
-        let text = String::from_utf8(bytes).map_err(|_| RulesProblem::NotUtf8 { location: object.location() })?;
-        let rules = Rules::parse(&text);
-        self.rules = Rc::new(rules.map_err(|source| RulesProblem::Invalid { location: object.location(), source })?);
+        let text = String::from_utf8(bytes).map_err(|_| RulesFault::NotUtf8)?;
+        self.rules = Rc::new(Rules::parse(&text)?);
         self.has_rules = true;
         Ok(())
     }
@@ -271,7 +266,7 @@ mod tests {
         }
         *object.content.borrow_mut() = None;
         advance(&clock, 240);
-        let unavailable = "rules unavailable: s3://bucket/rules.json: s3:GetObject: NoSuchKey".to_owned();
+        let unavailable = "s3://bucket/rules.json: rules unavailable: s3:GetObject: NoSuchKey".to_owned();
         assert_eq!(current(&cache, &clock).await, (Some("good".to_owned()), false, Some(unavailable)));
         object.put(&rules("mended"), "3");
         advance(&clock, 30);

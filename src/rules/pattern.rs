@@ -114,7 +114,7 @@ impl Pattern {
         })
     }
 
-    /// The texts of which a top-level field must equal one; `None` if other values match too.
+    /// The texts that a top-level field may equal; `None` if other values match too.
     #[must_use]
     pub fn required_texts(&self, field: &str) -> Option<Vec<&str>> {
         let (_, condition) = self.fields.iter().find(|(name, _)| name == field)?;

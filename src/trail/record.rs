@@ -316,7 +316,7 @@ fn repair_string<'a>(mut rest: &'a str, repaired: &mut String) -> &'a str {
     rest
 }
 
-/// The code unit of UTF-16 that an escape at the start of the text stands for, and the text after it.
+/// Parses a `\uXXXX` escape at the start of the text. Returns its UTF-16 code unit and the text after it.
 fn code_unit(text: &str) -> Option<(u16, &str)> {
     let (digits, after) = text.strip_prefix("\\u")?.split_at_checked(4)?;
     Some((u16::from_str_radix(digits, 16).ok()?, after))

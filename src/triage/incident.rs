@@ -23,7 +23,7 @@ pub struct Incident {
     pub dedup_key: DedupKey,
     /// The window in which its events are counted; `None` if it is a single event, or its events have no time.
     pub window: Option<Window>,
-    /// What it stands for.
+    /// What it covers.
     pub scope: Scope,
     /// The first finding; in a summary of a caller, the most severe one.
     pub finding: Finding,
@@ -45,7 +45,7 @@ pub struct Incident {
     pub is_test: bool,
 }
 
-/// What an incident stands for.
+/// What an incident covers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
     /// One event about an event source mapping.
@@ -55,7 +55,7 @@ pub enum Scope {
         /// Distinct events of each log object.
         contributions: Contributions,
     },
-    /// Cases of one caller, of which there are too many to alert one by one.
+    /// The cases of a caller that has too many of them to alert each one.
     Caller {
         /// The cases, each once.
         contributions: Contributions,

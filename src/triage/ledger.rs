@@ -21,7 +21,7 @@ pub const MAX_CONTRIBUTIONS: usize = 99;
 /// was written.
 pub trait Ledger {
     /// Records how many distinct events each contributor has for the key. Only the largest number of a contributor
-    /// counts, so that it may be read repeatedly and in parts. Takes at most [`MAX_CONTRIBUTIONS`].
+    /// counts, so that a log object may be read repeatedly and in parts. Takes at most [`MAX_CONTRIBUTIONS`].
     ///
     /// # Errors
     /// If the ledger is unavailable, or another writer was using the entry.

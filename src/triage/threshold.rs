@@ -12,7 +12,7 @@ pub fn alert_threshold(count: u64) -> u64 {
 
 /// The lowest alert threshold above a count.
 #[must_use]
-pub fn next_alert_threshold(count: u64) -> u64 {
+pub(super) fn next_alert_threshold(count: u64) -> u64 {
     alert_threshold(count).saturating_mul(10).max(1)
 }
 
