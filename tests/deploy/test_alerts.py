@@ -133,6 +133,19 @@ def test_what_was_told_is_not_told_again(clean: Stack) -> None:
     assert "10 times since 2026-01-02 00:00:00 UTC; the latest 5 at" in tenth["Message"]
 
 
+def test_an_alert_whose_case_is_deleted_from_the_ledger_comes_again(clean: Stack) -> None:
+    events = clean.subscribe("EventTopicArn")
+    key = clean.put(log_file(*(denied("deleted") for _ in range(5))))
+    (alert,) = clean.received(events)
+    table = clean.outputs["LedgerTableName"]
+    clean.emulator.client("dynamodb").delete_item(
+        TableName=table, Key={"id": {"S": f"case#{json.loads(alert['Message'])['alert_id']}"}}
+    )
+    assert clean.invoke(payload(clean, key)) == (None, None)
+    subjects = [it["Subject"] for it in clean.alerts(2)]
+    assert len(subjects) == 2 and all(" x5 " in it for it in subjects), subjects
+
+
 def test_an_event_that_comes_both_ways_is_told_once(clean: Stack) -> None:
     events = clean.emulator.client("events")
     (rule,) = [it for it in events.list_rules()["Rules"] if "FastPath" in it["Name"]]
