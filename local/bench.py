@@ -1,4 +1,4 @@
-"""Runs the benchmarks with the flags of a release, and compares counts of instructions with those that are kept."""
+"""Runs the benchmarks with the flags of a release build, and compares instruction counts with the recorded ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from local.coldstart import CPU
 TARGET = stack.ROOT / "target" / "bench"
 KEPT = stack.ROOT / "benches" / f"instructions-{stack.architecture()}.txt"
 SHARES = ["rare, large", "pathological, large", "rare, small"]
-# Counts of one machine repeat within far less; another compiler moves them more.
+# On one machine, counts vary by far less between runs. A different compiler version changes them by more.
 TOLERANCE = 0.02
 
 
@@ -24,7 +24,7 @@ def main(update: bool) -> int:
     bench = ["cargo", "bench", "--quiet", "--no-default-features", "--bench"]
     failed = [subprocess.call([*bench, name], cwd=stack.ROOT, env=environment) != 0 for name in ["parts", "comparison"]]
     if shutil.which("valgrind") is None:
-        print("\ninstructions are not counted: valgrind is not installed")
+        print("\nvalgrind is not installed: instructions were not counted")
         return int(any(failed))
     subprocess.run([*bench, "instructions", "--no-run"], cwd=stack.ROOT, env=environment, check=True)
     built = (TARGET / "release" / "deps").glob("instructions-*")
@@ -34,7 +34,7 @@ def main(update: bool) -> int:
 
 
 def instructions(binary: Path, share: str) -> float:
-    """Instructions for each inflated byte: of three readings less those of one, so that making the input is left out."""
+    """Returns the instructions per inflated byte. The input is read three times and once; the difference excludes generating it."""
     counts = []
     for times in (1, 3):
         command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", str(binary), share, str(times)]
@@ -46,16 +46,16 @@ def instructions(binary: Path, share: str) -> float:
 
 
 def compare(counts: dict[str, float], update: bool) -> bool:
-    """Prints the counts beside those that are kept, and returns whether none has grown. The first ones are kept."""
+    """Prints the counts next to the recorded ones, and returns whether all are within the tolerance. Records the first counts."""
     if update or not KEPT.exists():
         KEPT.write_text("".join(f"{share}: {count:.3f}\n" for share, count in counts.items()))
     kept = {share: float(count) for share, count in (line.split(": ") for line in KEPT.read_text().splitlines())}
-    print("\ninstructions for each inflated byte | kept | now |\n|---|---:|---:|")
+    print("\n| instructions per inflated byte | recorded | now |\n|---|---:|---:|")
     for share, count in counts.items():
         print(f"| {share} | {kept[share]:.3f} | {count:.3f} |")
     worse = [share for share, count in counts.items() if count > kept[share] * (1 + TOLERANCE)]
     if worse:
-        print(f"more than {TOLERANCE:.0%} above what is kept: {', '.join(worse)}", file=sys.stderr)
+        print(f"more than {TOLERANCE:.0%} above the recorded count: {', '.join(worse)}", file=sys.stderr)
     return not worse
 
 

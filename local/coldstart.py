@@ -1,4 +1,4 @@
-"""Measures starts: of the function, and of one that does nothing, built the same way, against a Runtime API on loopback."""
+"""Measures the startup of the function, and of an empty one that is built the same way, with a Runtime API on loopback."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROUNDS = 40
 WARM_ROUNDS = 10
 # Services that the function calls.
 SERVICES = ["S3", "SNS", "DYNAMODB"]
-# What cargo-lambda sets for a release.
+# The target CPUs that cargo-lambda sets for a release build.
 CPU = {"x86_64": "haswell", "arm64": "neoverse-n1"}
 TARGET = stack.ROOT / "target" / "coldstart"
 
@@ -38,7 +38,7 @@ def peak_mebibytes(pid: int) -> float:
 
 
 def invocations(binary: Path, environment: dict[str, str], event: str) -> tuple[list[float], float]:
-    """Milliseconds of the first and the second invocation, and the peak memory in MiB."""
+    """Returns the milliseconds of the first and the second invocation, and the peak memory in MiB."""
     with started(binary, environment, [event, event]) as (runtime, _, pid):
         if runtime.failed:
             raise stack.Failed(runtime.failed[0])
@@ -47,7 +47,7 @@ def invocations(binary: Path, environment: dict[str, str], event: str) -> tuple[
 
 
 def large_event(emulator: Emulator, bucket: str) -> str:
-    """Puts a log object that inflates to 1 GiB; returns the event that tells of it."""
+    """Uploads a log object that inflates to 1 GiB; returns the event that announces it."""
     record = json.dumps({"eventSource": "kms.amazonaws.com", "eventName": "Decrypt", "userAgent": "x" * 924}) + ","
     mebibyte = gzip.compress((record * (2**20 // len(record))).encode())
     body = gzip.compress(b'{"Records":[') + mebibyte * 1024 + gzip.compress(b"{}]}")
@@ -60,8 +60,8 @@ def large_event(emulator: Emulator, bucket: str) -> str:
 
 
 def medians(binary: Path, environment: dict[str, str], emulator: Emulator) -> tuple[float, float, float]:
-    """Milliseconds of the first and of the second invocation, and the largest peak in MiB, of several processes. Each
-    has a ledger of its own, so that the first invocation publishes; the second finds everything told."""
+    """Returns the median milliseconds of the first and the second invocation, and the largest peak in MiB, of several
+    processes. Each has its own empty ledger: the first invocation publishes all alerts, and the second none."""
     event = (stack.ROOT / "events" / "s3_notification.json").read_text()
     ledgers = (stack.create_ledger(emulator, f"ledger-{uuid.uuid4().hex}") for _ in range(WARM_ROUNDS))
     runs = [invocations(binary, {**environment, "LEDGER_TABLE": ledger}, event) for ledger in ledgers]
@@ -87,10 +87,10 @@ def main() -> int:
     function, empty = build()
     with Emulator(stack.SCRATCH) as emulator:
         settings = stack.create_resources(emulator, topics=["ALERT"])
-        # As on Lambda, where credentials are temporary.
+        # Credentials on Lambda are temporary, so they include a session token.
         settings |= {**emulator.credentials(), "AWS_SESSION_TOKEN": "test"}
         plain = settings | {"AWS_ENDPOINT_URL": emulator.url}
-        # Taking turns, so that what else the machine does hits both alike.
+        # The two take turns, so that other load on the machine affects both equally.
         pairs = [(start_milliseconds(function, settings), start_milliseconds(empty, settings)) for _ in range(ROUNDS)]
         ours, least = (statistics.median(it) for it in zip(*pairs, strict=True))
         first, second, peak = medians(function, plain, emulator)
@@ -105,9 +105,9 @@ def main() -> int:
         ("first invocation over TLS, ms", tls_first, None),
         ("second invocation over TLS, ms", tls_second, None),
         ("TLS handshakes", handshakes, None),
-        ("peak resident, MiB", peak, least_peak),
-        ("an object of 1 GiB inflated, ms", large, None),
-        ("peak resident with it, MiB", large_peak, None),
+        ("peak memory, MiB", peak, least_peak),
+        ("invocation with 1 GiB inflated, ms", large, None),
+        ("peak memory with 1 GiB inflated, MiB", large_peak, None),
         ("binary, MB", function.stat().st_size / 1e6, empty.stat().st_size / 1e6),
         ("zip, MB", zipped, zipped_bytes(empty) / 1e6),
     ]
@@ -116,21 +116,22 @@ def main() -> int:
         beside = "" if empty_value is None else f"{empty_value:10.2f}{function_value / empty_value:8.2f}"
         print(f"{name:36}{function_value:10.2f}{beside}")
     bounds = {"start": (ours / least, 2), "peak": (peak, 24), "peak of 1 GiB": (large_peak, 24), "zip": (zipped, 4.5)}
-    exceeded = [f"{name}: {value:.2f} of {bound}" for name, (value, bound) in bounds.items() if value > bound]
+    exceeded = [f"{name}: {value:.2f}, at most {bound}" for name, (value, bound) in bounds.items() if value > bound]
     if exceeded:
-        print(f"above what it may take: {'; '.join(exceeded)}", file=sys.stderr)
+        print(f"bounds exceeded: {'; '.join(exceeded)}", file=sys.stderr)
     return 1 if exceeded else 0
 
 
 def over_tls(function: Path, settings: dict[str, str], emulator: Emulator) -> tuple[float, float, float]:
-    """Milliseconds of the first and the second invocation with an address for each service, and handshakes of a process."""
+    """Returns the milliseconds of the first and the second invocation, and the handshakes of a process, with an address for
+    each service."""
     authority = Authority(stack.SCRATCH / "tls")
     with ExitStack() as opened:
         fronts = [opened.enter_context(TlsFront(authority, emulator.url)) for _ in SERVICES]
         addresses = {f"AWS_ENDPOINT_URL_{service}": front.url for service, front in zip(SERVICES, fronts, strict=True)}
         first, second, _ = medians(function, {**settings, **addresses, "SSL_CERT_FILE": str(authority.file)}, emulator)
         if any(front.handshakes < WARM_ROUNDS for front in fronts):
-            raise stack.Failed(f"handshakes of each service in {WARM_ROUNDS} processes: {[front.handshakes for front in fronts]}")
+            raise stack.Failed(f"expected {WARM_ROUNDS} or more handshakes per service, found {[front.handshakes for front in fronts]}")
         return first, second, sum(front.handshakes for front in fronts) / WARM_ROUNDS
 
 

@@ -1,4 +1,4 @@
-"""Puts log objects into the bucket of a deployed stack, and shows the alerts that a subscriber receives."""
+"""Uploads log objects to the bucket of a deployed stack, and shows the alerts that a subscriber receives."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from local import stack
 from local.emulator import Emulator
 from local.stack import Failed
 
-# What the generated log objects must lead to: category of the alert, and how many.
+# The alerts that the generated log objects must cause, by category.
 EXPECTED = {
     "RESOURCE_NOT_FOUND": 1,
     "FUNCTION_NOT_FOUND": 2,
@@ -36,19 +36,19 @@ def main() -> int:
 
 
 def demonstrate() -> None:
-    print("1. Build the function (some minutes the first time)", flush=True)
+    print("1. Build the function (takes a few minutes the first time)", flush=True)
     template = stack.build()
     objects = stack.log_objects(stack.SCRATCH / "trail")
     print("2. Start the AWS emulator and deploy template.yaml", flush=True)
     with Emulator(stack.SCRATCH) as emulator:
         outputs = stack.deploy(emulator, template)
         queue = stack.subscribe(emulator, outputs["AlertTopicArn"])
-        print(f"3. Put {len(objects)} log objects into {outputs['TrailBucketName']}", flush=True)
+        print(f"3. Upload {len(objects)} log objects to {outputs['TrailBucketName']}", flush=True)
         put_at = {}
         for key, path in objects.items():
             put_at[key] = time.monotonic()
             emulator.client("s3").put_object(Bucket=outputs["TrailBucketName"], Key=key, Body=path.read_bytes())
-        print(f"4. Alerts, as a subscriber of {outputs['AlertTopicArn']} receives them", flush=True)
+        print(f"4. Show the alerts that a subscriber of {outputs['AlertTopicArn']} receives", flush=True)
         alerts = stack.receive(emulator, queue, ALERT_SECONDS, sum(EXPECTED.values()))
         show(alerts, put_at)
         check(alerts, emulator)
@@ -57,7 +57,7 @@ def demonstrate() -> None:
 def show(alerts: list, put_at: dict[str, float]) -> None:
     for received_at, envelope in alerts:
         key = next((key for key in put_at if key in envelope["Message"]), None)
-        delay = f"{received_at - put_at[key]:.2f} s after its PutObject" if key else "of no object that was put"
+        delay = f"{received_at - put_at[key]:.2f} s after the upload" if key else "names no uploaded object"
         print(f"\n{'=' * 100}\nSubject: {envelope['Subject']}    ({delay})\n{'-' * 100}\n{envelope['Message']}", end="")
     print("=" * 100)
 
@@ -70,8 +70,8 @@ def check(alerts: list, emulator: Emulator) -> None:
     if found != EXPECTED:
         wanted = ", ".join(f"{count} {category}" for category, count in EXPECTED.items())
         had = ", ".join(f"{count} {category}" for category, count in found.items()) or "none"
-        raise Failed(f"expected within {ALERT_SECONDS} s: {wanted}; received: {had}\n(log of the emulator: {emulator.log})")
-    print(f"\n{len(alerts)} alerts received, each expected one and no other.")
+        raise Failed(f"expected within {ALERT_SECONDS} s: {wanted}; received: {had}\n(emulator log: {emulator.log})")
+    print(f"\nReceived {len(alerts)} alerts, exactly the expected ones.")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""An AWS emulator on a free loopback port, for as long as it is needed."""
+"""An AWS emulator on a free loopback port."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ START_SECONDS = 60
 
 
 class Emulator:
-    """Starts on entry, stops on exit. Its log stands in `log`."""
+    """Starts on entry and stops on exit. `log` is the path of its log file."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -39,7 +39,7 @@ class Emulator:
             "MINISTACK_ACCOUNT_ID": ACCOUNT,
             "SFTP_ENABLED": "0",
             "IOT_MTLS_ENABLED": "0",
-            # Functions inherit it, and so find the emulator.
+            # Functions inherit this variable and send their requests to the emulator.
             "AWS_ENDPOINT_URL": self.url,
         }
         with self.log.open("wb") as log:
@@ -71,7 +71,7 @@ class Emulator:
 
     @staticmethod
     def credentials() -> dict[str, str]:
-        """Environment of a client: credentials that mean nothing anywhere else."""
+        """Environment of a client, with credentials that are valid in the emulator only."""
         return {
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
@@ -82,7 +82,7 @@ class Emulator:
         }
 
     def environment(self) -> dict[str, str]:
-        """Environment of a command that talks to the emulator, and to nothing else."""
+        """Environment of a command that sends AWS requests to the emulator only."""
         return {**without_profile(), **self.credentials(), "AWS_ENDPOINT_URL": self.url}
 
     def client(self, service: str) -> Any:
@@ -105,11 +105,11 @@ class Emulator:
                     return
             except OSError:
                 time.sleep(0.1)
-        raise RuntimeError(f"the emulator did not start; see {self.log}")
+        raise RuntimeError(f"the emulator did not start: see {self.log}")
 
 
 def without_profile() -> dict[str, str]:
-    """Our environment without what would name the user's own credentials."""
+    """This process's environment without the variables that select the user's credentials."""
     return {name: value for name, value in os.environ.items() if name not in ("AWS_PROFILE", "AWS_SESSION_TOKEN")}
 
 

@@ -1,4 +1,4 @@
-"""The Runtime API of Lambda on loopback, for a function that runs as a process of this machine."""
+"""The Lambda Runtime API on loopback, for a function that runs as a process on this machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from local.stack import Failed
 
 
 class Runtime:
-    """The Runtime API: hands out events, and notes when it is asked and when it is answered."""
+    """The Runtime API. Sends the events, and records when each one is requested and when its response arrives."""
 
     def __init__(self, events: list[str]) -> None:
         self.events = events
@@ -28,7 +28,7 @@ class Runtime:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            # Else a body waits 40 ms until its head is acknowledged.
+            # With Nagle's algorithm, a body waits 40 ms for the acknowledgement of its header.
             disable_nagle_algorithm = True
 
             def do_GET(self) -> None:
@@ -81,7 +81,7 @@ def started(binary: Path, environment: dict[str, str], events: list[str]) -> Ite
         process = subprocess.Popen([binary], env={"PATH": os.environ["PATH"], **environment, **names}, stdout=subprocess.DEVNULL)
         while not runtime.idle.wait(1):
             if process.poll() is not None or time.perf_counter() - begin > 60:
-                raise Failed(f"{binary.name} did not ask for an event; exit status {process.poll()}")
+                raise Failed(f"{binary.name} did not request an event; exit status {process.poll()}")
         yield runtime, begin, process.pid
     finally:
         runtime.over.set()

@@ -1,4 +1,4 @@
-"""Builds the function and deploys template.yaml into the emulator, as a user deploys it into AWS."""
+"""Builds the function and deploys template.yaml to the emulator, as a user deploys it to AWS."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ NAME = "trailwarden"
 
 
 class Failed(Exception):
-    """What a person should read instead of a traceback."""
+    """A failure that is shown as a message instead of a traceback."""
 
 
 def stop_on_sigterm() -> None:
-    """Makes SIGTERM end a program as Ctrl-C does, so that it stops what it started."""
+    """Makes SIGTERM raise `KeyboardInterrupt`, as Ctrl-C does, so that a program stops the processes it started."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
@@ -35,7 +35,7 @@ def architecture() -> str:
     names = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
     machine = platform.machine().lower()
     if sys.platform != "linux" or machine not in names:
-        raise Failed(f"the emulator runs the function as a process of this machine: it takes Linux on x86-64 or arm64, not {sys.platform} on {machine}")
+        raise Failed(f"the emulator runs the function as a process on this machine: expected Linux on x86-64 or arm64, found {sys.platform} on {machine}")
     return names[machine]
 
 
@@ -47,7 +47,7 @@ def build() -> Path:
         "sam", "build", "--template", str(ROOT / "template.yaml"), "--build-dir", str(BUILD),
         "--parameter-overrides", f"Architecture={architecture()}",
     ]  # fmt: skip
-    # The host's own compiler and linker: nothing is downloaded, and zig is not needed.
+    # Use the host's compiler and linker, so that zig is not needed and nothing is downloaded.
     environment = {**without_profile(), **Emulator.credentials(), **sam_settings(), "CARGO_LAMBDA_COMPILER": "cargo"}
     run("build", command, environment, progress=crates_built)
     return BUILD / "template.yaml"
@@ -80,7 +80,7 @@ def deploy(emulator: Emulator, template: Path, name: str = NAME, **parameters: s
 
 
 def _allow_publish_batch(emulator: Emulator, outputs: dict[str, str]) -> None:
-    """AWS authorises PublishBatch as sns:Publish; the emulator asks for an action of that name, which AWS has not."""
+    """AWS authorizes PublishBatch as sns:Publish. The emulator requires sns:PublishBatch, which AWS does not have."""
     configuration = emulator.client("lambda").get_function_configuration(FunctionName=outputs["FunctionName"])
     topics = [arn for name, arn in outputs.items() if name in ("AlertTopicArn", "ChatTopicArn", "EventTopicArn")]
     policy = {
@@ -93,7 +93,7 @@ def _allow_publish_batch(emulator: Emulator, outputs: dict[str, str]) -> None:
 
 
 def _allow_plain_http(emulator: Emulator, bucket: str) -> None:
-    """The bucket's policy denies requests without TLS, and the emulator speaks no TLS."""
+    """Lets the bucket policy allow requests without TLS, because the emulator does not support TLS."""
     s3 = emulator.client("s3")
     policy = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
     policy["Statement"] = [it for it in policy["Statement"] if it["Sid"] != "OnlyTls"]
@@ -126,7 +126,7 @@ def subscribe(emulator: Emulator, topic: str, name: str = "subscriber", **attrib
 
 
 def receive(emulator: Emulator, url: str, seconds: float, enough: int = 1) -> list[tuple[float, dict[str, Any]]]:
-    """Takes messages from a queue, with the time of arrival, until there are enough or time is up."""
+    """Receives messages from a queue until there are enough or the time is up; returns each with its time of arrival."""
     sqs = emulator.client("sqs")
     deadline = time.monotonic() + seconds
     received: list[tuple[float, dict[str, Any]]] = []
@@ -147,8 +147,8 @@ def log_objects(folder: Path) -> dict[str, Path]:
 
 
 def create_resources(emulator: Emulator, topics: list[str]) -> dict[str, str]:
-    """Creates what the function needs when no template is deployed, with log objects, and topics such as `ALERT`, for
-    `ALERT_TOPIC_ARN`; returns the function's settings."""
+    """Creates what the function needs without the template: a bucket with log objects, a ledger, and topics. The name `ALERT`
+    creates the topic of `ALERT_TOPIC_ARN`. Returns the function's settings."""
     bucket = "trailwarden-local"
     s3 = emulator.client("s3")
     s3.create_bucket(Bucket=bucket)
@@ -157,7 +157,7 @@ def create_resources(emulator: Emulator, topics: list[str]) -> dict[str, str]:
     sns = emulator.client("sns")
     arns = {f"{name}_TOPIC_ARN": sns.create_topic(Name=f"trailwarden-{name.lower()}")["TopicArn"] for name in topics}
     ledger = create_ledger(emulator, "trailwarden-ledger")
-    # With the fast path, every payload of events/ is accepted.
+    # With the fast path, the function accepts every payload in events/.
     return {"TRAIL_BUCKETS": bucket, "LEDGER_TABLE": ledger, "FAST_PATH": "on", **arns}
 
 
@@ -173,10 +173,10 @@ def create_ledger(emulator: Emulator, name: str) -> str:
 
 
 def run(what: str, command: list[str], environment: dict[str, str], progress: Any = None) -> None:
-    """Runs a command, shows that it goes on, and fails with the end of its output."""
+    """Runs a command and shows its progress. If it fails, raises an error with the end of its output."""
     SCRATCH.mkdir(exist_ok=True)
     log = SCRATCH / f"{what.replace(' ', '-')}.log"
-    # The tools stand beside the Python that runs this.
+    # The tools are in the same folder as this Python interpreter.
     path = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     started = time.monotonic()
     with log.open("wb") as output:
@@ -192,7 +192,7 @@ def run(what: str, command: list[str], environment: dict[str, str], progress: An
     print(f"{_start_of_line()}  {what}: {time.monotonic() - started:.1f} s", flush=True)
     if process.returncode != 0:
         tail = log.read_text(errors="replace").splitlines()[-30:]
-        raise Failed("\n".join([f"{what} failed with status {process.returncode}:", *tail, f"(all of it: {log})"]))
+        raise Failed("\n".join([f"{what} failed with status {process.returncode}:", *tail, f"(full log: {log})"]))
 
 
 def _start_of_line() -> str:

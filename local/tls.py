@@ -1,4 +1,4 @@
-"""Ends TLS in front of a server on loopback, with a certificate of an authority of our own."""
+"""Terminates TLS for a server on loopback, with a certificate from a private certificate authority."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ADDRESS = ipaddress.IPv4Address("127.0.0.1")
 
 
 class Authority:
-    """Signs certificates for 127.0.0.1. `file` holds its own, for whoever is to trust it."""
+    """A certificate authority for 127.0.0.1. `file` contains its own certificate, which clients must trust."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -32,7 +32,7 @@ class Authority:
         self.file.write_bytes(certificate)
 
     def context(self) -> ssl.SSLContext:
-        """A server's, with a certificate of its own."""
+        """Returns the TLS context of a server, with a new certificate."""
         key = _new_key()
         addresses = x509.SubjectAlternativeName([x509.IPAddress(ADDRESS)])
         private = key.private_bytes(
@@ -53,7 +53,7 @@ class Authority:
 
 
 class TlsFront:
-    """Passes on what comes in over TLS; `url` is its address. `handshakes` counts those that were completed."""
+    """Forwards TLS connections to a server without TLS. `url` is its address; `handshakes` counts completed handshakes."""
 
     def __init__(self, authority: Authority, behind: str) -> None:
         parts = urlsplit(behind)
@@ -97,7 +97,7 @@ class TlsFront:
 
 
 async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    """Copies until one side is gone, and then hangs up the other."""
+    """Copies until one side closes its connection, then closes the other."""
     try:
         while data := await source.read(65_536):
             target.write(data)

@@ -1,4 +1,4 @@
-"""Serves the function with `cargo lambda watch`, beside an emulator that holds a bucket, topics, a ledger and log objects."""
+"""Serves the function with `cargo lambda watch`, next to an emulator with a bucket, log objects, topics and a ledger."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def serve(port: str) -> int:
     with Emulator(stack.SCRATCH) as emulator:
         settings = stack.create_resources(emulator, topics=["ALERT", "CHAT", "EVENT"])
         print(f"  emulator: {emulator.url}, log objects in {settings['TRAIL_BUCKETS']}")
-        print("  when the function is built: make invoke EVENT=events/s3_notification.json", flush=True)
+        print("  once the function is built, run: make invoke EVENT=events/s3_notification.json", flush=True)
         for name, topic in settings.items():
             if name.endswith("_TOPIC_ARN"):
                 queue = stack.subscribe(emulator, topic, f"subscriber-{name}")

@@ -101,8 +101,8 @@ def test_one_refused_entry_fails_the_invocation(clean: Stack) -> None:
     assert counts == [(3, 2, 1), (1, 0, 1), (1, 0, 1)], "what was confirmed is not tried again"
 
 
-def foreign_keys_skipped(deployed: Stack) -> int:
-    return sum(metrics["ForeignKeysSkipped"] for metrics in all_metrics(deployed))
+def other_keys_skipped(deployed: Stack) -> int:
+    return sum(metrics["OtherKeysSkipped"] for metrics in all_metrics(deployed))
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
@@ -118,10 +118,10 @@ def test_rules_are_read_from_the_bucket(clean: Stack) -> None:
     # Without valid rules, nothing is suppressed and the invocation fails, so that the object is examined again.
     for rule, alerts, fails in [({"reason": "known"}, ["returns"], False), ({}, ["orders", "returns"], True)]:
         rules = {"suppress": [{"name": "orders", "pattern": pattern, **rule}]}
-        skipped = foreign_keys_skipped(clean)
+        skipped = other_keys_skipped(clean)
         clean.emulator.client("s3").put_object(Bucket=bucket, Key="rules.json", Body=json.dumps(rules).encode())
         # The rules make an invocation too. It must be over: a new environment kills processes of the emulator.
-        wait_until(lambda: foreign_keys_skipped(clean) > skipped)
+        wait_until(lambda: other_keys_skipped(clean) > skipped)
         before = clean.set_environment(RULES_URI=f"s3://{bucket}/rules.json")
         try:
             clean.put(log_file(disabled_mapping("orders"), disabled_mapping("returns")))
