@@ -1,5 +1,7 @@
-//! The pipeline against what else could be done, all in one run: times are the best of several rounds, in which the
-//! contenders take turns, so that what else the machine does hits all alike.
+//! Compares the pipeline with alternatives in one run.
+//!
+//! Each time is the best of several rounds. The contenders take turns, so that other load on the machine affects all of
+//! them equally.
 
 #![allow(
     missing_docs,
@@ -20,18 +22,18 @@ use std::time::{Duration, Instant};
 
 use inputs::Input;
 
-/// Rounds in which each contender runs once: enough that some fall outside a short burst of other load.
+/// Rounds in which each contender runs once. There are enough that some miss a short burst of other load.
 const ROUNDS: usize = 21;
-/// Rounds of those that take long. They are compared with the pipeline in the same rounds.
+/// Rounds of the slow contenders. They are compared with the pipeline in the same rounds.
 const SLOW_ROUNDS: usize = 4;
-/// Megabytes that are read in a round that measures growth, of whatever size.
+/// Megabytes that a round reads to measure growth, regardless of the size of the objects.
 const GROWTH_MEGABYTES: usize = 1_000;
 const GROWTH_ROUNDS: usize = 6;
 
-/// What the pipeline may take at most: times that of libdeflate, times that of `serde_json::Value`.
+/// The longest time that the pipeline may take, as a multiple of libdeflate's and of `serde_json::Value`'s.
 const BOUNDS: [(&str, f64, f64); 3] =
     [("rare, large", 1.4, 0.09), ("pathological, large", 5.0, f64::MAX), ("rare, small", 1.5, f64::MAX)];
-/// How much a byte of a larger object may cost, times one of the smallest.
+/// The most time that a byte of a larger object may take, as a multiple of a byte of the smallest object.
 const GROWTH: f64 = 1.1;
 
 fn main() -> ExitCode {
@@ -64,7 +66,7 @@ fn main() -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Prints a line of the table; returns the time of the pipeline, times that of libdeflate and of `serde_json::Value`.
+/// Prints a row of the table. Returns the pipeline's time as a multiple of libdeflate's and of `serde_json::Value`'s.
 fn compare(input: &Input) -> (f64, f64) {
     let Input { name, objects, inflated } = input;
     let (mut buffer, mut step) = (vec![0; input.largest()], vec![0; 256 * 1024]);
@@ -97,7 +99,7 @@ fn compare(input: &Input) -> (f64, f64) {
     (pipeline / limit, beside_value / value)
 }
 
-/// Prints what a megabyte costs in objects of several sizes; returns the largest cost, times that in the smallest object.
+/// Prints the time per megabyte for objects of several sizes. Returns the longest, as a multiple of the smallest object's.
 fn grows() -> f64 {
     let sizes = [1, 10, 100, 1_000].map(|megabytes| (megabytes, inputs::megabytes(megabytes)));
     let mut best = [f64::MAX; 4];

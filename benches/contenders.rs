@@ -1,4 +1,4 @@
-//! Ways from the stored bytes of log objects to findings.
+//! The contenders: ways to get from the stored bytes of log objects to findings.
 
 use std::io::Read as _;
 use std::sync::Arc;
@@ -8,16 +8,15 @@ use flate2::{Decompress, FlushDecompress, Status};
 use libdeflater::Decompressor;
 use serde::Deserialize;
 use serde_json::Value;
-use trailwarden::detect::Detector;
-use trailwarden::rules::Rules;
+use trailwarden::detect::{Detector, WatchRules};
 use trailwarden::trail::{Entry, Limits, Record, RecordReader};
 
-/// Bytes that come from the network at a time.
+/// Bytes in a chunk, as if read from the network.
 const CHUNK: usize = 64 * 1024;
 
-/// The way of this crate; returns the number of findings.
+/// trailwarden's pipeline. Returns the number of findings.
 pub(crate) fn pipeline(objects: &[Vec<u8>]) -> usize {
-    let (detector, rules) = (Detector::default(), Rules::default());
+    let (detector, rules) = (Detector::default(), WatchRules::default());
     let name = Arc::from("s3://trail/key");
     let mut findings = 0;
     let mut reader = RecordReader::new(Limits::default());
@@ -35,13 +34,14 @@ pub(crate) fn pipeline(objects: &[Vec<u8>]) -> usize {
     findings
 }
 
-/// The limit: inflating into a buffer that is used again, and nothing else. Returns the bytes.
+/// The lower bound: only inflates, into a reused buffer. Returns the number of inflated bytes.
 pub(crate) fn libdeflate(objects: &[Vec<u8>], buffer: &mut [u8]) -> usize {
     let mut decompressor = Decompressor::new();
     objects.iter().map(|object| decompressor.gzip_decompress(object, buffer).expect("gzip")).sum()
 }
 
-/// What the pipeline inflates with, and nothing else. Objects of one member with a plain header.
+/// Only inflates, with the pipeline's decompressor. Returns the number of inflated bytes. Objects must have one member
+/// with a plain header.
 pub(crate) fn zlib_rs(objects: &[Vec<u8>], buffer: &mut [u8]) -> usize {
     let mut inflate = Decompress::new(false);
     let mut bytes = 0;
@@ -61,7 +61,7 @@ pub(crate) fn zlib_rs(objects: &[Vec<u8>], buffer: &mut [u8]) -> usize {
     bytes
 }
 
-/// What one writes first: all of it as a tree.
+/// The simplest alternative: parses the whole object into a `Value`. Returns the number of findings.
 pub(crate) fn value(objects: &[Vec<u8>]) -> usize {
     let mut findings = 0;
     for object in objects {
@@ -77,7 +77,7 @@ pub(crate) fn value(objects: &[Vec<u8>]) -> usize {
     findings
 }
 
-/// The next thing one writes: every record into a struct that borrows.
+/// A typed alternative: parses every record into a struct that borrows. Returns the number of findings.
 pub(crate) fn typed(objects: &[Vec<u8>]) -> usize {
     #[derive(Deserialize)]
     struct File<'a> {

@@ -1,4 +1,4 @@
-//! Log objects to measure with, by the share of events that matter.
+//! Log objects for the benchmarks, named by how common relevant records are.
 
 #[path = "../tests/support/generator.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared with the tests")]
@@ -13,15 +13,15 @@ use std::io::Read as _;
 
 /// Records of a large object: about 10 MB compressed.
 const LARGE: u64 = 60_000;
-/// Small objects, of about 2 kB compressed.
+/// Number of small objects, of about 2 kB compressed each.
 const SMALL: u64 = 1_000;
 
-/// Objects that are read one after another.
+/// Objects that a benchmark reads one after another.
 pub(crate) struct Input {
     pub(crate) name: String,
-    /// As they are stored.
+    /// Their stored bytes.
     pub(crate) objects: Vec<Vec<u8>>,
-    /// Bytes of all when inflated.
+    /// Their inflated bytes in total.
     pub(crate) inflated: usize,
 }
 
@@ -40,7 +40,7 @@ impl Input {
     }
 }
 
-/// A call of Lambda that went well.
+/// A successful call to Lambda.
 fn allowed(n: u64) -> Value {
     let mut record = denied(n, "GetFunction", "orders");
     record["errorCode"] = Value::Null;
@@ -49,7 +49,7 @@ fn allowed(n: u64) -> Value {
     record
 }
 
-/// Gives a record what makes real ones hard to compress: identifiers that are all different.
+/// Adds unique identifiers to a record, which make real records hard to compress.
 fn with_identifiers(mut record: Value, n: u64) -> Value {
     let mut state = n;
     let mut next = || {
@@ -73,8 +73,8 @@ fn with_identifiers(mut record: Value, n: u64) -> Value {
     record
 }
 
-/// One record of each hundred thousand is a disabled mapping; of the other ones, `lambda` of a thousand are of Lambda,
-/// `denials` of a thousand are denied.
+/// The `n`th record. If `lambda` is not zero, one record in a hundred thousand is a disabled mapping. Of the others,
+/// `lambda` in a thousand are Lambda records, and `denials` in a thousand are denied calls to Lambda.
 fn record(n: u64, lambda: u64, denials: u64) -> Value {
     let record = match n.wrapping_mul(0x9e37_79b9) % 1_000 {
         _ if lambda > 0 && n % 100_000 == 50_000 => disabled_mapping(n, "orders", "AUTHORIZATION_ERROR"),
@@ -89,7 +89,7 @@ fn object(records: impl Iterator<Item = Value>) -> Vec<u8> {
     gzip(log_file(&records.collect::<Vec<_>>()))
 }
 
-/// Names of the inputs that are made, with how many records of a thousand are of Lambda, and how many are denied.
+/// Names of the generated inputs, with the number of Lambda records and of denials in a thousand records.
 pub(crate) const SHARES: [(&str, u64, u64); 6] = [
     ("never, large", 0, 0),
     ("rare, large", 2, 1),
@@ -99,7 +99,7 @@ pub(crate) const SHARES: [(&str, u64, u64); 6] = [
     ("rare, small", 2, 1),
 ];
 
-/// The input of one of these names, or a part of it: `1 / part`.
+/// The input with one of these names, reduced to `1 / part` of its records.
 pub(crate) fn generated(name: &str, part: u64) -> Input {
     let (_, lambda, denials) = SHARES.into_iter().find(|(it, ..)| *it == name).expect("a name");
     let objects = if name.ends_with("large") {
@@ -110,9 +110,9 @@ pub(crate) fn generated(name: &str, part: u64) -> Input {
     Input::new(name, objects)
 }
 
-/// One object that inflates to so many megabytes: members of which each is compressed once.
+/// One object that inflates to this many megabytes. It repeats one compressed member.
 pub(crate) fn megabytes(megabytes: usize) -> Input {
-    // A megabyte is some 560 records; members are what a megabyte or ten come to, again and again.
+    // A megabyte is about 560 records. A member has one megabyte in the smallest object, and ten in the others.
     let some: Vec<_> = (0..560 * megabytes.min(10) as u64).map(|n| record(n, 2, 1).to_string() + ",").collect();
     let member = gzip(some.concat());
     let mut object = gzip(r#"{"Records":["#);
@@ -121,8 +121,7 @@ pub(crate) fn megabytes(megabytes: usize) -> Input {
     Input::new(&format!("{megabytes} MB"), vec![object])
 }
 
-/// The records of the folder that `TRAILWARDEN_CORPUS` names, joined until they are about as many bytes as a large
-/// object.
+/// The records in the folder that `TRAILWARDEN_CORPUS` names, repeated up to about the size of a large object.
 pub(crate) fn corpus() -> Option<Input> {
     let folder = std::env::var("TRAILWARDEN_CORPUS").ok()?;
     let mut records = Vec::new();

@@ -1,4 +1,4 @@
-//! Reads a fixed input, for counting instructions: `instructions SHARE TIMES`.
+//! Reads a fixed input so that its instructions can be counted: `instructions SHARE TIMES`.
 
 #![allow(
     missing_docs,

@@ -1,4 +1,4 @@
-//! What the parts of the pipeline cost, one by one.
+//! Measures each part of the pipeline separately.
 
 #![allow(
     missing_docs,
@@ -20,8 +20,7 @@ use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use generator::{denied, disabled_mapping, gzip, log_file, ordinary};
 use trailwarden::alert::{Alert, Format};
-use trailwarden::detect::{DenialMessage, Detector};
-use trailwarden::rules::Rules;
+use trailwarden::detect::{DenialMessage, Detector, WatchRules};
 use trailwarden::trail::{Limits, Record, RecordReader};
 use trailwarden::triage::{Audience, Triage, WindowLength};
 
@@ -29,7 +28,7 @@ fn main() {
     divan::main();
 }
 
-/// Inflating and splitting, without a look at the records.
+/// Inflating and splitting, without examining the records.
 #[divan::bench(args = [10, 1_000])]
 fn read(bencher: Bencher<'_, '_>, records: u64) {
     let file = log_file(&(0..records).map(ordinary).collect::<Vec<_>>());
@@ -62,7 +61,7 @@ fn parse(bencher: Bencher<'_, '_>, kind: &str) {
 #[divan::bench(args = KINDS)]
 fn examine(bencher: Bencher<'_, '_>, kind: &str) {
     let (record, detector, object) = (record(kind), Detector::default(), Arc::from("s3://trail/key"));
-    let rules = Rules::default();
+    let rules = WatchRules::default();
     let examine = || detector.examine(black_box(record.as_bytes()), &object, &rules).expect("a record");
     bencher.counter(BytesCount::new(record.len())).bench_local(examine);
 }
@@ -79,7 +78,7 @@ fn denial_message(bencher: Bencher<'_, '_>) {
 fn write_alert(bencher: Bencher<'_, '_>, format: Format) {
     let mut triage = Triage::new(Audience::All, WindowLength::default());
     let examined = Detector::default()
-        .examine(record("denied").as_bytes(), &Arc::from("key"), &Rules::default())
+        .examine(record("denied").as_bytes(), &Arc::from("key"), &WatchRules::default())
         .expect("a record");
     examined.findings.into_iter().for_each(|finding| triage.add(finding));
     let incidents = triage.take_incidents();

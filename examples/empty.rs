@@ -1,4 +1,4 @@
-//! The least that a function can be: what `make coldstart` compares with.
+//! An empty function, the baseline of `make coldstart`.
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;

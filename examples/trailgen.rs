@@ -1,7 +1,7 @@
-//! Writes log objects as CloudTrail delivers them, invented, into a folder, under their keys.
+//! Generates log objects in CloudTrail's format and writes them to a folder, under their keys.
 //!
-//! `trailgen FOLDER` writes a small trail with one finding of every kind;
-//! `trailgen FOLDER BYTES` writes one object that inflates to so many bytes.
+//! `trailgen FOLDER` writes a small trail with disabled mappings and denied calls.
+//! `trailgen FOLDER BYTES` writes one object that inflates to at least this many bytes.
 
 #[path = "../tests/support/generator.rs"]
 #[allow(dead_code, unreachable_pub, clippy::expect_used, clippy::indexing_slicing, reason = "shared with the tests")]
@@ -12,7 +12,7 @@ use std::path::Path;
 
 use generator::{denied, disabled_mapping, gzip, key, large_log_file, log_file, ordinary};
 
-/// Mappings, each with the reason that AWS gives. The two in prose are publicly known.
+/// Functions whose mapping AWS disabled, with the reason. The two reasons in prose have been published.
 const DISABLED: [(&str, &str); 8] = [
     ("invoices", "RESOURCE_NOT_FOUND"),
     ("orders", "FUNCTION_NOT_FOUND"),
@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// One object with every kind of finding among ordinary records, one with denials, one with nothing.
+/// Writes an object with disabled mappings among ordinary records, one with denials, and one without findings.
 fn write_small_trail(folder: &Path) -> Result<(), Box<dyn Error>> {
     let mut records: Vec<_> = (0..2_000).map(ordinary).collect();
     for (n, (name, reason)) in (0..).zip(DISABLED) {

@@ -1,26 +1,27 @@
-//! What stands for a text or for bytes wherever they must be known again.
+//! Fixed-size identifiers of strings and bytes.
 
 use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
-/// The first half of a SHA-256. Callers choose texts of their records; a cryptographic hash keeps them from making two
-/// things look the same.
+/// The first half of a SHA-256 hash. The hash must be cryptographic, because callers choose strings in their records
+/// and must not be able to make two of them collide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Identity([u8; 16]);
 
 impl Identity {
-    /// Of bytes.
+    /// The identity of bytes.
     pub(crate) fn of(bytes: &[u8]) -> Self {
         Self::from_digest(Sha256::digest(bytes))
     }
 
-    /// Of a list of texts, each with its length, so that no two lists are the same bytes.
-    pub(crate) fn of_texts(texts: &[&str]) -> Self {
+    /// The identity of a list of strings. Each string is hashed with its length, so different lists are different
+    /// bytes.
+    pub(crate) fn of_strings(strings: &[&str]) -> Self {
         let mut hash = Sha256::new();
-        for text in texts {
-            hash.update((text.len() as u64).to_le_bytes());
-            hash.update(text);
+        for string in strings {
+            hash.update((string.len() as u64).to_le_bytes());
+            hash.update(string);
         }
         Self::from_digest(hash.finalize())
     }
@@ -33,7 +34,7 @@ impl Identity {
 }
 
 impl fmt::Display for Identity {
-    /// 32 hexadecimal digits.
+    /// Writes 32 hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
@@ -44,9 +45,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn known_hashes() {
+    fn identities_are_truncated_sha256_hashes() {
         // FIPS 180-2, appendix B.1.
         assert_eq!(Identity::of(b"abc").to_string(), "ba7816bf8f01cfea414140de5dae2223");
-        assert_ne!(Identity::of_texts(&["ab", "c"]), Identity::of_texts(&["a", "bc"]));
+        assert_ne!(Identity::of_strings(&["ab", "c"]), Identity::of_strings(&["a", "bc"]));
     }
 }

@@ -1,4 +1,4 @@
-//! The Lambda runtime around the pipeline.
+//! Runs the pipeline in the Lambda runtime.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,21 +9,23 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::aws::{Deadline, OPERATION_TIMEOUT};
-use crate::outcome::{Answer, Outcome, ResultCode, TaskResult};
-use crate::pipeline::{Invocation, Pipeline};
-use crate::ports::{AlertSink, Clock, ObjectSource};
+use crate::clock::Clock;
+use crate::pipeline::{Invocation, Outcome, Pipeline};
+use crate::publish::Topic;
+use crate::reply::{Reply, ResultCode, TaskResult};
 use crate::rules::{Current, RulesCache, RulesObject};
+use crate::trail::ObjectSource;
 use crate::triage::Ledger;
 
-/// The longest timeout that Lambda allows. It replaces a deadline that had passed before the invocation began, such as
-/// runtimes for local use send.
-const LONGEST: Duration = Duration::from_mins(15);
-/// The most bytes of an error message. SQS messages and asynchronous payloads have at most 1 MiB, and the on-failure
-/// record contains the payload as well.
+/// The longest timeout that Lambda allows. It replaces a deadline in the past, which runtimes for local use send.
+const MAX_TIMEOUT: Duration = Duration::from_mins(15);
+/// The most bytes in an error message. SQS messages and asynchronous payloads are limited to 1 MiB, and the on-failure
+/// record also contains the payload.
 const MAX_ERROR_BYTES: usize = 64 * 1024;
-/// The most characters of the text of a task's result.
+/// The most characters in the text of a task's result.
 const MAX_RESULT_CHARACTERS: usize = 1_000;
-/// Time at the end of an invocation that is reserved for the response: no call continues into it. At most a tenth.
+/// The time at the end of an invocation that is reserved for the response: no call continues into it. At most a tenth of
+/// the invocation.
 const RESPONSE_MARGIN: Duration = Duration::from_secs(1);
 
 /// The system clock.
@@ -40,31 +42,31 @@ impl Clock for SystemClock {
     }
 }
 
-/// Passes invocations to the pipeline until the runtime ends.
+/// Runs the pipeline for each invocation until the runtime ends.
 ///
 /// # Errors
 /// If the runtime API cannot be reached.
-pub async fn run<S: ObjectSource, A: AlertSink, L: Ledger, C: Clock, O: RulesObject>(
-    pipeline: &Pipeline<S, A, L, C>,
+pub async fn run<S: ObjectSource, T: Topic, L: Ledger, C: Clock, O: RulesObject>(
+    pipeline: &Pipeline<S, T, L, C>,
     rules: &RulesCache<O>,
     deadline: &Deadline,
 ) -> Result<(), Error> {
     lambda_runtime::run(service_fn(|event| Box::pin(handle(pipeline, rules, deadline, event)))).await
 }
 
-async fn handle<S: ObjectSource, A: AlertSink, L: Ledger, C: Clock, O: RulesObject>(
-    pipeline: &Pipeline<S, A, L, C>,
+async fn handle<S: ObjectSource, T: Topic, L: Ledger, C: Clock, O: RulesObject>(
+    pipeline: &Pipeline<S, T, L, C>,
     rules: &RulesCache<O>,
     deadline: &Deadline,
     event: LambdaEvent<Box<RawValue>>,
 ) -> Result<Value, Diagnostic> {
     let now = SystemTime::now();
-    let remaining = event.context.deadline().duration_since(now).unwrap_or(LONGEST);
+    let remaining = event.context.deadline().duration_since(now).unwrap_or(MAX_TIMEOUT);
     deadline.set(Instant::now() + remaining.saturating_sub(RESPONSE_MARGIN.min(remaining / 10)));
     let time_up = tokio::time::sleep(remaining.saturating_sub(reserve(remaining)));
     let Current { rules, without_rules, problem } = rules.current(&pipeline.clock).await;
-    // Lambda may deliver an asynchronous event twice, with the same request ID, at the same time. An environment, which has
-    // a log stream of its own, runs one invocation at a time.
+    // Lambda may deliver an asynchronous event twice at the same time, with the same request ID. An environment has its own
+    // log stream and runs one invocation at a time.
     let id = format!("{}/{}", event.context.request_id, event.context.env_config.log_stream);
     let invocation = Invocation { id: &id, payload: event.payload.get(), rules: &rules, without_rules, time_up };
     let mut outcome = pipeline.run(invocation).await;
@@ -73,22 +75,22 @@ async fn handle<S: ObjectSource, A: AlertSink, L: Ledger, C: Clock, O: RulesObje
         lambda_runtime::tracing::error!("{problem}");
     }
     report(&outcome, now, &event.context.env_config.function_name);
-    answer(&outcome)
+    reply(&outcome)
 }
 
 fn timestamp(time: SystemTime) -> Timestamp {
     Timestamp::try_from(time).unwrap_or_default()
 }
 
-/// Time at the end of an invocation that is reserved for publishing: a third, but no more than a call may take.
+/// The time at the end of an invocation that is reserved for publishing: a third, but no more than a call may take.
 fn reserve(remaining: Duration) -> Duration {
     (remaining / 3).min(OPERATION_TIMEOUT)
 }
 
-/// Writes the counts to the log. The runtime or [`answer`] logs failures; only those that do not fail the invocation
-/// are logged here.
+/// Writes the counts to the log, and the failures that do not fail the invocation. The runtime and [`reply`] log the
+/// others.
 fn report(outcome: &Outcome, now: SystemTime, function_name: &str) {
-    if let Some(error) = &outcome.ledger {
+    if let Some(error) = &outcome.ledger_error {
         let errors = outcome.counters.ledger_errors;
         lambda_runtime::tracing::warn!("ledger: {errors} failed calls, the first with {error}; alerts may be repeated");
     }
@@ -96,7 +98,7 @@ fn report(outcome: &Outcome, now: SystemTime, function_name: &str) {
     println!("{}", outcome.counters.embedded_metrics(milliseconds, function_name, &outcome.suppressed));
 }
 
-/// Joins lines, up to what fits into an on-failure record beside the payload.
+/// Joins lines, as far as they fit into an on-failure record together with the payload.
 fn bounded(lines: impl Iterator<Item = String>) -> String {
     let mut text = String::new();
     let mut left_out = 0_usize;
@@ -111,36 +113,36 @@ fn bounded(lines: impl Iterator<Item = String>) -> String {
     if left_out > 0 { format!("{text}\nand {left_out} more failures") } else { text }
 }
 
-/// The invocation succeeds only if everything did. Otherwise SQS receives the messages that failed, S3 Batch Operations
-/// a result for each task, and they retry those. The runtime logs an error but not a response, whose failures are logged
-/// here.
-fn answer(outcome: &Outcome) -> Result<Value, Diagnostic> {
-    let error_type = outcome.error_type();
-    let value = match (&outcome.answer, error_type) {
-        (Answer::None, None) => return Ok(Value::Null),
-        (Answer::Test { published, warnings }, None) => json!({"published": published, "warnings": warnings}),
-        (Answer::FailedMessages(failed), error_type) if error_type.is_none() || !failed.is_empty() => {
-            let failed: Vec<_> = failed.iter().map(|id| json!({"itemIdentifier": id})).collect();
-            json!({"batchItemFailures": failed})
+/// The invocation succeeds only if everything did. Otherwise, the reply to SQS names the messages that failed, and the reply
+/// to S3 Batch Operations contains a result for each task, so that they retry those. The runtime logs an error but not a
+/// reply, so the failures in a reply are logged here.
+fn reply(outcome: &Outcome) -> Result<Value, Diagnostic> {
+    let failures = &outcome.failures;
+    let value = match (&outcome.reply, failures.error_type()) {
+        (Reply::Empty, None) => Value::Null,
+        (Reply::TestAlert { published, warnings }, None) => json!({"published": published, "warnings": warnings}),
+        (Reply::BatchItemFailures(ids), error_type) if error_type.is_none() || !ids.is_empty() => {
+            let ids: Vec<_> = ids.iter().map(|id| json!({"itemIdentifier": id})).collect();
+            json!({"batchItemFailures": ids})
         }
-        (Answer::Job { schema_version, invocation_id, results }, _) => json!({
+        (Reply::JobResults { schema_version, invocation_id, results }, _) => json!({
             "invocationSchemaVersion": schema_version,
             "treatMissingKeysAs": ResultCode::PermanentFailure.as_str(),
             "invocationId": invocation_id,
             "results": results.iter().map(result).collect::<Vec<_>>(),
         }),
-        (Answer::None | Answer::Test { .. } | Answer::FailedMessages(_), error_type) => {
+        (Reply::Empty | Reply::TestAlert { .. } | Reply::BatchItemFailures(_), error_type) => {
             return Err(Diagnostic {
                 error_type: error_type.unwrap_or_default().to_owned(),
-                error_message: bounded(outcome.failures()),
+                error_message: bounded(failures.lines()),
             });
         }
     };
-    outcome.failures().for_each(|failure| lambda_runtime::tracing::error!("{failure}"));
+    failures.lines().for_each(|failure| lambda_runtime::tracing::error!("{failure}"));
     Ok(value)
 }
 
-/// S3 Batch Operations writes the text into its report.
+/// The result of a task. S3 Batch Operations writes the text into its report.
 fn result(task: &TaskResult) -> Value {
     let text: String = task.text.chars().take(MAX_RESULT_CHARACTERS).collect();
     json!({"taskId": task.id, "resultCode": task.code.as_str(), "resultString": text})
@@ -150,21 +152,23 @@ fn result(task: &TaskResult) -> Value {
 mod tests {
     use super::*;
     use crate::delivery::PayloadError;
+    use crate::failure::Failures;
 
     fn outcome(problems: usize, failed_messages: Option<Vec<String>>) -> Outcome {
         let problem = PayloadError::Incomplete { expected: "a messageId" };
-        let answer = failed_messages.map_or(Answer::None, Answer::FailedMessages);
-        Outcome { payload: vec![problem; problems], answer, ..Outcome::default() }
+        let failures = Failures { payload: vec![problem; problems], ..Failures::default() };
+        let reply = failed_messages.map_or(Reply::Empty, Reply::BatchItemFailures);
+        Outcome { failures, reply, ..Outcome::default() }
     }
 
     #[test]
-    fn a_failure_is_an_error_or_names_its_messages() {
-        assert_eq!(answer(&outcome(0, None)), Ok(Value::Null));
-        assert_eq!(answer(&outcome(0, Some(Vec::new()))), Ok(json!({"batchItemFailures": []})));
+    fn a_failure_is_an_error_or_names_the_messages() {
+        assert_eq!(reply(&outcome(0, None)), Ok(Value::Null));
+        assert_eq!(reply(&outcome(0, Some(Vec::new()))), Ok(json!({"batchItemFailures": []})));
         let named = json!({"batchItemFailures": [{"itemIdentifier": "1"}]});
-        assert_eq!(answer(&outcome(1, Some(vec!["1".to_owned()]))), Ok(named));
-        for nameless in [outcome(1, None), outcome(1, Some(Vec::new()))] {
-            let error = answer(&nameless).expect_err("an error");
+        assert_eq!(reply(&outcome(1, Some(vec!["1".to_owned()]))), Ok(named));
+        for unnamed in [outcome(1, None), outcome(1, Some(Vec::new()))] {
+            let error = reply(&unnamed).expect_err("an error");
             assert_eq!(
                 (error.error_type.as_str(), error.error_message.as_str()),
                 ("PayloadNotUnderstood", "expected a messageId")

@@ -3,10 +3,13 @@
 //! ```text
 //! pattern  = { field: pattern | [ matcher, … ], …  ["$or": [ pattern, pattern, … ]] }
 //! matcher  = string | number | true | false | null
-//!          | {"prefix": text} | {"suffix": text} | {"wildcard": "a*b"} | {"equals-ignore-case": "text"}
-//!          | {"anything-but": value | [ value, … ] | {"prefix" | "suffix" | "wildcard" | "equals-ignore-case": text or texts}}
+//!          | {"prefix": affix} | {"suffix": affix} | {"wildcard": "a*b"} | {"equals-ignore-case": string}
+//!          | {"anything-but": value | [ value, … ] | {operator: operand | [ operand, … ]}}
 //!          | {"numeric": [ "<" | "<=" | "=" | ">=" | ">", number, … ]} | {"cidr": "10.0.0.0/8"} | {"exists": bool}
-//! text     = "text" | {"equals-ignore-case": "text"}
+//! affix    = string | {"equals-ignore-case": string}
+//! value    = string | number
+//! operator = "prefix" | "suffix" | "wildcard" | "equals-ignore-case"
+//! operand  = the same as outside of anything-but
 //! ```
 //!
 //! Source: "Comparison operators for use in event patterns" in the Amazon EventBridge User Guide.
@@ -14,7 +17,7 @@
 //! - An event matches if every field of the pattern matches. A field matches if one of its matchers does.
 //! - An array in an event matches if one of its elements does. The fields of an object in an array are matched within
 //!   one element. An empty array is equivalent to an absent field.
-//! - `exists` tests for values: a field that holds an object has no value of its own.
+//! - `exists` tests for values. A field that holds an object has no value.
 
 use std::net::IpAddr;
 
@@ -36,7 +39,7 @@ enum Condition {
 
 #[derive(Debug, Clone, PartialEq)]
 enum Matcher {
-    Text(Text),
+    String(StringMatcher),
     Number(f64),
     /// `true`, `false` or `null`.
     Literal(Value),
@@ -51,7 +54,7 @@ enum Matcher {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-enum Text {
+enum StringMatcher {
     Equals(String),
     EqualsIgnoreCase(String),
     Prefix(String),
@@ -74,14 +77,14 @@ enum Comparison {
 /// An invalid part of a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PatternProblem {
-    /// Where it is, such as `pattern.eventName[1]`.
+    /// Path of the invalid part, such as `pattern.eventName[1]`.
     pub path: String,
-    /// Why it is invalid.
+    /// What is wrong with it.
     pub problem: String,
 }
 
 impl Pattern {
-    /// Parses a pattern. `path` is its location in the rules and prefixes the path of every problem.
+    /// Parses a pattern. `path` is its location in the rules, and the prefix of every problem's path.
     ///
     /// # Errors
     /// If the value is not a valid pattern. The error lists every problem.
@@ -97,7 +100,7 @@ impl Pattern {
         match event {
             Value::Object(members) => self.matches_members(members),
             Value::Array(elements) if !elements.is_empty() => elements.iter().any(|element| self.matches(element)),
-            // Scalars and empty arrays have no fields, so that `{"exists": false}` holds for every field.
+            // Scalars and empty arrays have no fields, so `{"exists": false}` matches every field.
             _ => self.matches_members(&Map::new()),
         }
     }
@@ -109,21 +112,21 @@ impl Pattern {
         self.fields.iter().filter(|(field, _)| field == name).any(|(_, condition)| match condition {
             Condition::Fields(pattern) => pattern.requires(rest, text),
             Condition::OneOf(matchers) => {
-                rest.is_empty() && matchers.contains(&Matcher::Text(Text::Equals(text.to_owned())))
+                rest.is_empty() && matchers.contains(&Matcher::String(StringMatcher::Equals(text.to_owned())))
             }
         })
     }
 
-    /// The texts that a top-level field may equal; `None` if other values match too.
+    /// The strings that a top-level field may equal; `None` if it may also have other values.
     #[must_use]
-    pub fn required_texts(&self, field: &str) -> Option<Vec<&str>> {
+    pub fn required_strings(&self, field: &str) -> Option<Vec<&str>> {
         let (_, condition) = self.fields.iter().find(|(name, _)| name == field)?;
         let Condition::OneOf(matchers) = condition else { return None };
-        let text = |matcher| match matcher {
-            &Matcher::Text(Text::Equals(ref text)) => Some(text.as_str()),
+        let string = |matcher| match matcher {
+            &Matcher::String(StringMatcher::Equals(ref string)) => Some(string.as_str()),
             _ => None,
         };
-        matchers.iter().map(text).collect()
+        matchers.iter().map(string).collect()
     }
 
     fn matches_members(&self, members: &Map<String, Value>) -> bool {
@@ -158,7 +161,7 @@ impl Matcher {
 
     fn matches(&self, value: &Value) -> bool {
         match (self, value) {
-            (Self::Text(wanted), Value::String(text)) => wanted.matches(text),
+            (Self::String(wanted), Value::String(text)) => wanted.matches(text),
             (Self::Number(wanted), Value::Number(number)) => number.as_f64() == Some(*wanted),
             (Self::Literal(wanted), value) => wanted == value,
             (Self::AnythingBut(unwanted), value) => !unwanted.iter().any(|matcher| matcher.matches(value)),
@@ -173,7 +176,7 @@ impl Matcher {
     }
 }
 
-impl Text {
+impl StringMatcher {
     fn matches(&self, text: &str) -> bool {
         match self {
             Self::Equals(wanted) => text == wanted,
@@ -187,8 +190,8 @@ impl Text {
     }
 }
 
-/// The first part must be a prefix and the last a suffix. Each part in between is matched at its first occurrence,
-/// which leaves the most text for the parts after it.
+/// Matches the parts between asterisks. The first part must be a prefix and the last a suffix. Each part between them
+/// is matched at its first occurrence, which leaves the most text for the parts after it.
 fn matches_wildcard(parts: &[String], text: &str) -> bool {
     let [first, middle @ .., last] = parts else { return parts.first().is_some_and(|only| only == text) };
     let Some(mut rest) = text.strip_prefix(first.as_str()).and_then(|rest| rest.strip_suffix(last.as_str())) else {
@@ -269,8 +272,8 @@ fn pattern(value: &Value, path: &str, problems: &mut Vec<PatternProblem>) -> Pat
     found
 }
 
-fn problem(problems: &mut Vec<PatternProblem>, path: &str, what: &str) {
-    problems.push(PatternProblem { path: path.to_owned(), problem: what.to_owned() });
+fn problem(problems: &mut Vec<PatternProblem>, path: &str, problem: &str) {
+    problems.push(PatternProblem { path: path.to_owned(), problem: problem.to_owned() });
 }
 
 fn matcher(value: &Value, path: &str, problems: &mut Vec<PatternProblem>) -> Option<Matcher> {
@@ -282,12 +285,12 @@ fn matcher(value: &Value, path: &str, problems: &mut Vec<PatternProblem>) -> Opt
         Value::Array(_) => Err("expected a value or an operator, found an array".to_owned()),
         value => literal(value).ok_or_else(|| "expected a value".to_owned()),
     };
-    found.map_err(|what| problem(problems, path, &what)).ok()
+    found.map_err(|error| problem(problems, path, &error)).ok()
 }
 
 fn literal(value: &Value) -> Option<Matcher> {
     match value {
-        Value::String(text) => Some(Matcher::Text(Text::Equals(text.clone()))),
+        Value::String(text) => Some(Matcher::String(StringMatcher::Equals(text.clone()))),
         Value::Number(number) => number.as_f64().map(Matcher::Number),
         Value::Bool(_) | Value::Null => Some(Matcher::Literal(value.clone())),
         Value::Array(_) | Value::Object(_) => None,
@@ -296,7 +299,9 @@ fn literal(value: &Value) -> Option<Matcher> {
 
 fn operator(name: &str, operand: &Value) -> Result<Matcher, String> {
     match (name, operand) {
-        ("prefix" | "suffix" | "wildcard" | "equals-ignore-case", _) => text(name, operand).map(Matcher::Text),
+        ("prefix" | "suffix" | "wildcard" | "equals-ignore-case", _) => {
+            string_matcher(name, operand).map(Matcher::String)
+        }
         ("anything-but", _) => anything_but(operand).map(Matcher::AnythingBut),
         ("numeric", Value::Array(parts)) => numeric(parts).map(Matcher::Numeric),
         ("numeric", _) => Err("numeric: expected an array".to_owned()),
@@ -310,21 +315,21 @@ fn operator(name: &str, operand: &Value) -> Result<Matcher, String> {
     }
 }
 
-fn text(name: &str, operand: &Value) -> Result<Text, String> {
+fn string_matcher(name: &str, operand: &Value) -> Result<StringMatcher, String> {
     let ignoring_case = operand.get("equals-ignore-case").and_then(Value::as_str).map(str::to_lowercase);
     match (name, operand, ignoring_case) {
-        ("prefix", Value::String(text), _) => Ok(Text::Prefix(text.clone())),
-        ("suffix", Value::String(text), _) => Ok(Text::Suffix(text.clone())),
-        ("prefix", _, Some(text)) => Ok(Text::PrefixIgnoreCase(text)),
-        ("suffix", _, Some(text)) => Ok(Text::SuffixIgnoreCase(text)),
-        ("equals-ignore-case", Value::String(text), _) => Ok(Text::EqualsIgnoreCase(text.to_lowercase())),
+        ("prefix", Value::String(text), _) => Ok(StringMatcher::Prefix(text.clone())),
+        ("suffix", Value::String(text), _) => Ok(StringMatcher::Suffix(text.clone())),
+        ("prefix", _, Some(text)) => Ok(StringMatcher::PrefixIgnoreCase(text)),
+        ("suffix", _, Some(text)) => Ok(StringMatcher::SuffixIgnoreCase(text)),
+        ("equals-ignore-case", Value::String(text), _) => Ok(StringMatcher::EqualsIgnoreCase(text.to_lowercase())),
         ("wildcard", Value::String(text), _) => wildcard(text),
         _ => Err(format!("{name}: expected a string")),
     }
 }
 
-/// Splits at asterisks. A backslash escapes an asterisk or a backslash.
-fn wildcard(text: &str) -> Result<Text, String> {
+/// Splits a pattern at its asterisks. A backslash escapes an asterisk or a backslash.
+fn wildcard(text: &str) -> Result<StringMatcher, String> {
     let mut parts = vec![String::new()];
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
@@ -346,7 +351,7 @@ fn wildcard(text: &str) -> Result<Text, String> {
             last.push(part);
         }
     }
-    Ok(Text::Wildcard(parts))
+    Ok(StringMatcher::Wildcard(parts))
 }
 
 fn anything_but(operand: &Value) -> Result<Vec<Matcher>, String> {
@@ -361,7 +366,7 @@ fn anything_but(operand: &Value) -> Result<Vec<Matcher>, String> {
             if operands.is_empty() {
                 return Err(expected());
             }
-            let unwanted = operands.iter().map(|operand| text(name, operand).map(Matcher::Text));
+            let unwanted = operands.iter().map(|operand| string_matcher(name, operand).map(Matcher::String));
             unwanted.collect::<Result<_, _>>().map_err(|error| format!("anything-but: {error}"))
         }
         value => scalar(value).map(|it| vec![it]).ok_or_else(expected),
@@ -386,8 +391,8 @@ fn numeric(parts: &[Value]) -> Result<Vec<(Comparison, f64)>, String> {
 fn cidr(text: &str) -> Option<Matcher> {
     let (address, bits) = text.split_once('/')?;
     let (network, bits): (IpAddr, u32) = (address.parse().ok()?, bits.parse().ok()?);
-    let most = if network.is_ipv4() { 32 } else { 128 };
-    (bits <= most).then_some(Matcher::Cidr { network, bits })
+    let max_bits = if network.is_ipv4() { 32 } else { 128 };
+    (bits <= max_bits).then_some(Matcher::Cidr { network, bits })
 }
 
 #[cfg(test)]
@@ -404,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn operators() {
+    fn operators_match_as_in_eventbridge() {
         for (pattern, expected) in [
             (json!({"a": ["Abc"]}), true),
             (json!({"a": ["abc", "x"]}), false),
@@ -522,7 +527,7 @@ mod tests {
     }
 
     #[test]
-    fn required_literals_are_found_by_path() {
+    fn required_values_are_found_by_path() {
         let pattern = json!({"finding": {"alert_type": ["esm_disabled", "access_denied"], "x": [{"prefix": "esm"}]}});
         let pattern = Pattern::parse(&pattern, "pattern").expect("a pattern");
         assert!(pattern.requires(&["finding", "alert_type"], "esm_disabled"));

@@ -1,4 +1,6 @@
-//! From alerts to the topics.
+//! Publishes alerts to topics, in batches.
+
+mod topic;
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -6,75 +8,46 @@ use std::time::Duration;
 use futures_util::future;
 use futures_util::stream::{self, StreamExt as _};
 
+pub use topic::{MAX_BYTES, MAX_ENTRIES, Subscriptions, Topic, Topics};
+
 use crate::alert::{Alert, Format, Message};
-use crate::ports::{AlertSink, Clock, Fault, ServiceError};
+use crate::clock::Clock;
+use crate::service::{Fault, ServiceError};
 use crate::triage::TopicRole;
 
-/// The most messages that SNS accepts in one batch.
-pub const MAX_ENTRIES: usize = 10;
-/// The most bytes that SNS accepts in one message, and in one batch: bodies and attributes.
-pub const MAX_BYTES: usize = 256 * 1024;
 /// How often a message is sent if the topic rejects it for a transient reason.
 const ATTEMPTS: u32 = 3;
-/// The first pause before a rejected message is sent again. It doubles each time.
-const PAUSE: Duration = Duration::from_millis(100);
-
-/// Concurrent batches to a standard topic. A FIFO topic gets one after another, because the messages of a group stay in
-/// the order in which they are sent.
-const BATCHES: usize = 4;
-
-/// The topics, each for messages of one format.
-#[derive(Debug)]
-pub struct Topics<A> {
-    /// Text for people.
-    pub alert: A,
-    /// Notifications for chat.
-    pub chat: Option<A>,
-    /// JSON for machines.
-    pub event: Option<A>,
-}
-
-impl<A> Topics<A> {
-    /// The topic of a role, if there is one.
-    pub fn get(&self, role: TopicRole) -> Option<&A> {
-        match role {
-            TopicRole::Alert => Some(&self.alert),
-            TopicRole::Chat => self.chat.as_ref(),
-            TopicRole::Event => self.event.as_ref(),
-        }
-    }
-
-    /// The roles that have a topic.
-    pub fn roles(&self) -> impl Iterator<Item = TopicRole> {
-        TopicRole::ALL.into_iter().filter(|role| self.get(*role).is_some())
-    }
-}
+/// The pause before a rejected message is sent again. It doubles each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// Concurrent batches to a standard topic. Batches to a FIFO topic are sent one after another, because the messages of a
+/// group stay in the order in which they are sent.
+const CONCURRENT_BATCHES: usize = 4;
 
 /// An alert that a topic did not confirm.
 #[derive(Debug, thiserror::Error)]
 #[error("alert \"{subject}\" to {topic}: {source}")]
 pub struct PublishFailure {
-    /// Its subject.
+    /// Subject of the alert.
     pub subject: String,
     /// ARN of the topic.
     pub topic: String,
-    /// Why.
+    /// The cause.
     pub source: ServiceError,
 }
 
 /// The result of publishing an alert on its topics.
 #[derive(Debug, Default)]
-pub struct Published {
-    /// Topics that confirmed it.
-    pub confirmed: Vec<TopicRole>,
-    /// Topics that did not.
-    pub failures: Vec<PublishFailure>,
+pub(crate) struct Published {
+    /// The topics that confirmed it.
+    pub(crate) confirmed: Vec<TopicRole>,
+    /// The topics that did not.
+    pub(crate) failures: Vec<PublishFailure>,
 }
 
-/// Publishes each alert in batches on its topics. A message that is rejected individually is sent again without the
-/// others of its batch. Returns a result for each alert, in their order.
-pub async fn publish<A: AlertSink>(
-    topics: &Topics<A>,
+/// Publishes each alert on its topics. A message that is rejected individually is sent again without the rest of its batch.
+/// Returns a result for each alert, in their order.
+pub(crate) async fn publish<T: Topic>(
+    topics: &Topics<T>,
     alerts: &[(Alert<'_>, &[TopicRole])],
     clock: &impl Clock,
 ) -> Vec<Published> {
@@ -91,9 +64,9 @@ pub async fn publish<A: AlertSink>(
         };
         let messages = alerts.iter().enumerate().filter(|(_, (_, roles))| roles.contains(&role));
         let messages = messages.map(|(at, (alert, _))| (at, alert.message(Format::of(role))));
-        let at_once = if topic.is_fifo() { 1 } else { BATCHES };
+        let concurrency = if topic.is_fifo() { 1 } else { CONCURRENT_BATCHES };
         stream::iter(batches(messages))
-            .for_each_concurrent(at_once, |batch| publish_batch(topic, batch, clock, &settle))
+            .for_each_concurrent(concurrency, |batch| publish_batch(topic, batch, clock, &settle))
             .await;
     };
     future::join_all(TopicRole::ALL.map(publish_on)).await;
@@ -104,34 +77,34 @@ pub async fn publish<A: AlertSink>(
 type Batch = Vec<(usize, Message)>;
 
 async fn publish_batch(
-    topic: &impl AlertSink,
+    topic: &impl Topic,
     batch: Batch,
     clock: &impl Clock,
     settle: &impl Fn(usize, Result<(), PublishFailure>),
 ) {
-    let (mut places, mut messages): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+    let (mut indexes, mut messages): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
     for attempt in 0..ATTEMPTS {
         let mut results = topic.publish(&messages).await.into_iter();
-        let mut again = Batch::new();
-        for (at, message) in places.into_iter().zip(messages) {
-            match results.next().unwrap_or_else(|| Err(unanswered())) {
+        let mut retries = Batch::new();
+        for (at, message) in indexes.into_iter().zip(messages) {
+            match results.next().unwrap_or_else(|| Err(no_result())) {
                 Ok(()) => settle(at, Ok(())),
-                Err(error) if error.retryable && attempt + 1 < ATTEMPTS => again.push((at, message)),
+                Err(error) if error.retryable && attempt + 1 < ATTEMPTS => retries.push((at, message)),
                 Err(source) => {
                     let failure = PublishFailure { subject: message.subject, topic: topic.arn().to_owned(), source };
                     settle(at, Err(failure));
                 }
             }
         }
-        if again.is_empty() {
+        if retries.is_empty() {
             return;
         }
-        (places, messages) = again.into_iter().unzip();
-        clock.sleep(PAUSE * 2_u32.pow(attempt)).await;
+        (indexes, messages) = retries.into_iter().unzip();
+        clock.sleep(FIRST_PAUSE * 2_u32.pow(attempt)).await;
     }
 }
 
-fn unanswered() -> ServiceError {
+fn no_result() -> ServiceError {
     ServiceError::new("publish", Fault::Other, "no result")
 }
 

@@ -1,4 +1,4 @@
-//! The user's own rules: events to watch, findings to suppress.
+//! The user's rules: events to watch for, findings to suppress.
 //!
 //! ```json
 //! {
@@ -7,128 +7,48 @@
 //!      "pattern": {"finding": {"api_action": ["DeleteFunction"]}}}
 //!   ],
 //!   "suppress": [
-//!     {"name": "scanner", "reason": "the scanner probes all it sees", "expires": "2027-06-30",
+//!     {"name": "scanner", "reason": "the scanner probes everything it sees", "expires": "2027-06-30",
 //!      "pattern": {"finding": {"alert_type": ["access_denied"], "principal": [{"suffix": ":role/scanner"}]}}}
 //!   ]
 //! }
 //! ```
 //!
-//! A [`Pattern`] is matched against the record as CloudTrail wrote it, with one field added: `finding`, which holds what
-//! trailwarden makes of the record. [`RulesCache`] keeps the rules in effect that an object holds.
+//! A [`Pattern`] is matched against the record as CloudTrail wrote it, with one additional field, `finding`: the finding as
+//! JSON. [`RulesCache`] follows an object that holds rules.
 
 mod cache;
-mod pattern;
 
+use std::collections::HashSet;
 use std::fmt;
 
+use jiff::civil::Date;
 use serde_json::{Map, Value};
 
-use crate::trail::EventSources;
+use crate::detect::{Severity, WatchRule, WatchRules};
+use crate::pattern::{Pattern, PatternProblem};
+use crate::triage::SuppressRule;
 
 pub use cache::{Current, Fetched, MAX_RULES_BYTES, RulesCache, RulesFault, RulesObject, RulesProblem};
-pub use pattern::{Pattern, PatternProblem};
 
-/// How urgent something is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Severity {
-    /// Good to know.
-    Low,
-    /// Worth a look in office hours.
-    Medium,
-    /// Something was forbidden on purpose, or cannot work as it is set up.
-    High,
-    /// Work has stopped.
-    Critical,
-}
-
-impl Severity {
-    const ALL: [Self; 4] = [Self::Low, Self::Medium, Self::High, Self::Critical];
-
-    /// The name in messages, attributes and rules.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Low => "low",
-            Self::Medium => "medium",
-            Self::High => "high",
-            Self::Critical => "critical",
-        }
-    }
-}
-
-/// All rules.
-#[derive(Debug, Clone)]
+/// All rules of a user.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Rules {
     /// Events to alert on.
-    pub watch: Vec<WatchRule>,
+    pub watch: WatchRules,
     /// Findings to suppress.
     pub suppress: Vec<SuppressRule>,
-    /// The services that watch rules name in `eventSource`.
-    watched_sources: EventSources,
 }
 
-impl PartialEq for Rules {
-    fn eq(&self, other: &Self) -> bool {
-        // The sources follow from the watch rules.
-        self.watch == other.watch && self.suppress == other.suppress
-    }
-}
-
-impl Default for Rules {
-    /// No rules.
-    fn default() -> Self {
-        Self::new(Vec::new(), Vec::new())
-    }
-}
-
-/// An event to alert on.
-#[derive(Debug, Clone, PartialEq)]
-pub struct WatchRule {
-    /// Name of the rule.
-    pub name: String,
-    /// What the alert says.
-    pub title: String,
-    /// How urgent it is.
-    pub severity: Severity,
-    /// Which events.
-    pub pattern: Pattern,
-}
-
-/// Findings to pass over.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SuppressRule {
-    /// Name of the rule, by which suppressed findings are counted.
-    pub name: String,
-    /// Why it is there.
-    pub reason: String,
-    /// The last day it holds, `YYYY-MM-DD` in UTC, of the event's time.
-    pub expires: Option<String>,
-    /// Which findings.
-    pub pattern: Pattern,
-}
-
-impl SuppressRule {
-    /// True if the rule holds for an event of this time. One of an unknown time is not suppressed by a rule that expires.
-    #[must_use]
-    pub fn holds_at(&self, event_time: Option<&str>) -> bool {
-        match (&self.expires, event_time.and_then(|time| time.get(..10))) {
-            (None, _) => true,
-            (Some(last), Some(day)) => is_day(day) && day <= last.as_str(),
-            (Some(_), None) => false,
-        }
-    }
-}
-
-/// All that is wrong with the rules, each with its place.
+/// Every problem of a rules file, each with its location.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RulesError {
-    /// Places and problems.
+    /// Locations and problems.
     pub problems: Vec<PatternProblem>,
 }
 
 impl fmt::Display for RulesError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("rules are wrong")?;
+        f.write_str("invalid rules")?;
         self.problems.iter().try_for_each(|PatternProblem { path, problem }| write!(f, "; {path}: {problem}"))
     }
 }
@@ -136,21 +56,10 @@ impl fmt::Display for RulesError {
 impl std::error::Error for RulesError {}
 
 impl Rules {
-    fn new(watch: Vec<WatchRule>, suppress: Vec<SuppressRule>) -> Self {
-        let sources = watch.iter().filter_map(|rule| rule.pattern.required_texts("eventSource")).flatten();
-        Self { watched_sources: EventSources::only(sources), watch, suppress }
-    }
-
-    /// The services whose events watch rules need, besides those that are looked at anyway.
-    #[must_use]
-    pub fn watched_sources(&self) -> &EventSources {
-        &self.watched_sources
-    }
-
-    /// Reads rules from JSON.
+    /// Parses rules from JSON.
     ///
     /// # Errors
-    /// If anything is wrong with them, with all problems.
+    /// If the rules are invalid. The error lists every problem.
     pub fn parse(json: &str) -> Result<Self, RulesError> {
         let value: Value = serde_json::from_str(json).map_err(|error| RulesError {
             problems: vec![PatternProblem {
@@ -158,18 +67,18 @@ impl Rules {
                 problem: "invalid JSON".to_owned(),
             }],
         })?;
-        let mut read = Reader { problems: Vec::new() };
-        let rules = read.rules(&value);
-        if read.problems.is_empty() { Ok(rules) } else { Err(RulesError { problems: read.problems }) }
+        let mut parser = Parser { problems: Vec::new() };
+        let rules = parser.rules(&value);
+        if parser.problems.is_empty() { Ok(rules) } else { Err(RulesError { problems: parser.problems }) }
     }
 }
 
-/// Reads rules and collects what is wrong with them.
-struct Reader {
+/// Parses rules and collects their problems.
+struct Parser {
     problems: Vec<PatternProblem>,
 }
 
-impl Reader {
+impl Parser {
     fn problem(&mut self, path: &str, problem: impl Into<String>) {
         self.problems.push(PatternProblem { path: path.to_owned(), problem: problem.into() });
     }
@@ -179,19 +88,19 @@ impl Reader {
             self.problem("rules", "expected an object with `watch` or `suppress`");
             return Rules::default();
         };
-        self.only(members, "rules", &["watch", "suppress"]);
-        let watch = self.list(members, "watch", Self::watch);
-        let rules = Rules::new(watch, self.list(members, "suppress", Self::suppress));
-        self.distinct("watch", rules.watch.iter().map(|it| it.name.as_str()));
-        self.distinct("suppress", rules.suppress.iter().map(|it| it.name.as_str()));
-        rules
+        self.known_fields(members, "rules", &["watch", "suppress"]);
+        let (watch, suppress) =
+            (self.list(members, "watch", Self::watch), self.list(members, "suppress", Self::suppress));
+        self.distinct_names("watch", watch.iter().map(|it| it.name.as_str()));
+        self.distinct_names("suppress", suppress.iter().map(|it| it.name.as_str()));
+        Rules { watch: WatchRules::new(watch), suppress }
     }
 
     fn list<T>(
         &mut self,
         members: &Map<String, Value>,
         name: &str,
-        rule: impl Fn(&mut Self, &Map<String, Value>, &str) -> Option<T>,
+        parse: impl Fn(&mut Self, &Map<String, Value>, &str) -> Option<T>,
     ) -> Vec<T> {
         let Some(value) = members.get(name) else { return Vec::new() };
         let Some(elements) = value.as_array() else {
@@ -202,7 +111,7 @@ impl Reader {
         for (at, element) in elements.iter().enumerate() {
             let path = format!("{name}[{at}]");
             match element.as_object() {
-                Some(members) => rules.extend(rule(self, members, &path)),
+                Some(members) => rules.extend(parse(self, members, &path)),
                 None => self.problem(&path, "expected an object"),
             }
         }
@@ -210,9 +119,9 @@ impl Reader {
     }
 
     fn watch(&mut self, members: &Map<String, Value>, path: &str) -> Option<WatchRule> {
-        self.only(members, path, &["name", "title", "severity", "pattern"]);
-        let (name, title) = (self.text(members, path, "name"), self.text(members, path, "title"));
-        let severity = self.text(members, path, "severity").and_then(|text| {
+        self.known_fields(members, path, &["name", "title", "severity", "pattern"]);
+        let (name, title) = (self.string(members, path, "name"), self.string(members, path, "title"));
+        let severity = self.string(members, path, "severity").and_then(|text| {
             let found = Severity::ALL.into_iter().find(|it| it.as_str() == text);
             if found.is_none() {
                 self.problem(&format!("{path}.severity"), "expected low, medium, high or critical");
@@ -224,61 +133,52 @@ impl Reader {
     }
 
     fn suppress(&mut self, members: &Map<String, Value>, path: &str) -> Option<SuppressRule> {
-        self.only(members, path, &["name", "reason", "expires", "pattern"]);
-        let (name, reason) = (self.text(members, path, "name"), self.text(members, path, "reason"));
-        let expires = members.contains_key("expires").then(|| self.text(members, path, "expires")).flatten();
-        if expires.as_deref().is_some_and(|day| !is_day(day)) {
-            self.problem(&format!("{path}.expires"), "expected a day, YYYY-MM-DD");
-        }
+        self.known_fields(members, path, &["name", "reason", "expires", "pattern"]);
+        let (name, reason) = (self.string(members, path, "name"), self.string(members, path, "reason"));
+        let expires = members.contains_key("expires").then(|| self.date(members, path)).flatten();
         let pattern = self.pattern(members, path);
         Some(SuppressRule { name: name?, reason: reason?, expires, pattern: pattern? })
+    }
+
+    fn date(&mut self, members: &Map<String, Value>, path: &str) -> Option<Date> {
+        let text = self.string(members, path, "expires")?;
+        // The parser also accepts other formats, such as dates with a time.
+        let date = text.parse().ok().filter(|date: &Date| date.to_string() == text);
+        if date.is_none() {
+            self.problem(&format!("{path}.expires"), "expected a date, YYYY-MM-DD");
+        }
+        date
     }
 
     fn pattern(&mut self, members: &Map<String, Value>, path: &str) -> Option<Pattern> {
         let path = format!("{path}.pattern");
         let Some(value) = members.get("pattern") else {
-            self.problem(&path, "required");
+            self.problem(&path, "required but missing");
             return None;
         };
         Pattern::parse(value, &path).map_err(|problems| self.problems.extend(problems)).ok()
     }
 
-    fn text(&mut self, members: &Map<String, Value>, path: &str, name: &str) -> Option<String> {
+    fn string(&mut self, members: &Map<String, Value>, path: &str, name: &str) -> Option<String> {
         let text = members.get(name).and_then(Value::as_str).filter(|text| !text.trim().is_empty());
         if text.is_none() {
-            self.problem(&format!("{path}.{name}"), "required, a text");
+            self.problem(&format!("{path}.{name}"), "expected a string");
         }
         text.map(str::to_owned)
     }
 
-    fn only(&mut self, members: &Map<String, Value>, path: &str, known: &[&str]) {
+    fn known_fields(&mut self, members: &Map<String, Value>, path: &str, known: &[&str]) {
         for name in members.keys().filter(|name| !known.contains(&name.as_str())) {
-            self.problem(&format!("{path}.{name}"), format!("unknown, expected one of {}", known.join(", ")));
+            self.problem(&format!("{path}.{name}"), format!("unknown field, expected one of {}", known.join(", ")));
         }
     }
 
-    fn distinct<'a>(&mut self, list: &str, names: impl Iterator<Item = &'a str>) {
-        let mut seen = std::collections::HashSet::new();
+    fn distinct_names<'a>(&mut self, list: &str, names: impl Iterator<Item = &'a str>) {
+        let mut seen = HashSet::new();
         for name in names.filter(|name| !seen.insert(*name)) {
-            self.problem(list, format!("two rules have the name {name:?}"));
+            self.problem(list, format!("duplicate rule name {name:?}"));
         }
     }
-}
-
-/// `YYYY-MM-DD`, so that the order of days is that of their texts.
-fn is_day(text: &str) -> bool {
-    let number = |part: Option<&str>, least: u16, most: u16| {
-        let digits = part.filter(|it| it.bytes().all(|b| b.is_ascii_digit()));
-        digits.and_then(|it| it.parse().ok()).is_some_and(|it: u16| (least..=most).contains(&it))
-    };
-    let mut parts = text.split('-');
-    text.len() == 10
-        && text.get(4..5) == Some("-")
-        && text.get(7..8) == Some("-")
-        && number(parts.next(), 2000, 9999)
-        && number(parts.next(), 1, 12)
-        && number(parts.next(), 1, 31)
-        && parts.next().is_none()
 }
 
 #[cfg(test)]
@@ -286,14 +186,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rules_are_read() {
+    fn rules_are_parsed() {
         let rules = Rules::parse(
             r#"{"watch": [{"name": "w", "title": "t", "severity": "high", "pattern": {"a": ["b"]}}],
                 "suppress": [{"name": "s", "reason": "r", "expires": "2027-06-30", "pattern": {"a": ["b"]}},
                              {"name": "t", "reason": "r", "pattern": {"a": ["b"]}}]}"#,
         )
         .expect("rules");
-        assert_eq!((rules.watch.len(), rules.suppress.len()), (1, 2));
+        assert_eq!((rules.watch.rules().len(), rules.suppress.len()), (1, 2));
         assert_eq!(Rules::parse("{}").expect("rules"), Rules::default());
         let [expiring, lasting] = rules.suppress.as_slice() else { panic!("two rules") };
         for (time, holds) in [
@@ -308,30 +208,34 @@ mod tests {
     }
 
     #[test]
-    fn all_problems_are_reported_with_their_place() {
+    fn all_problems_are_reported_with_their_location() {
         let wrong = r#"{"watch": [{"name": "", "severity": "urgent", "pattern": {"a": [{"prefx": 1}]}, "titel": "x"}, 7],
                         "suppress": [{"name": "s", "expires": "soon", "pattern": {}},
                                      {"name": "x", "reason": "r"},
+                                     {"name": "e", "reason": "r", "expires": "2027-02-29", "pattern": {"a": [1]}},
+                                     {"name": "f", "reason": "r", "expires": "20270228", "pattern": {"a": [1]}},
                                      {"name": "d", "reason": "r", "pattern": {"a": [1]}},
                                      {"name": "d", "reason": "r", "pattern": {"a": [1]}}],
                         "ignore": []}"#;
         let error = Rules::parse(wrong).expect_err("problems");
         insta::assert_snapshot!(error.to_string().replace("; ", "\n"), @r#"
-        rules are wrong
-        rules.ignore: unknown, expected one of watch, suppress
-        watch[0].titel: unknown, expected one of name, title, severity, pattern
-        watch[0].name: required, a text
-        watch[0].title: required, a text
+        invalid rules
+        rules.ignore: unknown field, expected one of watch, suppress
+        watch[0].titel: unknown field, expected one of name, title, severity, pattern
+        watch[0].name: expected a string
+        watch[0].title: expected a string
         watch[0].severity: expected low, medium, high or critical
         watch[0].pattern.a[0]: unknown operator "prefx"
         watch[1]: expected an object
-        suppress[0].reason: required, a text
-        suppress[0].expires: expected a day, YYYY-MM-DD
+        suppress[0].reason: expected a string
+        suppress[0].expires: expected a date, YYYY-MM-DD
         suppress[0].pattern: expected an object with at least one field
-        suppress[1].pattern: required
-        suppress: two rules have the name "d"
+        suppress[1].pattern: required but missing
+        suppress[2].expires: expected a date, YYYY-MM-DD
+        suppress[3].expires: expected a date, YYYY-MM-DD
+        suppress: duplicate rule name "d"
         "#);
-        insta::assert_snapshot!(Rules::parse("{\n  ]").expect_err("problems"), @"rules are wrong; line 2 column 3: invalid JSON");
-        insta::assert_snapshot!(Rules::parse("[]").expect_err("problems"), @"rules are wrong; rules: expected an object with `watch` or `suppress`");
+        insta::assert_snapshot!(Rules::parse("{\n  ]").expect_err("problems"), @"invalid rules; line 2 column 3: invalid JSON");
+        insta::assert_snapshot!(Rules::parse("[]").expect_err("problems"), @"invalid rules; rules: expected an object with `watch` or `suppress`");
     }
 }

@@ -1,12 +1,13 @@
-//! Settings, read once at start from environment variables.
+//! Settings, read from environment variables at startup.
 //!
-//! An invalid value is an error, never replaced by a default. All problems are reported in one message.
+//! An invalid value is an error; it is never replaced by a default. One error reports all problems.
 
 use std::fmt;
 
-use crate::detect::Arn;
+use crate::detect::{Arn, EventSources};
 use crate::rules::Rules;
-use crate::trail::{EventSources, Limits, LogObject};
+use crate::s3_object::S3Object;
+use crate::trail::Limits;
 use crate::triage::WindowLength;
 
 /// ARN of the topic for people.
@@ -27,43 +28,39 @@ pub const ENV_ESM_CHANGES: &str = "ESM_CHANGES";
 pub const ENV_AUTHENTICATION_FAILURES: &str = "AUTHENTICATION_FAILURES";
 /// Rules as JSON.
 pub const ENV_RULES: &str = "RULES";
-/// The object that holds the rules.
+/// S3 URI of the object that holds the rules.
 pub const ENV_RULES_URI: &str = "RULES_URI";
 /// Name of the DynamoDB table that holds the shared deduplication state.
 pub const ENV_LEDGER_TABLE: &str = "LEDGER_TABLE";
 /// Length of the windows in which denials of one cause are counted, in hours.
 pub const ENV_STORM_WINDOW_HOURS: &str = "STORM_WINDOW_HOURS";
-/// Objects that are read concurrently.
+/// Number of objects that are read concurrently.
 pub const ENV_OBJECT_CONCURRENCY: &str = "OBJECT_CONCURRENCY";
 /// Maximum length of a record in bytes.
 pub const ENV_MAX_RECORD_BYTES: &str = "MAX_RECORD_BYTES";
 /// Maximum inflated length of an object in bytes.
 pub const ENV_MAX_OBJECT_BYTES: &str = "MAX_OBJECT_BYTES";
 
-/// Memory of the function in MB, which Lambda sets. Not a setting of trailwarden's own.
+/// Memory of the function in MB. Lambda sets this variable; it is not a setting.
 const ENV_FUNCTION_MEMORY: &str = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE";
 const MEBIBYTE: u64 = 1 << 20;
-/// Memory that the buffers of log objects cannot have: about 32 MiB for the process with its connections, and 8 MiB for
-/// incidents.
+/// Memory that is not available to the buffers of log objects: about 32 MiB for the process and its connections, and 8
+/// MiB for incidents.
 const RESERVED_BYTES: u64 = 40 * MEBIBYTE;
 
-/// While some objects wait for S3, enough others are being read to keep the processor busy.
+/// Enough objects to keep the processor busy while some of them wait for S3.
 const DEFAULT_CONCURRENCY: usize = 8;
 
-/// All settings, with their default and meaning, as the README lists them.
+/// All settings, with their default and meaning, as the documentation lists them.
 pub const ALL: [(&str, &str, &str); 15] = [
     (ENV_ALERT_TOPIC_ARN, "required", "topic for people: alerts as text"),
     (ENV_CHAT_TOPIC_ARN, "none", "topic for Amazon Q Developer in chat applications"),
-    (
-        ENV_EVENT_TOPIC_ARN,
-        "none",
-        "topic for machines: alerts as JSON, see [event.schema.json](docs/event.schema.json)",
-    ),
+    (ENV_EVENT_TOPIC_ARN, "none", "topic for machines: alerts as JSON, see [event.schema.json](event.schema.json)"),
     (ENV_TRAIL_BUCKETS, "required", "buckets that may be read, comma-separated"),
     (
         ENV_EVENT_SOURCES,
         "`lambda.amazonaws.com`",
-        "services to look at besides Lambda, comma-separated, or `*` for all",
+        "services to examine besides Lambda, comma-separated, or `*` for all",
     ),
     (ENV_FAST_PATH, "`off`", "`on`: accept CloudTrail events about event source mappings that EventBridge delivers"),
     (ENV_ESM_CHANGES, "`off`", "`on`: alert on mappings that users disable, delete or enable"),
@@ -106,25 +103,25 @@ pub struct Settings {
     pub ledger_table: String,
     /// Length of the windows in which denials of one cause are counted.
     pub windows: WindowLength,
-    /// Objects that are read concurrently.
+    /// Number of objects that are read concurrently.
     pub object_concurrency: usize,
-    /// Limits on what is read of one object.
+    /// Limits on the sizes of objects and records.
     pub limits: Limits,
 }
 
 /// Where the user's rules are.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RulesSetting {
-    /// In the settings. Empty if there are none.
+    /// In the settings; empty if the user has no rules.
     Inline(Rules),
     /// In an S3 object.
-    Object(LogObject),
+    Object(S3Object),
 }
 
-/// Every problem of the settings.
+/// All problems in the settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingsError {
-    /// The name of each variable, and its problem.
+    /// Each problem with the name of its variable.
     pub problems: Vec<(&'static str, String)>,
 }
 
@@ -154,7 +151,7 @@ impl Settings {
     /// ```
     ///
     /// # Errors
-    /// If a required variable is missing, a value is invalid, or the values exceed the memory of the function.
+    /// If a required variable is missing, a value is invalid, or the settings need more memory than the function has.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let mut read = Reader { lookup, problems: Vec::new() };
         let defaults = Limits::default();
@@ -202,31 +199,33 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         parse(value.trim()).map_err(|problem| self.problems.push((name, problem))).ok()
     }
 
-    /// Each topic has one format. Amazon Q Developer silently drops messages in another.
+    /// Checks that the topics differ. Each topic has one format, and Amazon Q Developer silently drops messages in
+    /// another.
     fn distinct_topics(&mut self, settings: &Settings) {
         let alert = Some(&settings.alert_topic_arn);
         let (chat, event) = (settings.chat_topic_arn.as_ref(), settings.event_topic_arn.as_ref());
         if chat.is_some() && chat == alert {
-            self.problems.push((ENV_CHAT_TOPIC_ARN, "expected another topic than ALERT_TOPIC_ARN".to_owned()));
+            self.problems.push((ENV_CHAT_TOPIC_ARN, "expected a topic other than ALERT_TOPIC_ARN".to_owned()));
         }
         if event.is_some() && (event == alert || event == chat) {
             self.problems.push((
                 ENV_EVENT_TOPIC_ARN,
-                "expected another topic than ALERT_TOPIC_ARN and CHAT_TOPIC_ARN".to_owned(),
+                "expected a topic other than ALERT_TOPIC_ARN and CHAT_TOPIC_ARN".to_owned(),
             ));
         }
     }
 
-    /// Each object that is being read has a buffer, which grows to a power of two when a record is long.
+    /// Checks that the buffers fit the memory. Each object that is being read has a buffer, which grows to a power of
+    /// two if a record is long.
     fn enough_memory(&mut self, settings: &Settings) {
         let memory = (self.lookup)(ENV_FUNCTION_MEMORY).and_then(|text| text.trim().parse::<u64>().ok());
         let Some(memory) = memory else { return };
         let Settings { object_concurrency, limits, .. } = settings;
-        let buffer = limits.most_buffer_bytes() as u64;
+        let buffer = limits.max_buffer_bytes() as u64;
         let needed = (*object_concurrency as u64 * buffer + RESERVED_BYTES).div_ceil(MEBIBYTE);
         if needed > memory {
             let problem = format!(
-                "with OBJECT_CONCURRENCY={object_concurrency}, records of {} bytes take up to {needed} MB of memory, but the \
+                "with OBJECT_CONCURRENCY={object_concurrency}, records of {} bytes need up to {needed} MB of memory, but the \
                  function has {memory} MB",
                 limits.record_bytes
             );
@@ -244,10 +243,10 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
     }
 
     fn required<T>(&mut self, name: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
-        let known = self.problems.len();
+        let problems_before = self.problems.len();
         let value = self.optional(name, parse);
-        if value.is_none() && self.problems.len() == known {
-            self.problems.push((name, "required, but not set".to_owned()));
+        if value.is_none() && self.problems.len() == problems_before {
+            self.problems.push((name, "required but not set".to_owned()));
         }
         value
     }
@@ -262,8 +261,8 @@ fn topic_arn(text: &str) -> Result<String, String> {
     }
 }
 
-/// The name of a table, 3 to 255 letters, digits, underscores, hyphens and dots ("Naming rules", Amazon DynamoDB Developer
-/// Guide), or its ARN.
+/// The name of a table, which has 3 to 255 letters, digits, underscores, hyphens and dots ("Naming rules", Amazon
+/// DynamoDB Developer Guide), or its ARN.
 fn table_name(text: &str) -> Result<String, String> {
     let is_name = |name: &str| {
         (3..=255).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b))
@@ -277,24 +276,24 @@ fn table_name(text: &str) -> Result<String, String> {
 }
 
 fn window_length(text: &str) -> Result<WindowLength, String> {
-    let [least, most] = WindowLength::HOURS;
-    let hours = number(text, least.into(), most.into())?;
-    WindowLength::of_hours(hours as u16).ok_or_else(|| format!("expected hours, found {text:?}"))
+    let [min, max] = WindowLength::HOURS;
+    let hours = number(text, min.into(), max.into())?;
+    WindowLength::of_hours(hours as u16).ok_or_else(|| format!("expected a number of hours, found {text:?}"))
 }
 
 fn list(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim)
 }
 
-/// Names of buckets: 3 to 63 lowercase letters, digits, dots and hyphens ("General purpose bucket naming rules", Amazon S3
-/// User Guide). Old buckets may have underscores.
+/// Names of buckets, which have 3 to 63 lowercase letters, digits, dots and hyphens ("General purpose bucket naming
+/// rules", Amazon S3 User Guide). Old buckets may have underscores.
 fn buckets(text: &str) -> Result<Vec<String>, String> {
     let is_bucket = |name: &str| {
         (3..=63).contains(&name.len())
             && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-._".contains(&b))
     };
     match list(text).find(|name| !is_bucket(name)) {
-        Some(name) => Err(format!("expected names of buckets, found {name:?}")),
+        Some(name) => Err(format!("expected bucket names, found {name:?}")),
         None => Ok(list(text).map(str::to_owned).collect()),
     }
 }
@@ -307,17 +306,17 @@ fn switch(text: &str) -> Result<bool, String> {
     }
 }
 
-fn s3_uri(text: &str) -> Result<LogObject, String> {
+fn s3_uri(text: &str) -> Result<S3Object, String> {
     match text.strip_prefix("s3://").and_then(|path| path.split_once('/')) {
-        Some((bucket, key)) if !bucket.is_empty() && !key.is_empty() => Ok(LogObject::new(bucket, key)),
+        Some((bucket, key)) if !bucket.is_empty() && !key.is_empty() => Ok(S3Object::new(bucket, key)),
         _ => Err(format!("expected s3://bucket/key, found {text:?}")),
     }
 }
 
-fn number(text: &str, least: u64, most: u64) -> Result<u64, String> {
+fn number(text: &str, min: u64, max: u64) -> Result<u64, String> {
     match text.parse() {
-        Ok(number) if (least..=most).contains(&number) => Ok(number),
-        _ => Err(format!("expected a number from {least} to {most}, found {text:?}")),
+        Ok(number) if (min..=max).contains(&number) => Ok(number),
+        _ => Err(format!("expected a number from {min} to {max}, found {text:?}")),
     }
 }
 
@@ -337,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults() {
+    fn unset_variables_have_defaults() {
         let settings = read(&[]).expect("settings");
         assert_eq!(settings.limits, Limits { record_bytes: 4_194_304, object_bytes: 4_294_967_296 });
         assert!(settings.event_sources.selects("lambda.amazonaws.com"));
@@ -365,7 +364,7 @@ mod tests {
         assert_eq!(settings.ledger_table, "arn:aws:dynamodb:us-east-1:111122223333:table/ledger.a");
         assert_eq!(settings.object_concurrency, 64);
         assert!(settings.fast_path && settings.esm_changes && settings.authentication_failures);
-        assert_eq!(settings.rules, RulesSetting::Object(LogObject::new("bucket", "a/b.json")));
+        assert_eq!(settings.rules, RulesSetting::Object(S3Object::new("bucket", "a/b.json")));
         assert!(settings.event_sources.selects("sqs.amazonaws.com"));
         assert!(settings.event_sources.selects("lambda.amazonaws.com"), "always");
         assert!(!settings.event_sources.selects("iam.amazonaws.com"));
@@ -374,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn buffers_that_exceed_the_memory_of_the_function_are_a_problem() {
+    fn buffers_must_fit_the_memory_of_the_function() {
         let read = |memory, record_bytes, objects| {
             let variables = [
                 (ENV_FUNCTION_MEMORY, memory),
@@ -388,7 +387,7 @@ mod tests {
             ("128", "", ""),
             ("512", "67108864", "1"),
             ("8232", "67108864", "64"),
-            // Only Lambda states its memory.
+            // Outside Lambda, the memory is unknown.
             ("", "67108864", "64"),
         ] {
             let settings = read(memory, record_bytes, objects);
@@ -396,7 +395,7 @@ mod tests {
         }
         assert!(read("8231", "67108864", "64").is_err());
         let error = read("512", "67108864", "64").expect_err("a problem");
-        insta::assert_snapshot!(error, @"invalid settings; MAX_RECORD_BYTES: with OBJECT_CONCURRENCY=64, records of 67108864 bytes take up to 8232 MB of memory, but the function has 512 MB");
+        insta::assert_snapshot!(error, @"invalid settings; MAX_RECORD_BYTES: with OBJECT_CONCURRENCY=64, records of 67108864 bytes need up to 8232 MB of memory, but the function has 512 MB");
     }
 
     #[test]
@@ -404,7 +403,7 @@ mod tests {
         let without: Vec<_> = REQUIRED.into_iter().filter(|(name, _)| *name != ENV_LEDGER_TABLE).collect();
         let lookup = |name: &str| without.iter().find(|(it, _)| *it == name).map(|(_, value)| (*value).to_owned());
         let error = Settings::from_lookup(lookup).expect_err("a problem");
-        assert_eq!(error.problems, [(ENV_LEDGER_TABLE, "required, but not set".to_owned())]);
+        assert_eq!(error.problems, [(ENV_LEDGER_TABLE, "required but not set".to_owned())]);
     }
 
     #[test]
@@ -427,15 +426,15 @@ mod tests {
         insta::assert_snapshot!(error.to_string().replace("; ", "\n"), @r#"
         invalid settings
         ALERT_TOPIC_ARN: expected the ARN of an SNS topic, found "arn:aws:sqs:us-east-1:111122223333:alerts"
-        TRAIL_BUCKETS: expected names of buckets, found ""
+        TRAIL_BUCKETS: expected bucket names, found ""
         EVENT_SOURCES: expected event sources such as lambda.amazonaws.com, or * alone, found "lambda"
         FAST_PATH: expected on or off, found "true"
         ESM_CHANGES: expected on or off, found "yes"
         AUTHENTICATION_FAILURES: expected on or off, found "ON"
-        RULES: rules are wrong
-        watch[0].title: required, a text
-        watch[0].severity: required, a text
-        watch[0].pattern: required
+        RULES: invalid rules
+        watch[0].title: expected a string
+        watch[0].severity: expected a string
+        watch[0].pattern: required but missing
         RULES_URI: expected s3://bucket/key, found "https://bucket/key"
         LEDGER_TABLE: expected the name of a DynamoDB table, found "a table"
         OBJECT_CONCURRENCY: expected a number from 1 to 64, found "65"
@@ -443,6 +442,6 @@ mod tests {
         MAX_OBJECT_BYTES: expected a number from 1048576 to 18446744073709551615, found "-1"
         "#);
         let missing = Settings::from_lookup(|_| None).expect_err("problems");
-        insta::assert_snapshot!(missing, @"invalid settings; ALERT_TOPIC_ARN: required, but not set; TRAIL_BUCKETS: required, but not set; LEDGER_TABLE: required, but not set");
+        insta::assert_snapshot!(missing, @"invalid settings; ALERT_TOPIC_ARN: required but not set; TRAIL_BUCKETS: required but not set; LEDGER_TABLE: required but not set");
     }
 }

@@ -9,37 +9,37 @@ use crate::delivery::Skipped;
 /// Namespace of the metrics.
 pub const NAMESPACE: &str = "Trailwarden";
 
-/// What one invocation did. Nothing is lost between the stages:
+/// Counts of one invocation. Nothing is lost between the stages, because these sums hold:
 ///
 /// - `objects` = `objects_read` + `objects_failed`
-/// - `records` = `records_selected` + `records_passed_over` + `records_unreadable`
-/// - `findings` = `disabled_mappings` + `changed_mappings` + `denials` + `watched_events`, each part of an incident, of
-///   `repeated` or of `suppressed`
+/// - `records` = `records_selected` + `records_skipped` + `records_unreadable`
+/// - `findings` = `disabled_mappings` + `changed_mappings` + `denials` + `watched_events`; each finding is part of an
+///   incident, or counted in `repeated` or `suppressed`
 /// - `incidents` = `alerts` + `incidents_known` + `incidents_summarized`
 /// - `alerts` = `alerts_published` + `alerts_failed`
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Counters {
     /// Log objects to read.
     pub objects: u64,
-    /// Log objects read to their end, with every record readable.
+    /// Log objects that were read completely, including every record.
     pub objects_read: u64,
-    /// The other ones.
+    /// Log objects that were not read completely.
     pub objects_failed: u64,
-    /// What the payload named that needs no reading.
+    /// Parts of the payload that need no reading.
     pub skipped: Skipped,
     /// Parts of the payload that were not understood.
     pub payload_problems: u64,
     /// Inflated bytes read.
     pub inflated_bytes: u64,
-    /// Elements of the lists of records.
+    /// Elements of `Records`, whether readable or not.
     pub records: u64,
-    /// Records of the services that are looked at.
+    /// Records of the services to examine.
     pub records_selected: u64,
     /// Records of other services.
-    pub records_passed_over: u64,
-    /// Elements that are no readable record.
+    pub records_skipped: u64,
+    /// Elements that are not readable records.
     pub records_unreadable: u64,
-    /// Records that came in the payload.
+    /// Records in the payload.
     pub inline_records: u64,
     /// Findings of all kinds.
     pub findings: u64,
@@ -49,27 +49,27 @@ pub struct Counters {
     pub changed_mappings: u64,
     /// Calls that were denied.
     pub denials: u64,
-    /// Events that a rule watches for.
+    /// Events that match a watch rule.
     pub watched_events: u64,
     /// Findings that a rule suppressed.
     pub suppressed: u64,
-    /// Findings that were an event already found.
+    /// Findings of an event that was already found.
     pub repeated: u64,
-    /// Incidents: events that are never grouped, and groups of one cause.
+    /// Incidents: single events that are never grouped, and groups of findings with one cause.
     pub incidents: u64,
-    /// Incidents about which no alert was due, as an earlier one had been published.
+    /// Incidents without a due alert, because an earlier one was published.
     pub incidents_known: u64,
-    /// Incidents that the summary of their caller replaces.
+    /// Incidents that were replaced by a summary of their caller.
     pub incidents_summarized: u64,
-    /// Calls of the ledger that failed. Alerts are published all the same.
+    /// Calls to the ledger that failed. The alerts are published nevertheless.
     pub ledger_errors: u64,
-    /// Rules objects that could not be read, or were wrong.
+    /// Checks that found the rules object unavailable or invalid.
     pub rules_errors: u64,
     /// Alerts to publish.
     pub alerts: u64,
     /// Alerts that every topic confirmed.
     pub alerts_published: u64,
-    /// The other ones.
+    /// Alerts that a topic did not confirm.
     pub alerts_failed: u64,
 }
 
@@ -84,13 +84,13 @@ impl Counters {
             ("TestEventsSkipped", self.skipped.test_events),
             ("OtherEventsSkipped", self.skipped.other_events),
             ("DigestsSkipped", self.skipped.digests),
-            ("ForeignKeysSkipped", self.skipped.foreign_keys),
+            ("OtherKeysSkipped", self.skipped.other_keys),
             ("RepeatedObjectsSkipped", self.skipped.repeated),
             ("PayloadProblems", self.payload_problems),
             ("InflatedBytes", self.inflated_bytes),
             ("Records", self.records),
             ("RecordsSelected", self.records_selected),
-            ("RecordsPassedOver", self.records_passed_over),
+            ("RecordsSkipped", self.records_skipped),
             ("RecordsUnreadable", self.records_unreadable),
             ("InlineRecords", self.inline_records),
             ("Findings", self.findings),
@@ -111,9 +111,9 @@ impl Counters {
         ]
     }
 
-    /// The counts as one line in CloudWatch embedded metric format, which CloudWatch Logs turns
-    /// into metrics, with the suppressed findings by the name of their rule. `timestamp` is in
-    /// milliseconds since 1970.
+    /// The counts as one line in CloudWatch embedded metric format, from which CloudWatch Logs creates metrics.
+    ///
+    /// `timestamp` is in milliseconds since 1970. `suppressed` has the number of suppressed findings by rule name.
     #[must_use]
     pub fn embedded_metrics(&self, timestamp: u64, function_name: &str, suppressed: &BTreeMap<String, u64>) -> String {
         let unit = |name| if name == "InflatedBytes" { "Bytes" } else { "Count" };

@@ -1,111 +1,109 @@
-//! From the bytes of a log object to its records, streamed.
+//! Splits the bytes of a log object into records, as a stream.
 //!
-//! A log object is `{"Records":[…]}`, gzip-compressed or not. [`RecordReader`] is fed the bytes as
-//! they come from the network and hands over each record as a slice of its one buffer, so that
-//! memory is bounded by the longest record, whatever the size of the object. It inflates, verifies
-//! and splits; it does not parse. [`Record`] is what is parsed of a record that matters.
+//! A log object is `{"Records":[…]}`, gzip-compressed or not. [`RecordReader`] takes the bytes as they arrive from the
+//! network and passes each record to the caller as a slice of its buffer. Memory is therefore bounded by the longest
+//! record, whatever the size of the object. The reader inflates, verifies and splits; it does not parse. [`Record`]
+//! holds the parsed fields of a record that matters.
 //!
-//! A record that is too long, nested too deep or not an object is passed over by its structure and
-//! reported with its offset; reading goes on behind it. Broken gzip or broken structure ends the
-//! reading, with all records before it handed over.
+//! A record that is too long, nested too deeply or not an object is skipped and reported with its offset, and reading
+//! continues after it. Invalid gzip data or an invalid structure ends the reading; all records before it have been
+//! passed to the caller.
 
-mod event_sources;
 mod gunzip;
-mod log_object;
 mod record;
+mod source;
 mod splitter;
 
-pub use event_sources::{EventSources, EventSourcesError, is_lambda};
 pub use gunzip::GunzipError;
-pub use log_object::LogObject;
 pub use record::{
     InScopeOf, OnBehalfOf, Record, RecordError, Resource, SessionContext, SessionIssuer, UserIdentity, parse_value,
     value_of,
 };
+pub use source::{ObjectBody, ObjectSource};
 
 use gunzip::Gunzip;
 use splitter::{MAX_NESTING, Splitter, Token, Unexpected};
 
-/// Bytes inflated at a time. Behind each step the window of 32 KiB is copied, and the last bytes of a step are inflated
-/// slowly; larger steps leave the cache between inflating and splitting.
-const STEP: usize = 256 * 1024;
+/// Bytes inflated at a time. At the end of each chunk, the inflater copies its window of 32 KiB and processes the last
+/// bytes slowly. Larger chunks would leave the CPU cache before they are split.
+const CHUNK: usize = 256 * 1024;
 
-/// Bounds of what is read of one object.
+/// Limits on the sizes of an object and its records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes that a record may have; a longer one is reported and passed over.
+    /// Maximum length of a record in bytes. A longer record is skipped and reported.
     pub record_bytes: usize,
-    /// Inflated bytes that an object may have; reading ends there.
+    /// Maximum inflated length of an object in bytes. The reading of a longer object ends with an error.
     pub object_bytes: u64,
 }
 
 impl Limits {
-    /// The most bytes that the buffer of a [`RecordReader`] grows to.
-    pub(crate) fn most_buffer_bytes(&self) -> usize {
-        (self.record_bytes + STEP).next_power_of_two()
+    /// Maximum size of a [`RecordReader`]'s buffer in bytes.
+    pub(crate) fn max_buffer_bytes(&self) -> usize {
+        (self.record_bytes + CHUNK).next_power_of_two()
     }
 }
 
 impl Default for Limits {
-    /// 4 MiB a record, 4 GiB an object. CloudTrail itself limits an event to 256 KB.
+    /// 4 MiB for a record and 4 GiB for an object. CloudTrail itself limits an event to 256 KB.
     fn default() -> Self {
         Self { record_bytes: 4 << 20, object_bytes: 4 << 30 }
     }
 }
 
-/// What stands in the list of records.
+/// An element of `Records`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Entry<'a> {
-    /// The bytes of a record, from brace to brace.
+    /// A record.
     Record {
         /// Offset of its first byte in the inflated object.
         offset: u64,
-        /// The record as it is written.
+        /// The JSON object, including its braces.
         bytes: &'a [u8],
     },
-    /// Something that is not handed over.
+    /// An element that was skipped.
     Unreadable {
         /// Offset of its first byte in the inflated object.
         offset: u64,
-        /// Why it is not.
+        /// Why it was skipped.
         error: EntryError,
     },
 }
 
-/// Why an element of `Records` is not handed over.
+/// Why an element of `Records` was skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EntryError {
-    /// It has more bytes than [`Limits::record_bytes`].
-    #[error("record of more than {limit} bytes")]
+    /// It is longer than [`Limits::record_bytes`].
+    #[error("record longer than {limit} bytes")]
     TooLong {
         /// The limit in force.
         limit: usize,
     },
-    /// Its braces are nested too deep.
-    #[error("record nested more than {MAX_NESTING} deep")]
+    /// Its braces are nested too deeply.
+    #[error("record nested more than {MAX_NESTING} levels deep")]
     TooDeep,
     /// It is not a JSON object.
-    #[error("not a record: expected a JSON object")]
+    #[error("expected a JSON object")]
     NotAnObject,
 }
 
-/// Why the reading of an object ended before its end.
+/// An error that ends the reading of an object.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TrailError {
-    /// The gzip data is broken.
+    /// The gzip data is invalid.
     #[error(transparent)]
     Gunzip(#[from] GunzipError),
-    /// A byte stands where the structure does not allow it.
+    /// A byte does not fit the expected structure.
     #[error("expected {expected}, found {found} at inflated byte {offset}")]
     Structure {
         /// Offset of the byte in the inflated object.
         offset: u64,
-        /// What may stand there.
+        /// What was expected at this offset.
         expected: &'static str,
-        /// The byte, as text.
+        /// The byte, such as `` `n` `` or `byte 0xff`.
         found: String,
     },
-    /// The JSON text ended early.
+    /// The object ends before its JSON is complete.
     #[error("expected {expected}, found the end of the object at inflated byte {offset}")]
     CutOff {
         /// Length of the inflated object.
@@ -113,21 +111,21 @@ pub enum TrailError {
         /// What is missing.
         expected: &'static str,
     },
-    /// The JSON object has no list of records.
+    /// The JSON object has no `Records`.
     #[error("no `Records` in the JSON object of {length} inflated bytes")]
     NoRecords {
         /// Length of the inflated object.
         length: u64,
     },
     /// The object inflates to more than [`Limits::object_bytes`].
-    #[error("object of more than {limit} inflated bytes")]
+    #[error("object longer than {limit} inflated bytes")]
     TooLong {
         /// The limit in force.
         limit: u64,
     },
 }
 
-/// Splits one log object into records while its bytes come in.
+/// Splits one log object into records as its bytes arrive.
 ///
 /// ```
 /// use trailwarden::trail::{Entry, Limits, RecordReader};
@@ -155,20 +153,20 @@ pub struct RecordReader {
     filled: usize,
     /// Offset of `buffer[0]` in the inflated object.
     base: u64,
-    record: Option<Open>,
+    record: Option<OpenRecord>,
 }
 
 /// The record that is being read.
 #[derive(Debug, Clone, Copy)]
-struct Open {
+struct OpenRecord {
     /// Offset of its first byte in the inflated object.
     offset: u64,
-    /// It is over the limit: its bytes are dropped, only its end is looked for.
+    /// The record exceeds the limit. Its bytes are discarded while the reader looks for its end.
     too_long: bool,
 }
 
 impl RecordReader {
-    /// A reader for one object.
+    /// Creates a reader for one object.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self {
@@ -182,17 +180,17 @@ impl RecordReader {
         }
     }
 
-    /// Takes the next stored bytes of the object and hands over the entries that end in them, in
-    /// their order. Linear in the inflated size.
+    /// Reads the next stored bytes of the object and passes the entries that end in them to `entry`, in order. The time
+    /// is linear in the inflated size.
     ///
     /// # Errors
-    /// If the gzip data or the structure of the JSON text is broken, or the object is too long.
-    /// The entries before that place have been handed over; the reader is of no further use.
+    /// If the gzip data or the structure of the JSON is invalid, or the object is too long. The entries before the
+    /// error have been passed to `entry`. The reader cannot continue until it is [`reset`](Self::reset).
     pub fn push(&mut self, mut stored: &[u8], mut entry: impl FnMut(Entry<'_>)) -> Result<(), TrailError> {
         loop {
             self.make_room();
             let (_, room) = self.buffer.split_at_mut(self.filled);
-            let (room, _) = room.split_at_mut(STEP);
+            let (room, _) = room.split_at_mut(CHUNK);
             let inflated = self.gunzip.read(&mut stored, room)?;
             if inflated == 0 {
                 return Ok(());
@@ -206,10 +204,10 @@ impl RecordReader {
         }
     }
 
-    /// Says that the object has no further bytes.
+    /// Checks, after the last bytes were pushed, that the object is complete.
     ///
     /// # Errors
-    /// If it ended early, or had no `Records`.
+    /// If the object ends too early, or has no `Records`.
     pub fn finish(&self) -> Result<(), TrailError> {
         self.gunzip.finish()?;
         if let Some(expected) = self.splitter.missing_at_end() {
@@ -221,9 +219,9 @@ impl RecordReader {
         Ok(())
     }
 
-    /// Makes the reader ready for another object. Its buffer is kept, unless an unusual record has made it large.
+    /// Resets the reader for a new object. It keeps its buffer, unless a long record has made the buffer large.
     pub fn reset(&mut self) {
-        if self.buffer.len() > 4 * STEP {
+        if self.buffer.len() > 4 * CHUNK {
             self.buffer = Vec::new();
         }
         self.gunzip.reset();
@@ -233,24 +231,24 @@ impl RecordReader {
         self.record = None;
     }
 
-    /// Inflated bytes read so far.
+    /// Number of inflated bytes read so far.
     #[must_use]
     pub fn inflated_bytes(&self) -> u64 {
         self.base + self.filled as u64
     }
 
-    /// Drops what was handed over and makes room for one step behind the rest.
+    /// Discards the bytes of finished records and makes room for one chunk after the rest.
     fn make_room(&mut self) {
         let keep_from = match self.record {
-            Some(Open { offset, too_long: false }) => (offset - self.base) as usize,
+            Some(OpenRecord { offset, too_long: false }) => (offset - self.base) as usize,
             _ => self.filled,
         };
         self.buffer.copy_within(keep_from..self.filled, 0);
         self.base += keep_from as u64;
         self.filled -= keep_from;
-        let needed = self.filled + STEP;
+        let needed = self.filled + CHUNK;
         if self.buffer.is_empty() {
-            // Pages that a small object does not reach are never touched.
+            // The pages that a small object does not need are never touched.
             self.buffer = vec![0; needed];
         } else if self.buffer.len() < needed {
             self.buffer.resize(needed.next_power_of_two(), 0);
@@ -263,7 +261,9 @@ impl RecordReader {
         let mut at = from;
         while let Some(token) = splitter.next(bytes, &mut at).map_err(|it| structure_error(*base, it))? {
             match token {
-                Token::RecordStart(start) => *record = Some(Open { offset: *base + start as u64, too_long: false }),
+                Token::RecordStart(start) => {
+                    *record = Some(OpenRecord { offset: *base + start as u64, too_long: false });
+                }
                 Token::NotARecord(start) => {
                     entry(Entry::Unreadable { offset: *base + start as u64, error: EntryError::NotAnObject });
                 }
@@ -281,8 +281,8 @@ impl RecordReader {
     }
 }
 
-impl Open {
-    /// The entry of the record, which ends where `bytes` end; their first has the offset `base`.
+impl OpenRecord {
+    /// The entry of the record, which ends at the end of `bytes`. The first of `bytes` has the offset `base`.
     fn close(self, bytes: &[u8], base: u64, too_deep: bool, limit: usize) -> Entry<'_> {
         let offset = self.offset;
         let record = offset.checked_sub(base).and_then(|start| bytes.get(start as usize..));

@@ -1,10 +1,11 @@
-//! From findings to incidents: one cause, one alert.
+//! Groups findings into incidents, and decides which alerts are due.
 //!
-//! A finding about an event source mapping is never grouped; the same event delivered twice is one incident. Other
-//! findings are grouped by [`Fingerprint`] and [`Window`] as they come in, so that memory grows with the number of
-//! causes and not with the number of findings. [`Deduplication`] compares incidents with the [`Ledger`], the state that
-//! all invocations share, to decide which alerts are due.
+//! A finding about an event source mapping is never grouped, but an event that is delivered twice is one incident. Other
+//! findings are grouped by [`Fingerprint`] and [`Window`] as they arrive, so memory grows with the number of incidents and
+//! not with the number of findings. [`Deduplication`] compares incidents with the [`Ledger`], the state that all
+//! invocations share, to decide which alerts are due.
 
+mod audience;
 mod deduplication;
 mod fingerprint;
 mod incident;
@@ -17,27 +18,28 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
+pub use audience::{Audience, TopicRole};
 pub use deduplication::{Candidate, Counted, Deduplication, Due, LEASE, LedgerBudget, LedgerErrors, Verdict};
-pub use fingerprint::{Audience, DedupKey, Fingerprint};
+pub use fingerprint::{DedupKey, Fingerprint};
 pub use incident::{Contributions, Incident, Scope, Tally};
-pub use ledger::{Claim, Claimed, Contribution, Ledger, LedgerEntry, LedgerKey, MAX_CONTRIBUTIONS, TopicRole};
-pub use suppression::suppressing_rule;
-pub use threshold::{CASES_OF_A_CALLER, alert_threshold};
+pub use ledger::{Claim, Claimed, Contribution, Ledger, LedgerEntry, LedgerKey, MAX_CONTRIBUTIONS};
+pub use suppression::{SuppressRule, suppressing_rule};
+pub use threshold::{MAX_INCIDENTS_PER_CALLER, alert_threshold};
 pub use window::{Window, WindowLength};
 
 use crate::detect::Finding;
 
-/// Events of a log object that are deduplicated; each further one counts.
+/// The most events of a log object that are deduplicated. Every event after these counts.
 const DISTINCT_EVENTS: usize = 100_000;
 
-/// Size of all incidents in bytes above which they should be taken.
+/// Approximate size of all incidents, in bytes, above which they should be taken.
 const FULL: usize = 8 << 20;
-/// Approximate bytes of an incident besides its texts: the finding, its fingerprint and its tallies.
+/// Approximate size of an incident without its strings, in bytes: the finding, its fingerprint and its tallies.
 const INCIDENT_BYTES: usize = 2_048;
-/// Approximate bytes of a value in a tally.
+/// Approximate size of a value in a tally, in bytes.
 const TALLY_BYTES: usize = 24;
 
-/// Groups findings.
+/// Groups findings into incidents.
 #[derive(Debug, Default)]
 pub struct Triage {
     audience: Audience,
@@ -56,24 +58,24 @@ pub struct Triage {
     bytes: usize,
 }
 
-/// A log object that findings come from.
+/// A log object that contributes findings.
 #[derive(Debug, Default)]
 struct Contributor {
-    /// Hashes of the events of each case.
+    /// Hashes of the events, with the dedup key of their incident.
     seen: HashSet<u64>,
-    /// Distinct events of each case.
+    /// Number of distinct events of each incident.
     events: HashMap<DedupKey, u64>,
 }
 
 impl Triage {
-    /// Triage for an audience. Events of a group are counted in windows of this length; the default counts them
+    /// Triage for an audience. Grouped events are counted in windows of this length. The default value counts them
     /// regardless of time.
     #[must_use]
     pub fn new(audience: Audience, windows: WindowLength) -> Self {
         Self { audience, windows: Some(windows), ..Self::default() }
     }
 
-    /// Takes a finding.
+    /// Adds a finding.
     pub fn add(&mut self, finding: Finding) {
         match Fingerprint::of(&finding) {
             Some(fingerprint) => self.add_to_group(fingerprint, finding),
@@ -81,19 +83,19 @@ impl Triage {
         }
     }
 
-    /// Findings about an event that was already found.
+    /// Number of findings about an event that was added before.
     #[must_use]
     pub fn repeated(&self) -> u64 {
         self.repeated
     }
 
-    /// True if the incidents should be taken before more findings are added.
+    /// Returns true if the incidents should be taken before more findings are added.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.bytes > FULL
     }
 
-    /// Takes all incidents, the most severe first, then by time.
+    /// Takes all incidents, ordered by severity, most severe first, and then by time.
     pub fn take_incidents(&mut self) -> Vec<Incident> {
         self.by_fingerprint.clear();
         self.bytes = 0;
@@ -103,23 +105,22 @@ impl Triage {
         incidents
     }
 
-    /// Takes the incidents about event source mappings, which are never grouped and therefore complete. The most severe
-    /// first, then by time.
+    /// Takes the incidents about event source mappings, in the same order. They are never grouped, so they are complete.
     pub fn take_mappings(&mut self) -> Vec<Incident> {
         let mut incidents = std::mem::take(&mut self.mappings);
         incidents.sort_by(Incident::cmp_urgency);
         incidents
     }
 
-    /// Marks the end of a log object: no more of its findings follow.
+    /// Marks the end of a log object. No more findings from it follow.
     pub fn end_of(&mut self, object: &str) {
         self.objects.remove(object);
     }
 
     fn add_event(&mut self, finding: Finding) {
-        let case = DedupKey::of_event(self.audience, &finding);
-        if self.events.insert(case) {
-            self.mappings.push(Incident::of(case, None, Scope::Event, finding));
+        let dedup_key = DedupKey::of_event(self.audience, &finding);
+        if self.events.insert(dedup_key) {
+            self.mappings.push(Incident::of(dedup_key, None, Scope::Event, finding));
         } else {
             self.repeated += 1;
         }
@@ -129,10 +130,11 @@ impl Triage {
         let window = self.windows.zip(finding.event.time.as_deref()).and_then(|(length, time)| length.window_of(time));
         let key = (fingerprint, window);
         let known = self.by_fingerprint.get(&key).and_then(|at| self.incidents.get_mut(*at));
-        let case = known.as_ref().map_or_else(|| DedupKey::of_group(self.audience, &key.0, window), |it| it.dedup_key);
+        let dedup_key =
+            known.as_ref().map_or_else(|| DedupKey::of_group(self.audience, &key.0, window), |it| it.dedup_key);
         let object = Arc::clone(&finding.event.object);
         let contributor = self.objects.entry(Arc::clone(&object)).or_default();
-        let Some(events) = contributor.add(case, finding.event.id.as_deref()) else {
+        let Some(events) = contributor.add(dedup_key, finding.event.id.as_deref()) else {
             self.repeated += 1;
             return;
         };
@@ -142,20 +144,20 @@ impl Triage {
             self.by_fingerprint.insert(key, self.incidents.len());
             self.bytes += INCIDENT_BYTES + finding.text_bytes();
             let scope = Scope::Cause { contributions: Contributions::from([(object, events)]) };
-            self.incidents.push(Incident::of(case, window, scope, finding));
+            self.incidents.push(Incident::of(dedup_key, window, scope, finding));
         }
     }
 }
 
 impl Contributor {
-    /// Counts an event. Returns the number of distinct events of the case, or `None` if the event was counted before.
+    /// Counts an event. Returns the number of distinct events of the incident, or `None` if the event was counted before.
     /// Events without an ID cannot be distinguished, so each of them counts.
-    fn add(&mut self, case: DedupKey, id: Option<&str>) -> Option<u64> {
+    fn add(&mut self, dedup_key: DedupKey, id: Option<&str>) -> Option<u64> {
         let is_new = id.is_none_or(|id| {
-            let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one((case, id));
+            let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one((dedup_key, id));
             !self.seen.contains(&hash) && (self.seen.len() >= DISTINCT_EVENTS || self.seen.insert(hash))
         });
-        let events = self.events.entry(case).or_default();
+        let events = self.events.entry(dedup_key).or_default();
         *events += u64::from(is_new);
         is_new.then_some(*events)
     }
@@ -166,12 +168,12 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::detect::Detector;
-    use crate::rules::Rules;
+    use crate::detect::{Detector, WatchRules};
 
     fn finding(record: &str) -> Finding {
-        let examined =
-            Detector::default().examine(record.as_bytes(), &Arc::from("key"), &Rules::default()).expect("a record");
+        let examined = Detector::default()
+            .examine(record.as_bytes(), &Arc::from("key"), &WatchRules::default())
+            .expect("a record");
         examined.findings.into_iter().next().expect("a finding")
     }
 

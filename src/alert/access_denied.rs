@@ -1,6 +1,8 @@
-//! What is said about denied calls.
+//! The alert about denials with one cause.
 
-use super::{Alert, details_of, function_or_functions, how_often, list, next_steps, sanitize, subject};
+use super::content::Alert;
+use super::wording::{caller, details, functions, how_often, list, subject};
+use super::{next_steps, sanitize};
 use crate::detect::{AccessDenied, DenialKind, Effect, PolicyType};
 use crate::triage::Incident;
 
@@ -16,7 +18,7 @@ pub(super) fn alert<'a>(incident: &'a Incident, denied: &AccessDenied) -> Alert<
         situation: how_often(incident),
         why: why(denied),
         next_steps: next_steps::of_denial(&finding.event, denied),
-        details: details_of(
+        details: details(
             incident,
             [
                 ("Error code", &Some(denied.error_code.clone())),
@@ -25,20 +27,20 @@ pub(super) fn alert<'a>(incident: &'a Incident, denied: &AccessDenied) -> Alert<
                 ("Policy", &denied.policy_arn),
             ],
         ),
-        ..Alert::with(incident, subject, headline(incident), Some(&denied.error_code))
+        ..Alert::new(incident, subject, headline(incident), Some(&denied.error_code))
     }
 }
 
 fn headline(incident: &Incident) -> String {
-    let who = sanitize::name(&incident.finding.event.principal.display);
-    let action = sanitize::name(&incident.finding.action());
-    let calls_itself = incident.finding.event.principal.function_name.is_some();
-    match (incident.resources.only(), incident.resources.count(), function_or_functions(incident)) {
-        (_, 0 | 1, Some(function)) if !calls_itself => format!("Denied: {who} may not call {action} on {function}."),
-        (Some(resource), _, _) => format!("Denied: {who} may not call {action} on {}.", sanitize::name(resource)),
-        (None, 0, _) => format!("Denied: {who} may not call {action}."),
-        (None, count, _) => format!("Denied: {who} may not call {action} on {count} resources."),
-    }
+    let (caller, action) = (caller(incident), sanitize::name(&incident.finding.action()));
+    let is_called_by_function = incident.finding.event.principal.function_name.is_some();
+    let target = match (incident.resources.only(), incident.resources.count(), functions(incident)) {
+        (_, 0 | 1, Some(function)) if !is_called_by_function => format!(" on {function}"),
+        (Some(resource), _, _) => format!(" on {}", sanitize::name(resource)),
+        (None, 0, _) => String::new(),
+        (None, count, _) => format!(" on {count} resources"),
+    };
+    format!("{caller} was denied {action}{target}.")
 }
 
 fn why(denied: &AccessDenied) -> Vec<String> {
@@ -47,7 +49,7 @@ fn why(denied: &AccessDenied) -> Vec<String> {
     lines
 }
 
-/// Whose policy denied it, in a sentence.
+/// The type of policy that caused the denial, in a sentence.
 fn reason(denied: &AccessDenied) -> String {
     let code = sanitize::name(&denied.error_code);
     let policy = |article: &str, kind: PolicyType| match kind {
@@ -57,15 +59,17 @@ fn reason(denied: &AccessDenied) -> String {
     match (denied.effect, denied.policy_type) {
         (Some(Effect::Explicit), Some(kind)) => {
             let article = if kind == PolicyType::IdentityBased { "An" } else { "A" };
-            format!("{} denies it explicitly ({code}).", policy(article, kind))
+            format!("{} explicitly denies the action ({code}).", policy(article, kind))
         }
-        (Some(Effect::Explicit), None) => format!("A policy denies it explicitly ({code})."),
-        (Some(Effect::Implicit), Some(kind)) => format!("{} allows it ({code}).", policy("No", kind)),
-        (Some(Effect::Implicit), None) => format!("No policy allows it ({code})."),
+        (Some(Effect::Explicit), None) => format!("A policy explicitly denies the action ({code})."),
+        (Some(Effect::Implicit), Some(kind)) => format!("{} allows the action ({code}).", policy("No", kind)),
+        (Some(Effect::Implicit), None) => format!("No policy allows the action ({code})."),
         (None, _) => match denied.kind {
-            DenialKind::Policy => format!("The service answered {code}."),
-            DenialKind::Dependency => format!("The service was denied something that it needs for the call ({code})."),
-            DenialKind::Authentication => format!("The caller's credentials were not accepted ({code})."),
+            DenialKind::Policy => format!("The service returned {code}."),
+            DenialKind::Dependency => {
+                format!("The service was denied access to a resource that it needs for the call ({code}).")
+            }
+            DenialKind::Authentication => format!("The caller's credentials were rejected ({code})."),
         },
     }
 }

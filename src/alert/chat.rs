@@ -1,32 +1,32 @@
-//! The alert as a custom notification of Amazon Q Developer in chat applications, for Slack and Microsoft Teams.
+//! An alert as a custom notification of Amazon Q Developer in chat applications, for Slack and Microsoft Teams.
 //!
-//! Source: "Custom notifications" in the administrator guide of Amazon Q Developer in chat applications. The service
-//! silently drops a message of another form. Its size limits are not documented, so texts are kept short.
+//! Source: "Custom notifications" in the Amazon Q Developer in chat applications Administrator Guide. The service silently
+//! drops a message in another format. Its size limits are not documented, so strings are kept short.
 
 use std::net::Ipv6Addr;
 
 use serde_json::{Map, Value, json};
 
-use super::{Alert, sanitize};
+use super::content::Alert;
+use super::sanitize;
 use crate::detect::Arn;
 
-/// Characters of a description.
+/// The most characters in a description.
 const DESCRIPTION: usize = 3_000;
-/// Characters of a detail.
+/// The most characters in a detail.
 const DETAIL: usize = 500;
-/// Ends a text that was cut.
-const CUT: &str = " (cut)";
+/// Marks a truncated string.
+const TRUNCATED: &str = " (truncated)";
 
-/// One JSON object.
-#[must_use]
-pub fn chat(alert: &Alert<'_>) -> String {
+/// Writes one JSON object.
+pub(super) fn chat(alert: &Alert<'_>) -> String {
     let lines = [&alert.headline].into_iter().chain(&alert.situation).chain(&alert.why);
     let description = lines.map(|line| plain(line, DESCRIPTION)).collect::<Vec<_>>().join("\n");
     let steps = alert.next_steps.iter().map(|step| match &step.command {
         Some(command) => format!("{} `{command}`", step.text),
         None => step.text.clone(),
     });
-    // Chat programs link what looks like a link in a title; mail programs do not in a subject.
+    // Chat clients turn what looks like a link in a title into a link. Mail clients do not in a subject.
     let subject = plain(&sanitize::without_links(&alert.subject), DETAIL);
     let keywords = ["alert_type", "severity", "category"].into_iter().filter_map(|name| alert.attribute(name));
     let details = alert.details.iter().map(|(label, value)| ((*label).to_owned(), plain(value, DETAIL).into()));
@@ -37,7 +37,7 @@ pub fn chat(alert: &Alert<'_>) -> String {
         "content": {
             "textType": "client-markdown",
             "title": subject,
-            "description": cut(&description, DESCRIPTION),
+            "description": truncated(&description, DESCRIPTION),
             "nextSteps": steps.collect::<Vec<_>>(),
             "keywords": keywords.map(|it| plain(it, DETAIL)).collect::<Vec<_>>(),
         },
@@ -51,14 +51,14 @@ pub fn chat(alert: &Alert<'_>) -> String {
     .to_string()
 }
 
-/// A text that chat programs show as it is: characters that mark up text or mention people and channels are replaced by
-/// look-alikes, and right-to-left text is isolated.
+/// A string that chat clients show unchanged. Look-alikes replace the characters of markup and mentions, and right-to-left
+/// text is isolated.
 fn plain(text: &str, limit: usize) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();
     let mut last = ' ';
     while let Some(c) = characters.next() {
-        // Within a word, as in a name, it marks up nothing.
+        // Inside a word, an underscore is not markup.
         let in_word = last.is_alphanumeric() && characters.peek().is_some_and(|next| next.is_alphanumeric());
         shown.push(match c {
             '_' if in_word => c,
@@ -79,14 +79,14 @@ fn plain(text: &str, limit: usize) -> String {
         });
         last = c;
     }
-    cut(&sanitize::isolated(&without_emoji(&shown)), limit)
+    truncated(&sanitize::isolated(&without_emoji(&shown)), limit)
 }
 
-/// Replaces the colon that opens an emoji code such as `:white_check_mark:` by a look-alike.
+/// Replaces the colon that opens an emoji code such as `:white_check_mark:` with a look-alike.
 ///
-/// Slack has been seen to take `a:b:c` for a code too, and to draw a grey box for an emoji that it does not know, so codes
-/// within words count. Readers copy ARNs and IP addresses, so these stay as they are: at worst, Slack draws a part of the
-/// name of a resource as an emoji. So do times and account IDs: of the codes made of digits, only two are emoji.
+/// Slack also reads `a:b:c` as a code and shows an unknown emoji as a grey box, so codes inside words count. Readers copy
+/// ARNs and IP addresses, so these remain unchanged; at worst, Slack shows a part of a resource name as an emoji. Times and
+/// account IDs remain unchanged too: only two codes that consist of digits are emoji.
 fn without_emoji(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
@@ -104,12 +104,12 @@ fn without_emoji(text: &str) -> String {
     shown + rest
 }
 
-/// Characters of an ARN, and of an IP address.
+/// Characters of ARNs and IP addresses.
 fn in_arn(c: char) -> bool {
     c.is_ascii_alphanumeric() || "-_.:/+=,@*$#".contains(c)
 }
 
-/// The name in the emoji code that begins the text.
+/// The name in the emoji code at the start of the string.
 fn emoji_name(text: &str) -> Option<&str> {
     let (name, _) = text.strip_prefix(':')?.split_once(':')?;
     let is_number = name.bytes().all(|b| b.is_ascii_digit()) && !["100", "1234"].contains(&name);
@@ -117,12 +117,12 @@ fn emoji_name(text: &str) -> Option<&str> {
     (!name.is_empty() && is_name && !is_number).then_some(name)
 }
 
-/// Cuts a text at `limit` characters. An isolate that the cut leaves open is closed.
-fn cut(text: &str, limit: usize) -> String {
+/// Truncates a string at `limit` characters. Closes an isolate that the truncation leaves open.
+fn truncated(text: &str, limit: usize) -> String {
     let Some((end, _)) = text.char_indices().nth(limit) else { return text.to_owned() };
     let (kept, _) = text.split_at(end);
     let is_open = kept.rfind(sanitize::ISOLATE) > kept.rfind(sanitize::END_OF_ISOLATE);
-    kept.chars().chain(is_open.then_some(sanitize::END_OF_ISOLATE)).chain(CUT.chars()).collect()
+    kept.chars().chain(is_open.then_some(sanitize::END_OF_ISOLATE)).chain(TRUNCATED.chars()).collect()
 }
 
 #[cfg(test)]
@@ -158,9 +158,9 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_closes_the_isolate_that_it_leaves_open() {
-        assert_eq!(plain("a \u{5d0}\u{5d1}\u{5d2} b", 5), "a \u{2068}\u{5d0}\u{5d1}\u{2069} (cut)");
-        assert_eq!(plain("a \u{5d0} b", 5), "a \u{2068}\u{5d0}\u{2069} (cut)");
+    fn truncation_closes_an_open_isolate() {
+        assert_eq!(plain("a \u{5d0}\u{5d1}\u{5d2} b", 5), "a \u{2068}\u{5d0}\u{5d1}\u{2069} (truncated)");
+        assert_eq!(plain("a \u{5d0} b", 5), "a \u{2068}\u{5d0}\u{2069} (truncated)");
         assert_eq!(plain("a \u{5d0}", 5), "a \u{2068}\u{5d0}\u{2069}");
     }
 }

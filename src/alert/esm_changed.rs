@@ -1,30 +1,45 @@
-//! What is said about an event source mapping that a user changed.
+//! The alert about an event source mapping that a user changed.
 
-use super::esm_disabled::Source;
-use super::{Alert, details_of, how_often, next_steps, sanitize};
+use super::content::Alert;
+use super::mapping::{Source, mapping_subject, source_and_function};
+use super::wording::{caller, details, period_and_place};
+use super::{next_steps, sanitize};
 use crate::detect::{EsmChange, EsmChanged};
 use crate::triage::Incident;
 
 pub(super) fn alert<'a>(incident: &'a Incident, esm: &EsmChanged) -> Alert<'a> {
-    let finding = &incident.finding;
     let source = Source::of(esm.event_source_arn.as_deref());
-    let who = sanitize::name(&finding.event.principal.display);
-    let mapping = esm.mapping_uuid.as_deref().map_or_else(|| "of unknown ID".to_owned(), sanitize::name);
-    let (word, outcome, consequence) = match esm.change {
-        EsmChange::Disabled => ("Disabled", "no longer reads", source.consequence()),
-        EsmChange::Deleted => ("Deleted", "no longer reads", "What the source holds waits for another mapping."),
-        EsmChange::Enabled => ("Enabled again", "reads", "If it had been disabled, that is over."),
+    let mapping = esm.mapping_uuid.as_deref();
+    let (word, verb, outcome, consequence) = match esm.change {
+        EsmChange::Disabled => ("Disabled", "disabled", "Lambda stopped reading", source.consequence()),
+        EsmChange::Deleted => (
+            "Deleted",
+            "deleted",
+            "Lambda stopped reading",
+            "Until another mapping reads the source, its events are not processed and may expire.",
+        ),
+        EsmChange::Enabled => (
+            "Enabled",
+            "enabled",
+            "Lambda now reads",
+            "If AWS or a user had disabled the mapping, processing has resumed.",
+        ),
     };
-    let subject = super::esm_disabled::subject(incident, word, &source, esm.mapping_uuid.as_deref());
-    let headline = format!("{word} by {who}: Lambda {}.", super::esm_disabled::reading(incident, &source, outcome));
+    let subject = mapping_subject(incident, word, &source, mapping, "by a user");
+    let headline = format!(
+        "{} {verb} an event source mapping: {outcome} {}.",
+        caller(incident),
+        source_and_function(incident, &source)
+    );
+    let mapping = mapping.map_or_else(|| "Unknown mapping".to_owned(), |it| format!("Mapping {}", sanitize::name(it)));
     Alert {
-        situation: vec![format!("Mapping {mapping}. {}", how_often(incident).join(" ")), consequence.to_owned()],
-        why: vec!["A user's call, not a decision of AWS.".to_owned()],
-        next_steps: next_steps::of_changed_mapping(&finding.event, esm),
-        details: details_of(
+        situation: vec![format!("{mapping}, changed {}.", period_and_place(incident)), consequence.to_owned()],
+        why: vec!["A user made this change, not AWS.".to_owned()],
+        next_steps: next_steps::of_changed_mapping(&incident.finding.event, esm),
+        details: details(
             incident,
             [("Mapping", &esm.mapping_uuid), ("Function", &esm.function_arn), ("Event source", &esm.event_source_arn)],
         ),
-        ..Alert::with(incident, subject, headline, None)
+        ..Alert::new(incident, subject, headline, None)
     }
 }

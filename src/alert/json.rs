@@ -1,20 +1,23 @@
-//! The alert as JSON for machines: flat, with stable names, and without what is absent.
+//! An alert as JSON for machines: flat, with stable names, and without absent fields.
 //!
-//! `docs/event.schema.json` describes it. Values are the record's own but for hidden characters, which are replaced, and
-//! for links in the texts for people; what is too long is cut, and its field named in `cut`.
+//! `docs/event.schema.json` describes the format. Values are those of the record, except that hidden characters are
+//! replaced and links in the fields for people are defanged. A value that is too long is truncated, and the field
+//! `truncated_fields` names it.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Alert, category, sanitize};
+use super::attributes::category;
+use super::content::Alert;
+use super::sanitize;
 use crate::detect::FindingJson;
 use crate::triage::{Incident, Scope, Tally};
 
-/// Characters of a value, as many as fit. ARNs have at most 2,048.
-const VALUE: [usize; 3] = [2_048, 512, 128];
-/// Bytes of the message. SNS takes 256 KiB with the attributes.
-const BODY: usize = 192 * 1024;
-/// Fields that are for people to read.
+/// The most characters in a value. The smaller limits apply if the message would be too long. An ARN has at most 2,048.
+const MAX_CHARACTERS: [usize; 3] = [2_048, 512, 128];
+/// The most bytes in the message. SNS accepts 256 KiB, including the attributes.
+const MAX_BYTES: usize = 192 * 1024;
+/// Fields that people read.
 const TEXTS: [&str; 4] = ["description", "error_message", "reason", "title"];
 
 #[derive(Serialize)]
@@ -47,13 +50,12 @@ struct AlertJson<'a> {
     denied_action_count: Option<usize>,
 }
 
-/// One JSON object.
-#[must_use]
-pub fn json(alert: &Alert<'_>) -> String {
+/// Writes one JSON object.
+pub(super) fn json(alert: &Alert<'_>) -> String {
     let whole = members(alert);
-    let [first, others @ ..] = VALUE;
-    let write = |limit| cut(alert.incident, whole.clone(), limit);
-    others.into_iter().fold(write(first), |text, limit| if text.len() <= BODY { text } else { write(limit) })
+    let [first, others @ ..] = MAX_CHARACTERS;
+    let write = |limit| truncated(alert.incident, whole.clone(), limit);
+    others.into_iter().fold(write(first), |text, limit| if text.len() <= MAX_BYTES { text } else { write(limit) })
 }
 
 fn members(alert: &Alert<'_>) -> Map<String, Value> {
@@ -63,7 +65,7 @@ fn members(alert: &Alert<'_>) -> Map<String, Value> {
         Scope::Event | Scope::Cause { .. } => None,
     };
     let [regions, functions, resources] = [&incident.regions, &incident.functions, &incident.resources];
-    let form = AlertJson {
+    let alert_json = AlertJson {
         alert_id: incident.dedup_key.to_string(),
         test: incident.is_test,
         summary: &alert.subject,
@@ -84,7 +86,7 @@ fn members(alert: &Alert<'_>) -> Map<String, Value> {
         denied_actions: actions.map(Tally::kept),
         denied_action_count: actions.map(Tally::count),
     };
-    let mut members = match serde_json::to_value(form) {
+    let mut members = match serde_json::to_value(alert_json) {
         Ok(Value::Object(members)) => members,
         _ => Map::new(),
     };
@@ -92,36 +94,37 @@ fn members(alert: &Alert<'_>) -> Map<String, Value> {
     members
 }
 
-/// Writes the members with their texts neutralised and cut at `limit` characters, and says which were cut.
-fn cut(incident: &Incident, mut members: Map<String, Value>, limit: usize) -> String {
+/// Writes the members with their strings neutralized and truncated at `limit` characters, and names those that were
+/// truncated.
+fn truncated(incident: &Incident, mut members: Map<String, Value>, limit: usize) -> String {
     let lists =
         [("regions", &incident.regions), ("function_names", &incident.functions), ("resources", &incident.resources)];
-    let mut cut: Vec<_> =
+    let mut names: Vec<_> =
         lists.iter().filter(|(_, tally)| tally.more() > 0).map(|(name, _)| (*name).to_owned()).collect();
     if let Scope::Caller { actions, .. } = &incident.scope
         && actions.more() > 0
     {
-        cut.push("denied_actions".to_owned());
+        names.push("denied_actions".to_owned());
     }
     for (name, value) in &mut members {
-        if bound(value, TEXTS.contains(&name.as_str()), limit) && !cut.contains(name) {
-            cut.push(name.clone());
+        if bound(value, TEXTS.contains(&name.as_str()), limit) && !names.contains(name) {
+            names.push(name.clone());
         }
     }
-    members.insert("cut".to_owned(), cut.into());
+    members.insert("truncated_fields".to_owned(), names.into());
     Value::Object(members).to_string()
 }
 
-/// Neutralises and cuts the texts of a value; returns whether it cut any.
+/// Neutralizes and truncates the strings of a value. Returns true if it truncated any.
 fn bound(value: &mut Value, is_text: bool, limit: usize) -> bool {
     match value {
         Value::String(text) => {
-            let (shown, is_cut) = sanitize::exact(text, limit);
+            let (shown, is_truncated) = sanitize::exact(text, limit);
             *text = if is_text { sanitize::without_links(&shown) } else { shown };
-            is_cut
+            is_truncated
         }
         Value::Array(values) => {
-            values.iter_mut().map(|it| bound(it, is_text, limit)).filter(|is_cut| *is_cut).count() > 0
+            values.iter_mut().map(|it| bound(it, is_text, limit)).filter(|is_truncated| *is_truncated).count() > 0
         }
         _ => false,
     }

@@ -1,4 +1,4 @@
-//! What to do about an incident, with the commands to run.
+//! The next steps after an incident, with commands to run.
 
 use super::sanitize::word;
 use crate::detect::{
@@ -6,12 +6,12 @@ use crate::detect::{
     PolicyType,
 };
 
-/// One thing to do.
+/// One step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// What, in a sentence.
+    /// What to do, in one or two sentences.
     pub text: String,
-    /// A command that does it, or that shows what it takes, for a shell.
+    /// A shell command that does it, or that shows what is needed to do it.
     pub command: Option<String>,
 }
 
@@ -19,14 +19,14 @@ fn step(text: impl Into<String>, command: impl Into<Option<String>>) -> Step {
     Step { text: text.into(), command: command.into() }
 }
 
-/// What to do about a disabled mapping.
+/// The steps after AWS disabled a mapping.
 pub(super) fn of_disabled_mapping(event: &Event, esm: &EsmDisabled) -> Vec<Step> {
     let region = word(event.region.as_deref(), "REGION");
-    let mut steps = vec![step("See what Lambda says of the mapping:", show_mapping(region, event, esm))];
-    steps.push(repair(region, event, esm));
+    let mut steps = vec![step("Check the state of the mapping:", show_mapping(region, event, esm))];
+    steps.push(fix(region, event, esm));
     let uuid = word(esm.mapping_uuid.as_deref(), "UUID");
     steps.push(step(
-        "Enable the mapping again. It stays disabled until then, even when its cause is gone:",
+        "Enable the mapping. Lambda does not enable it automatically, even after the cause is fixed:",
         format!("aws lambda update-event-source-mapping --region {region} --uuid {uuid} --enabled"),
     ));
     steps
@@ -52,7 +52,8 @@ fn show_mapping(region: &str, event: &Event, esm: &EsmDisabled) -> String {
     }
 }
 
-fn repair(region: &str, event: &Event, esm: &EsmDisabled) -> Step {
+/// The step that removes the cause.
+fn fix(region: &str, event: &Event, esm: &EsmDisabled) -> Step {
     let function = word(event.function_name.as_deref(), "FUNCTION");
     let configuration = |fields: &str| {
         format!(
@@ -60,27 +61,28 @@ fn repair(region: &str, event: &Event, esm: &EsmDisabled) -> Step {
         )
     };
     match esm.category {
-        EsmCategory::AuthorizationError => step(
-            format!("Give the function's role what reading the source takes: {}. The role is:", actions(esm)),
-            configuration("Role"),
-        ),
+        EsmCategory::AuthorizationError => {
+            step(format!("Grant the function's role {}. To find the role:", permissions(esm)), configuration("Role"))
+        }
         EsmCategory::FunctionNotFound => step(
-            "Deploy the function again under this name, with the alias or version that the mapping names; or delete \
-             the mapping if it is no longer needed. See what is there:",
+            "Deploy the function again with the same name and the alias or version of the mapping, or delete the mapping if \
+             it is no longer needed. To list the existing aliases:",
             format!("aws lambda list-aliases --region {region} --function-name {function}"),
         ),
         EsmCategory::FunctionInFailedState => step(
-            "Find out why the function failed, correct it and deploy it again:",
+            "Find out why the function failed, fix the cause and deploy the function again:",
             configuration("[State,StateReasonCode,StateReason,LastUpdateStatusReason]"),
         ),
-        EsmCategory::ResourceNotFound => step(
-            "Create what is missing again, or delete the mapping if it is no longer needed. See whether the source \
-             exists:",
-            show_source(region, esm),
-        ),
+        EsmCategory::ResourceNotFound => {
+            let text = "Create the missing resource again, or delete the mapping if it is no longer needed.";
+            match show_source(region, esm) {
+                Some(command) => step(format!("{text} To check whether the source exists:"), command),
+                None => step(text, None),
+            }
+        }
         EsmCategory::RegionNameNotValid => step(
-            "Compare the Regions in the ARNs of the mapping, its function and its source. A mapping with a wrong one \
-             must be deleted and created anew.",
+            "Compare the Regions in the ARNs of the mapping, its function and its source. A mapping with an invalid Region \
+             must be deleted and created again.",
             None,
         ),
         EsmCategory::Unknown => step(
@@ -96,18 +98,24 @@ fn source(esm: &EsmDisabled) -> Option<(EventSourceKind, Arn<'_>)> {
     Some((arn.event_source()?, arn))
 }
 
-/// Permissions that reading a source takes, as the Lambda Developer Guide lists them for each.
-fn actions(esm: &EsmDisabled) -> &'static str {
+/// The permissions to read a source, as the Lambda Developer Guide lists them for each kind.
+fn permissions(esm: &EsmDisabled) -> &'static str {
     match source(esm).map(|(kind, _)| kind) {
-        Some(EventSourceKind::Queue) => "sqs:ReceiveMessage, sqs:DeleteMessage and sqs:GetQueueAttributes",
+        Some(EventSourceKind::Queue) => {
+            "the permissions to read the source: sqs:ReceiveMessage, sqs:DeleteMessage and sqs:GetQueueAttributes"
+        }
         Some(EventSourceKind::Stream) => {
-            "kinesis:DescribeStream, kinesis:DescribeStreamSummary, kinesis:GetRecords, kinesis:GetShardIterator, \
-             kinesis:ListShards and kinesis:SubscribeToShard"
+            "the permissions to read the source: kinesis:DescribeStream, kinesis:DescribeStreamSummary, \
+             kinesis:GetRecords, kinesis:GetShardIterator, kinesis:ListShards and kinesis:SubscribeToShard"
         }
         Some(EventSourceKind::Table) => {
-            "dynamodb:DescribeStream, dynamodb:GetRecords, dynamodb:GetShardIterator and dynamodb:ListStreams"
+            "the permissions to read the source: dynamodb:DescribeStream, dynamodb:GetRecords, \
+             dynamodb:GetShardIterator and dynamodb:ListStreams"
         }
-        None => "read and, for a queue, delete permissions; and kms:Decrypt if it is encrypted",
+        None => {
+            "the permissions to read the source and, for a queue, to delete messages. If the source is encrypted, also \
+             grant kms:Decrypt"
+        }
     }
 }
 
@@ -123,63 +131,63 @@ fn show_source(region: &str, esm: &EsmDisabled) -> Option<String> {
     })
 }
 
-/// What to do about a mapping that a user changed.
+/// The steps after a user changed a mapping.
 pub(super) fn of_changed_mapping(event: &Event, esm: &EsmChanged) -> Vec<Step> {
     let region = word(event.region.as_deref(), "REGION");
     let uuid = word(esm.mapping_uuid.as_deref(), "UUID");
-    let wanted = match esm.change {
+    let first = match esm.change {
         EsmChange::Enabled => step(
-            "Nothing, if it was meant. See that records are processed again:",
+            "If this was intended, no action is needed. To check that events are processed:",
             format!("aws lambda get-event-source-mapping --region {region} --uuid {uuid}"),
         ),
         EsmChange::Disabled => step(
-            "If it was not meant, enable the mapping again:",
+            "If this was not intended, enable the mapping again:",
             format!("aws lambda update-event-source-mapping --region {region} --uuid {uuid} --enabled"),
         ),
-        EsmChange::Deleted => step("If it was not meant, create the mapping anew.", None),
+        EsmChange::Deleted => step("If this was not intended, create the mapping again.", None),
     };
-    vec![wanted, who_made_it(event)]
+    vec![first, find_caller(event)]
 }
 
-/// What to do about an event that a rule watches for.
+/// The step after an event that a rule watches for.
 pub(super) fn of_watched(event: &Event) -> Vec<Step> {
-    vec![who_made_it(event)]
+    vec![find_caller(event)]
 }
 
-/// What to do about denials.
+/// The steps after a denial.
 pub(super) fn of_denial(event: &Event, denied: &AccessDenied) -> Vec<Step> {
-    let wanted = match denied.kind {
+    let first = match denied.kind {
         DenialKind::Policy => step(policy_step(denied.effect, denied.policy_type), None),
         DenialKind::Dependency => step(
-            "The service itself was denied something it needs, such as a key. If the call should work, correct the \
-             policy of what the message names, or the role the service uses.",
+            "The service was denied access to a resource that it needs, such as a key. If the call should succeed, correct \
+             the policy of the resource that the message names, or the role that the service uses.",
             None,
         ),
         DenialKind::Authentication => step(
-            "If the caller is yours, renew its credentials: they are expired, revoked, or not enabled for the service.",
+            "If the caller is known, renew its credentials. They have expired, were revoked, or are not enabled for the service.",
             None,
         ),
     };
-    vec![wanted, who_made_it(event)]
+    vec![first, find_caller(event)]
 }
 
-/// What to do about a caller of whom many different calls were denied.
+/// The steps after many different denials of one caller.
 pub(super) fn of_caller(event: &Event) -> Vec<Step> {
     vec![
         step(
-            "If the caller is a known scanner or deployment, correct its policies, or suppress its denials with a rule.",
+            "If the caller is a known scanner or deployment, correct its policies or suppress its denials with a rule.",
             None,
         ),
         step(
-            "Otherwise treat its credentials as stolen: revoke the sessions of the role, or disable the keys of the user.",
+            "Otherwise, treat its credentials as stolen: revoke the sessions of the role or deactivate the access keys of the user.",
             None,
         ),
-        look_up("See one of the calls in full:", event),
+        look_up("To see one of the calls in full:", event),
     ]
 }
 
-fn who_made_it(event: &Event) -> Step {
-    look_up("If nobody expects this call, find out who made it:", event)
+fn find_caller(event: &Event) -> Step {
+    look_up("If this call was not expected, find out who made it:", event)
 }
 
 fn look_up(text: &str, event: &Event) -> Step {
@@ -194,23 +202,28 @@ fn look_up(text: &str, event: &Event) -> Step {
 }
 
 fn policy_step(effect: Option<Effect>, policy_type: Option<PolicyType>) -> String {
-    let place = match policy_type {
-        Some(PolicyType::IdentityBased) => "in a policy of the user or role",
-        Some(PolicyType::ResourceBased) => "in the policy of the resource",
-        Some(PolicyType::ServiceControl) => "in the service control policies of the organization",
-        Some(PolicyType::ResourceControl) => "in the resource control policies of the organization",
-        Some(PolicyType::VpcEndpoint) => "in the policy of the VPC endpoint",
-        Some(PolicyType::PermissionsBoundary) => "in the permissions boundary of the user or role",
-        Some(PolicyType::Session) => "in the policy that the session was made with",
-        Some(PolicyType::RoleTrust) => "in the trust policy of the role",
-        None => return "If the call should work, allow it in a policy. The message does not say which one.".to_owned(),
-    };
-    match effect {
-        Some(Effect::Explicit) => {
-            format!(
-                "If the call should work, change the statement that denies it {place}. An allow elsewhere does not help."
-            )
-        }
-        _ => format!("If the call should work, allow it {place}."),
+    let place = policy_type.map(|policy_type| match policy_type {
+        PolicyType::IdentityBased => "in an identity-based policy of the user or role",
+        PolicyType::ResourceBased => "in the policy of the resource",
+        PolicyType::ServiceControl => "in the service control policies of the organization",
+        PolicyType::ResourceControl => "in the resource control policies of the organization",
+        PolicyType::VpcEndpoint => "in the policy of the VPC endpoint",
+        PolicyType::PermissionsBoundary => "in the permissions boundary of the user or role",
+        PolicyType::Session => "in the policy that was passed when the session was created",
+        PolicyType::RoleTrust => "in the trust policy of the role",
+    });
+    match (effect, place) {
+        (Some(Effect::Explicit), Some(place)) => format!(
+            "If the call should succeed, change the statement that denies the action {place}. An Allow in another policy \
+             does not override it."
+        ),
+        (Some(Effect::Explicit), None) => "If the call should succeed, change the statement that denies the action. An \
+                                           Allow in another policy does not override it. The error message does not name \
+                                           the type of policy."
+            .to_owned(),
+        (_, Some(place)) => format!("If the call should succeed, allow the action {place}."),
+        (_, None) => "If the call should succeed, allow the action in a policy. The error message does not name the type of \
+                      policy."
+            .to_owned(),
     }
 }

@@ -1,35 +1,38 @@
-//! Neutralises the texts of a record before people read them.
+//! Neutralizes text from a record before people read it.
 //!
-//! Whoever makes a call chooses many texts of its record: names, user agents, parts of messages. In a mail or a chat they
-//! must not break lines, hide or reorder their neighbours, form links, mention anybody, or grow without bounds.
+//! Whoever makes a call chooses much of the text in its record: names, user agents, parts of messages. In a mail or a
+//! chat, this text must not break lines, hide or reorder adjacent text, form links, mention anybody, or grow without
+//! bounds.
 
-/// Characters of a text that may take a line of its own.
-const LINE: usize = 1_200;
-/// Characters of a name or an ARN.
-const NAME: usize = 256;
-/// Characters of a subject.
-const SUBJECT: usize = 99;
-/// Characters of a word of a command. The longest are ARNs of functions with their alias, of about 250.
-const WORD: usize = 256;
+/// Maximum length of a line, in characters.
+const MAX_LINE: usize = 1_200;
+/// Maximum length of a name or an ARN, in characters.
+const MAX_NAME: usize = 256;
+/// Maximum length of a subject, in characters.
+const MAX_SUBJECT: usize = 99;
+/// Maximum length of a word in a command, in characters. The longest words are ARNs of functions with an alias, about
+/// 250 characters.
+const MAX_WORD: usize = 256;
 
-/// Opens text with a direction of its own: FIRST STRONG ISOLATE.
+/// FIRST STRONG ISOLATE: starts text whose direction does not affect the text around it.
 pub(super) const ISOLATE: char = '\u{2068}';
-/// Closes it: POP DIRECTIONAL ISOLATE.
+/// POP DIRECTIONAL ISOLATE: ends such text.
 pub(super) const END_OF_ISOLATE: char = '\u{2069}';
 
-/// A text on one line: hidden characters are replaced, links are broken, and it is cut at 1,200 characters.
+/// Sanitizes text for a single line: replaces hidden characters, breaks links, and cuts it at 1,200 characters.
 #[must_use]
 pub fn line(text: &str) -> String {
-    clean(text, LINE)
+    clean(text, MAX_LINE)
 }
 
-/// A name: as [`line()`], cut at 256 characters.
+/// Sanitizes a name like [`line()`], but cuts it at 256 characters.
 #[must_use]
 pub fn name(text: &str) -> String {
-    clean(text, NAME)
+    clean(text, MAX_NAME)
 }
 
-/// A value for machines: hidden characters are replaced, and it is cut at `limit` characters. Returns whether it was cut.
+/// Sanitizes a value for machines: replaces hidden characters, and cuts it at `limit` characters. Returns the value and
+/// whether it was cut.
 #[must_use]
 pub fn exact(text: &str, limit: usize) -> (String, bool) {
     let text = text.trim();
@@ -37,13 +40,13 @@ pub fn exact(text: &str, limit: usize) -> (String, bool) {
     (shown, text.char_indices().nth(limit).is_some())
 }
 
-/// A text in which a mail or chat program finds no link: `https[:]//`, `example[.]com`. Names of AWS services and of FIFO
-/// queues stay as they are.
+/// Breaks everything that a mail or chat program could take for a link: `https[:]//`, `example[.]com`. Names of AWS
+/// services and of FIFO queues remain unchanged.
 #[must_use]
 pub fn without_links(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(start) = rest.find(|c: char| in_host(c) || c == ':') {
+    while let Some(start) = rest.find(|c: char| is_in_host(c) || c == ':') {
         let (before, from) = rest.split_at(start);
         shown.push_str(before);
         if let Some(after) = from.strip_prefix(':') {
@@ -51,8 +54,8 @@ pub fn without_links(text: &str) -> String {
             shown.push_str(if is_link { "[:]" } else { ":" });
             rest = after;
         } else {
-            let (host, after) = from.split_at(from.find(|c| !in_host(c)).unwrap_or(from.len()));
-            // `s3.amazonaws.com/evil-bucket/login` is a page that anybody can publish.
+            let (host, after) = from.split_at(from.find(|c| !is_in_host(c)).unwrap_or(from.len()));
+            // Anybody can publish a page at `s3.amazonaws.com/evil-bucket/login`.
             let is_alone = !shown.ends_with(['/', '\\', '@']) && !after.starts_with(['/', '\\', ':', '?', '#', '@']);
             if is_alone && is_service(host) {
                 shown.push_str(host);
@@ -65,22 +68,22 @@ pub fn without_links(text: &str) -> String {
     shown + rest
 }
 
-fn in_host(c: char) -> bool {
+fn is_in_host(c: char) -> bool {
     c.is_alphanumeric() || c == '.' || c == '-'
 }
 
-/// The name of an AWS service, such as `lambda.amazonaws.com`.
+/// True for the name of an AWS service, such as `lambda.amazonaws.com`.
 fn is_service(host: &str) -> bool {
     let name = host.strip_suffix(".cn").unwrap_or(host).strip_suffix(".amazonaws.com");
     name.is_some_and(|name| !name.is_empty() && !name.contains('.'))
 }
 
-/// Breaks what a program may take for a host name: the dot before a possible top-level domain.
+/// Appends `host`, and breaks the dot before every label that could be a top-level domain.
 fn push_host(shown: &mut String, host: &str) {
     for (at, label) in host.split('.').enumerate() {
         let is_word = label.chars().count() >= 2 && label.chars().all(char::is_alphabetic) || label.starts_with("xn--");
         let is_domain = is_word && !["fifo", "json", "gz"].contains(&label);
-        // Domains may end in symbols that are no letters, such as emoji.
+        // The label before it may end in a symbol, such as an emoji.
         let follows_label = shown.ends_with(|c: char| c.is_alphanumeric() || !c.is_ascii());
         match at {
             0 => {}
@@ -91,11 +94,11 @@ fn push_host(shown: &mut String, host: &str) {
     }
 }
 
-/// A text whose right-to-left words cannot reorder their neighbours: each run of such words is isolated, with U+2068 and
-/// U+2069 around it.
+/// Isolates each run of right-to-left words, with U+2068 before and U+2069 after it, so that it cannot reorder the text
+/// around it.
 ///
-/// Punctuation ends a run, so the segments of a path, the elements of a list and neighbouring values keep their order.
-/// Apply it to a text that is sanitized and cut: [`exact()`] replaces the isolates, and a cut could drop the second.
+/// Punctuation ends a run, so the segments of a path, the elements of a list and adjacent values keep their order.
+/// Apply this after sanitizing and cutting: [`exact()`] replaces the isolates, and a cut could drop the second.
 #[must_use]
 pub(super) fn isolated(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
@@ -110,14 +113,15 @@ pub(super) fn isolated(text: &str) -> String {
     shown + rest
 }
 
-/// Bytes up to the last right-to-left character of the run at the start. Blanks, digits and symbols may be within a run.
+/// Length of the run at the start of `text`, in bytes, up to its last right-to-left character. A run may contain
+/// spaces, digits and symbols.
 fn run_length(text: &str) -> usize {
     let ends_run = |c: char| c.is_control() || c.is_ascii_punctuation() || c.is_alphabetic() && !is_right_to_left(c);
     let run = text.split(ends_run).next().unwrap_or_default();
     run.char_indices().rev().find(|(_, c)| is_right_to_left(*c)).map_or(0, |(at, c)| at + c.len_utf8())
 }
 
-/// Characters of the blocks for scripts that are written from right to left, with their digits, which reorder numbers.
+/// True for the characters of right-to-left scripts. They include the digits of these scripts, which reorder numbers.
 ///
 /// Source: the ranges whose unassigned characters default to `R` or `AL` in `DerivedBidiClass.txt` of Unicode.
 fn is_right_to_left(c: char) -> bool {
@@ -126,21 +130,21 @@ fn is_right_to_left(c: char) -> bool {
         | '\u{1e800}'..='\u{1efff}')
 }
 
-/// A name within a subject, of at most `limit` characters.
+/// Shortens a name in a subject to at most `limit` characters.
 #[must_use]
 pub fn short(text: &str, limit: usize) -> String {
-    let (text, _) = exact(text, NAME);
+    let (text, _) = exact(text, MAX_NAME);
     match text.char_indices().nth(limit) {
         Some(_) => text.chars().take(limit.saturating_sub(2)).chain("..".chars()).collect(),
         None => text,
     }
 }
 
-/// A subject as SNS takes it: printable ASCII, at most 99 characters.
+/// Converts text to a subject that SNS accepts: printable ASCII, at most 99 characters.
 #[must_use]
 pub fn subject(text: &str) -> String {
     let printable = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
-    text.chars().map(printable).take(SUBJECT).collect::<String>().trim_end().to_owned()
+    text.chars().map(printable).take(MAX_SUBJECT).collect::<String>().trim_end().to_owned()
 }
 
 fn clean(text: &str, limit: usize) -> String {
@@ -152,8 +156,8 @@ fn clean(text: &str, limit: usize) -> String {
     }
 }
 
-/// Characters that are invisible, break lines or change the direction of text: control characters, line and paragraph
-/// separators, those of the Unicode category Cf, fillers, variation selectors and noncharacters.
+/// True for characters that are invisible, break lines or change the direction of text: control characters, line and
+/// paragraph separators, characters of the Unicode category Cf, fillers, variation selectors and noncharacters.
 ///
 /// A variation selector after an emoji is replaced too: in a name, it could hide data or make two names look the same.
 fn is_hidden(c: char) -> bool {
@@ -168,20 +172,20 @@ fn is_hidden(c: char) -> bool {
             | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// The last two characters of each plane, and 32 in the Arabic presentation forms.
+/// True for the last two code points of each plane, and for 32 in the Arabic presentation forms.
 fn is_noncharacter(c: char) -> bool {
     matches!(c, '\u{fdd0}'..='\u{fdef}') || u32::from(c) & 0xfffe == 0xfffe
 }
 
-/// A word of a command that a person is advised to run, or the placeholder if a shell or the AWS CLI could read it as
-/// something else, or if it has more than 256 characters.
+/// A word for a command that an alert advises people to run. Returns the placeholder if a shell or the AWS CLI could
+/// interpret the word, or if it is longer than 256 characters.
 #[must_use]
 pub fn word<'a>(text: Option<&'a str>, placeholder: &'a str) -> &'a str {
     let is_plain = |text: &&str| {
-        text.len() <= WORD
+        text.len() <= MAX_WORD
             && text.starts_with(|c: char| c.is_ascii_alphanumeric())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/".contains(&b))
-            // The AWS CLI reads such a text as the address of the value.
+            // The AWS CLI would load the value from such an address.
             && !text.contains("://")
             && without_links(text) == *text
     };
@@ -193,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hidden_and_breaking_characters_are_shown() {
+    fn hidden_and_line_breaking_characters_are_replaced() {
         for hidden in
             ["\n", "\r", "\u{7}", "\u{0}", "\u{85}", "\u{2028}", "\u{202e}", "\u{200b}", "\u{2066}", "\u{feff}"]
         {
@@ -203,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn invisible_characters_outside_cf_are_shown() {
+    fn invisible_characters_outside_category_cf_are_replaced() {
         for hidden in [
             '\u{34f}',
             '\u{115f}',
@@ -233,12 +237,12 @@ mod tests {
     }
 
     #[test]
-    fn right_to_left_words_are_isolated_from_their_neighbours() {
+    fn right_to_left_words_are_isolated() {
         for (text, shown) in [
             ("role \u{5d0}\u{5d1} (x)", "role \u{2068}\u{5d0}\u{5d1}\u{2069} (x)"),
-            // The words of a sentence stay together, with the numbers among them.
+            // The words of a sentence stay together, including the numbers between them.
             ("\u{627} 12 \u{628} 34", "\u{2068}\u{627} 12 \u{628}\u{2069} 34"),
-            // Elements of a list and segments of a path do not.
+            // The elements of a list and the segments of a path are isolated separately.
             ("\u{5d0}, \u{5d1}/\u{5d2}", "\u{2068}\u{5d0}\u{2069}, \u{2068}\u{5d1}\u{2069}/\u{2068}\u{5d2}\u{2069}"),
             ("\u{5d0}\n\u{5d1}", "\u{2068}\u{5d0}\u{2069}\n\u{2068}\u{5d1}\u{2069}"),
             ("\u{5d0} x \u{5d1}", "\u{2068}\u{5d0}\u{2069} x \u{2068}\u{5d1}\u{2069}"),
@@ -248,12 +252,12 @@ mod tests {
         ] {
             assert_eq!(isolated(text), shown);
         }
-        // A record's own isolates are replaced.
+        // Isolates in the record are replaced.
         assert_eq!(isolated(&line("\u{2067}\u{5d0}")), "\u{fffd}\u{2068}\u{5d0}\u{2069}");
     }
 
     #[test]
-    fn long_texts_are_cut_between_characters() {
+    fn long_text_is_cut_between_characters() {
         assert_eq!(line(&"é".repeat(5_000)), format!("{} [cut: 3800 more characters]", "é".repeat(1_200)));
         assert_eq!(name(&"é".repeat(256)), "é".repeat(256));
         assert_eq!(short("orders-of-all-customers", 10), "orders-o..");
@@ -261,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_a_link() {
+    fn links_are_broken() {
         for (text, shown) in [
             ("see https://evil.example/x?y=1.", "see https[:]//evil[.]example/x?y=1."),
             ("HTTPS://1.2.3.4/a", "HTTPS[:]//1.2.3.4/a"),
@@ -296,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn words_of_commands_mean_themselves() {
+    fn words_that_a_shell_could_interpret_become_the_placeholder() {
         assert_eq!(word(Some("orders_2"), "FUNCTION"), "orders_2");
         for text in ["a b", "$(id)", "`id`", "a;b", "-x", "a'b", "file:///etc/passwd", "evil.com", "$LATEST", "é", ""]
         {

@@ -1,13 +1,13 @@
-//! The alert as text for people.
+//! An alert as text for people.
 
-use super::{Alert, sanitize};
+use super::content::Alert;
+use super::sanitize;
 
-/// Width of the labels of the details.
+/// Width of the labels of the details, in characters.
 const LABEL: usize = 14;
 
-/// What happened first, then where and when, why, what to do, and the details.
-#[must_use]
-pub fn text(alert: &Alert<'_>) -> String {
+/// Writes what happened, then where and when, why, what to do, and the details.
+pub(super) fn text(alert: &Alert<'_>) -> String {
     let mut lines = vec![alert.headline.clone()];
     lines.extend(alert.situation.iter().cloned());
     lines.extend([String::new(), "Why".to_owned()]);

@@ -6,8 +6,8 @@
 //! | `object#<hash of the contributor>#<dedup key>` | `event_count`, `expires` |
 //!
 //! The key is the string `id`. `alerted` is a set of strings such as `chat#100`: a topic, and a threshold that it
-//! confirmed. Adding to a set needs no condition and may be repeated. `lease_until` is in milliseconds since 1970.
-//! `expires`, in seconds since 1970, is for DynamoDB's time to live.
+//! confirmed. Adding to a set needs no condition and can be repeated. `lease_until` is in milliseconds since 1970.
+//! `expires`, in seconds since 1970, is the attribute for DynamoDB's time to live.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -22,20 +22,21 @@ use aws_sdk_dynamodb::types::{
 };
 use jiff::Timestamp;
 
-use super::{Deadline, service_error};
+use super::deadline::Deadline;
+use super::errors::service_error;
 use crate::identity::Identity;
-use crate::ports::{Fault, ServiceError};
+use crate::service::{Fault, ServiceError};
 use crate::triage::{Claim, Claimed, Contribution, Ledger, LedgerEntry, LedgerKey, TopicRole};
 
 const TRANSACT: &str = "dynamodb:TransactWriteItems";
 const GET: &str = "dynamodb:GetItem";
 const UPDATE: &str = "dynamodb:UpdateItem";
 
-/// How long an item is kept after the end of its window, or after now if that is later.
-const KEPT: Duration = Duration::from_hours(14 * 24);
-/// Transactions that a call may take: one that finds the recorded numbers, one that raises them, and others in case
-/// other invocations raise them in the meantime.
-const TRANSACTIONS: u32 = 4;
+/// How long an item is kept after the end of its window, or after it is written if that is later.
+const RETENTION: Duration = Duration::from_hours(14 * 24);
+/// Maximum number of transactions in a call: one that finds the recorded numbers, one that raises them, and two more in
+/// case other invocations raise them in the meantime.
+const MAX_TRANSACTIONS: u32 = 4;
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -48,13 +49,13 @@ pub struct LedgerTable {
 }
 
 impl LedgerTable {
-    /// The ledger in the table of this name.
+    /// Creates a ledger in the table with this name or ARN.
     #[must_use]
     pub fn new(configuration: &SdkConfig, table: String, deadline: Deadline) -> Self {
         Self { client: Client::new(configuration), table, deadline }
     }
 
-    /// Tries to raise contributions from the numbers in `recorded`, the last known ones.
+    /// Tries to raise contributions from the numbers in `recorded`, the last known numbers.
     async fn raise(
         &self,
         key: &LedgerKey,
@@ -63,23 +64,23 @@ impl LedgerTable {
     ) -> Result<Raised, ServiceError> {
         let raised: Vec<_> =
             contributions.iter().zip(recorded).filter(|(it, recorded)| it.events > **recorded).collect();
-        let more: u64 = raised.iter().map(|(it, recorded)| it.events - **recorded).sum();
-        if more == 0 {
+        let increase: u64 = raised.iter().map(|(it, recorded)| it.events - **recorded).sum();
+        if increase == 0 {
             return Ok(Raised::All);
         }
         let expires = number(expires(key));
         let puts = raised.iter().map(|(it, recorded)| self.put(key, it, **recorded, &expires));
         let update = Update::builder()
             .table_name(&self.table)
-            .key("id", AttributeValue::S(case_id(key)))
+            .key("id", AttributeValue::S(incident_id(key)))
             .update_expression("SET expires = if_not_exists(expires, :expires) ADD event_count :more")
             .expression_attribute_values(":expires", expires.clone())
-            .expression_attribute_values(":more", number(more))
+            .expression_attribute_values(":more", number(increase))
             .build()
             .map(|update| TransactWriteItem::builder().update(update).build());
         let items = puts.chain([update]).collect::<Result<Vec<_>, _>>();
-        let items =
-            items.map_err(|error| ServiceError::new(TRANSACT, Fault::Other, "item").with_source(Some(error)))?;
+        let items = items
+            .map_err(|error| ServiceError::new(TRANSACT, Fault::Other, "invalid item").with_source(Some(error)))?;
         let request = self.client.transact_write_items().set_transact_items(Some(items));
         let Err(error) = self.deadline.hold(TRANSACT, request.send()).await? else { return Ok(Raised::All) };
         match error.as_service_error() {
@@ -89,12 +90,11 @@ impl LedgerTable {
             Some(TransactWriteItemsError::TransactionInProgressException(_)) => Err(conflict(TRANSACT)),
             _ => Err(service_error(TRANSACT, &error)),
         }
-        .map(|kept| {
-            let mut kept = kept.into_iter();
-            let known = contributions.iter().zip(recorded);
-            // Reasons are in the order of the items, which leave out contributions that were not raised.
-            let known = known.map(|(it, recorded)| {
-                let found = if it.events > *recorded { kept.next().flatten() } else { None };
+        .map(|found| {
+            // The reasons are in the order of the items. Contributions that were not raised have no item.
+            let mut found = found.into_iter();
+            let known = contributions.iter().zip(recorded).map(|(it, recorded)| {
+                let found = if it.events > *recorded { found.next().flatten() } else { None };
                 found.unwrap_or(*recorded)
             });
             Raised::Recorded(known.collect())
@@ -125,7 +125,7 @@ impl LedgerTable {
 
     async fn get(&self, key: &LedgerKey) -> Result<LedgerEntry, ServiceError> {
         let request = self.client.get_item().table_name(&self.table).consistent_read(true);
-        let request = request.key("id", AttributeValue::S(case_id(key)));
+        let request = request.key("id", AttributeValue::S(incident_id(key)));
         let response = self.deadline.hold(GET, request.send()).await?;
         Ok(entry(&response.map_err(|error| service_error(GET, &error))?.item.unwrap_or_default()))
     }
@@ -138,14 +138,15 @@ impl Ledger for LedgerTable {
         contributions: &[Contribution<'_>],
     ) -> Result<LedgerEntry, ServiceError> {
         let mut recorded = vec![0; contributions.len()];
-        for _ in 0..TRANSACTIONS {
+        for _ in 0..MAX_TRANSACTIONS {
             match self.raise(key, contributions, &recorded).await? {
                 Raised::All => {
                     let entry = self.get(key).await?;
-                    // Items expire one by one: an expired case has at least the events of its contributors.
-                    let least =
+                    // Items expire one by one, so the item of the incident can be gone before those of its
+                    // contributors.
+                    let contributed =
                         contributions.iter().zip(&recorded).map(|(it, recorded)| it.events.max(*recorded)).sum();
-                    return Ok(LedgerEntry { count: entry.count.max(least), ..entry });
+                    return Ok(LedgerEntry { count: entry.count.max(contributed), ..entry });
                 }
                 Raised::Recorded(found) => recorded = found,
             }
@@ -156,7 +157,7 @@ impl Ledger for LedgerTable {
     async fn claim(&self, key: &LedgerKey, claim: &Claim<'_>) -> Result<Claimed, ServiceError> {
         let request = self.client.update_item().table_name(&self.table);
         let request = request
-            .key("id", AttributeValue::S(case_id(key)))
+            .key("id", AttributeValue::S(incident_id(key)))
             .update_expression(
                 "SET lease_threshold = :threshold, lease_holder = :holder, lease_until = :until, \
                  expires = if_not_exists(expires, :expires)",
@@ -189,7 +190,7 @@ impl Ledger for LedgerTable {
         let alerted = topics.iter().map(|topic| format!("{}#{threshold}", topic.as_str())).collect();
         let request = self.client.update_item().table_name(&self.table);
         let request = request
-            .key("id", AttributeValue::S(case_id(key)))
+            .key("id", AttributeValue::S(incident_id(key)))
             .update_expression("SET expires = if_not_exists(expires, :expires) ADD alerted :alerted")
             .expression_attribute_values(":alerted", AttributeValue::Ss(alerted))
             .expression_attribute_values(":expires", number(expires(key)));
@@ -205,14 +206,14 @@ impl Ledger for LedgerTable {
 
 /// The result of an attempt to raise contributions.
 enum Raised {
-    /// All are recorded.
+    /// All contributions are recorded.
     All,
-    /// Nothing was written, because these numbers were already recorded.
+    /// Nothing was written, because the ledger had these numbers instead of the expected ones.
     Recorded(Vec<u64>),
 }
 
-/// Why a transaction was canceled, by its reasons in the order of its items: the numbers that are recorded, or a
-/// conflict; `None` if another attempt cannot help.
+/// The cause of a canceled transaction, from its reasons in the order of its items: the numbers that are recorded, or a
+/// conflict. `None` if another attempt cannot help.
 fn canceled_by(reasons: &[CancellationReason]) -> Option<Result<Vec<Option<u64>>, ServiceError>> {
     let has = |code: &str| reasons.iter().any(|reason| reason.code() == Some(code));
     if has("ConditionalCheckFailed") {
@@ -227,7 +228,7 @@ fn canceled_by(reasons: &[CancellationReason]) -> Option<Result<Vec<Option<u64>>
         .then(|| Err(conflict(TRANSACT)))
 }
 
-/// Another transaction is using the items. The SDK does not retry that.
+/// The error if another transaction is using the items. The SDK does not retry it.
 fn conflict(operation: &'static str) -> ServiceError {
     let error = ServiceError::new(operation, Fault::Unavailable, "TransactionConflict");
     ServiceError { retryable: true, ..error }
@@ -236,10 +237,10 @@ fn conflict(operation: &'static str) -> ServiceError {
 fn expires(key: &LedgerKey) -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let end = key.window.and_then(|window| u64::try_from(window.end().as_second()).ok());
-    end.unwrap_or_default().max(now) + KEPT.as_secs()
+    end.unwrap_or_default().max(now) + RETENTION.as_secs()
 }
 
-fn case_id(key: &LedgerKey) -> String {
+fn incident_id(key: &LedgerKey) -> String {
     format!("case#{}", key.dedup_key)
 }
 

@@ -1,10 +1,10 @@
 //! The HTTP client that all services share, and its trust store.
 //!
-//! Reading the system's trust store, some three hundred files, takes most of the time that a client needs to start. In the
+//! Reading the system's trust store, about three hundred files, takes most of the startup time of a client. In the
 //! `aws` partition, the certificates of all services chain up to Amazon Trust Services, whose roots are embedded in the
-//! program. Every other partition (`aws-cn`, `aws-us-gov`, `aws-eusc`, `aws-iso*`) uses the system's trust store.
-//! So does a process with `SSL_CERT_FILE` or `SSL_CERT_DIR`, the variables of OpenSSL, which select other certificates: for
-//! a proxy that terminates TLS, or for an emulator.
+//! program. All other partitions (`aws-cn`, `aws-us-gov`, `aws-eusc`, `aws-iso*`) use the system's trust store. So does
+//! a process with OpenSSL's variables `SSL_CERT_FILE` or `SSL_CERT_DIR`, which select other certificates, for example
+//! those of a proxy that terminates TLS or of an emulator.
 
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
@@ -14,27 +14,27 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use webpki_root_certs::TLS_SERVER_ROOT_CERTS;
 
-/// Names in the roots of Amazon Trust Services.
+/// Names in the root certificates of Amazon Trust Services.
 const AUTHORITIES: [&[u8]; 2] = [b"Amazon Root CA", b"Starfield Services Root Certificate Authority"];
 
-/// A client for all services. It reuses its connections.
+/// Creates a client for all services. It reuses its connections.
 #[must_use]
 pub fn http_client() -> SharedHttpClient {
     let builder = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
-    let selects_others = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
+    let selects_certificates = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
     let region = std::env::var("AWS_REGION").unwrap_or_default();
-    if selects_others || !is_in_aws_partition(&region) {
+    if selects_certificates || !is_in_aws_partition(&region) {
         return builder.build_https();
     }
-    match TlsContext::builder().with_trust_store(amazon()).build() {
+    match TlsContext::builder().with_trust_store(amazon_trust_store()).build() {
         Ok(context) => builder.tls_context(context).build_https(),
         Err(_) => builder.build_https(),
     }
 }
 
-/// True for the Regions of the partition `aws`, such as `eu-west-1`: a continent or country, a direction and a number. The
-/// names in other partitions start differently (`cn-`, `eusc-`) or have four parts (`us-gov-west-1`, `us-iso-east-1`).
-/// Source: `regionRegex` in `partitions.json` of the AWS SDKs.
+/// True for the Regions of the partition `aws`, such as `eu-west-1`: a continent or country, a direction and a number.
+/// The names in other partitions start differently (`cn-`, `eusc-`) or have four parts (`us-gov-west-1`,
+/// `us-iso-east-1`). Source: `regionRegex` in `partitions.json` of the AWS SDKs.
 fn is_in_aws_partition(region: &str) -> bool {
     const AREAS: [&str; 9] = ["af", "ap", "ca", "eu", "il", "me", "mx", "sa", "us"];
     let mut parts = region.split('-');
@@ -45,14 +45,14 @@ fn is_in_aws_partition(region: &str) -> bool {
         && parts.next().is_none()
 }
 
-/// The certificates of Amazon Trust Services.
+/// The root certificates of Amazon Trust Services, in DER format.
 fn roots() -> impl Iterator<Item = &'static [u8]> {
     let is_amazon =
         |certificate: &&[u8]| AUTHORITIES.iter().any(|name| memchr::memmem::find(certificate, name).is_some());
     TLS_SERVER_ROOT_CERTS.iter().map(AsRef::as_ref).filter(is_amazon)
 }
 
-fn amazon() -> TrustStore {
+fn amazon_trust_store() -> TrustStore {
     roots().fold(TrustStore::empty(), |store, certificate| {
         let body = STANDARD.encode(certificate);
         store.with_pem_certificate(format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n"))
@@ -92,8 +92,8 @@ mod tests {
             |name: &[u8]| TLS_SERVER_ROOT_CERTS.iter().filter(|it| memchr::memmem::find(it, name).is_some()).count();
         assert_eq!(AUTHORITIES.map(names), [4, 1]);
         assert_eq!(roots().count(), 5);
-        // A certificate that does not parse panics here, and would panic at the start of the function.
-        let context = TlsContext::builder().with_trust_store(amazon()).build().expect("a context");
+        // An invalid certificate panics here, and would panic when the function starts.
+        let context = TlsContext::builder().with_trust_store(amazon_trust_store()).build().expect("a context");
         let _: SharedHttpClient =
             Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(context).build_https();
     }

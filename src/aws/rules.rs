@@ -1,28 +1,29 @@
-//! The object with the user's rules, in Amazon S3. Needs `s3:GetObject`.
+//! A rules object in Amazon S3. Needs `s3:GetObject`.
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 
-use super::{Deadline, chain, service_error};
-use crate::ports::{Fault, ServiceError};
+use super::deadline::Deadline;
+use super::errors::{chain, service_error};
 use crate::rules::{Fetched, MAX_RULES_BYTES, RulesObject};
-use crate::trail::LogObject;
+use crate::s3_object::S3Object;
+use crate::service::{Fault, ServiceError};
 
 const OPERATION: &str = "s3:GetObject";
 const NOT_MODIFIED: u16 = 304;
 
-/// An object that holds rules.
+/// A rules object in Amazon S3.
 #[derive(Debug, Clone)]
 pub struct RulesInBucket {
     client: Client,
-    object: LogObject,
+    object: S3Object,
     deadline: Deadline,
 }
 
 impl RulesInBucket {
-    /// The rules in this object.
+    /// Reads the rules from this object.
     #[must_use]
-    pub fn new(configuration: &SdkConfig, object: LogObject, deadline: Deadline) -> Self {
+    pub fn new(configuration: &SdkConfig, object: S3Object, deadline: Deadline) -> Self {
         Self { client: Client::new(configuration), object, deadline }
     }
 }
@@ -44,7 +45,7 @@ impl RulesObject for RulesInBucket {
         };
         let (tag, mut body, mut bytes) = (response.e_tag, response.body, Vec::new());
         while let Some(chunk) = self.deadline.hold(OPERATION, body.next()).await? {
-            let interrupted = ServiceError::new(OPERATION, Fault::Interrupted, "transfer broke off");
+            let interrupted = ServiceError::new(OPERATION, Fault::Interrupted, "transfer interrupted");
             bytes.extend_from_slice(&chunk.map_err(|error| interrupted.with_source(Some(chain(&error))))?);
             if bytes.len() > MAX_RULES_BYTES {
                 break;

@@ -8,15 +8,17 @@ use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 
-use super::{Deadline, chain, service_error};
-use crate::ports::{Fault, ObjectBody, ObjectSource, ServiceError};
-use crate::trail::LogObject;
+use super::deadline::Deadline;
+use super::errors::{chain, service_error};
+use crate::s3_object::S3Object;
+use crate::service::{Fault, ServiceError};
+use crate::trail::{ObjectBody, ObjectSource};
 
 const OPERATION: &str = "s3:GetObject";
 /// How often an interrupted transfer is resumed.
-const RESUMES: u32 = 3;
-/// The pause before the first resumption. Each further pause is twice as long.
-const PAUSE: Duration = Duration::from_millis(100);
+const MAX_RESUMES: u32 = 3;
+/// The pause before a transfer is resumed the first time. Each further pause is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// The buckets that CloudTrail delivers to.
 #[derive(Debug, Clone)]
@@ -26,14 +28,14 @@ pub struct TrailBuckets {
 }
 
 impl TrailBuckets {
-    /// Reads with this configuration.
+    /// Creates a source with this configuration.
     #[must_use]
     pub fn new(configuration: &SdkConfig, deadline: Deadline) -> Self {
         Self { client: Client::new(configuration), deadline }
     }
 
-    /// Requests an object from `offset` on, provided that it still has this entity tag.
-    async fn get(&self, object: &LogObject, offset: u64, tag: Option<&str>) -> Result<GetObjectOutput, ServiceError> {
+    /// Requests the bytes of an object from `offset` on, provided that it still has the entity tag `tag`.
+    async fn get(&self, object: &S3Object, offset: u64, tag: Option<&str>) -> Result<GetObjectOutput, ServiceError> {
         let request = self.client.get_object().bucket(&object.bucket).key(&object.key);
         let request = request.set_version_id(object.version.clone()).set_if_match(tag.map(str::to_owned));
         let range = (offset > 0).then(|| format!("bytes={offset}-"));
@@ -45,7 +47,7 @@ impl TrailBuckets {
 impl ObjectSource for TrailBuckets {
     type Body = ObjectStream;
 
-    async fn open(&self, object: &LogObject) -> Result<ObjectStream, ServiceError> {
+    async fn open(&self, object: &S3Object) -> Result<ObjectStream, ServiceError> {
         let response = self.get(object, 0, None).await?;
         Ok(ObjectStream {
             source: self.clone(),
@@ -59,17 +61,19 @@ impl ObjectSource for TrailBuckets {
     }
 }
 
-/// The body of an object. The SDK aborts a stalled transfer, and verifies the length and, unless the transfer was resumed,
-/// the checksum that S3 stores. An interrupted transfer is resumed at the first missing byte.
+/// The body of an object. An interrupted transfer is resumed at the first missing byte.
+///
+/// The SDK aborts a stalled transfer. It verifies the length and, unless the transfer was resumed, the checksum that S3
+/// stores.
 #[derive(Debug)]
 pub struct ObjectStream {
     source: TrailBuckets,
-    object: LogObject,
-    /// Entity tag. If another object has replaced this one, S3 refuses to resume the transfer.
+    object: S3Object,
+    /// Entity tag. If the object has been replaced, S3 rejects the request to resume the transfer.
     tag: Option<String>,
     length: Option<u64>,
     body: ByteStream,
-    /// Bytes returned so far.
+    /// Number of bytes returned so far.
     read: u64,
     resumes: u32,
 }
@@ -95,14 +99,14 @@ impl ObjectBody for ObjectStream {
 impl ObjectStream {
     async fn resume(&mut self, interrupted: ServiceError) -> Result<(), ServiceError> {
         let is_at_end = self.length.is_some_and(|length| self.read >= length);
-        if self.resumes >= RESUMES || self.tag.is_none() || is_at_end {
+        if self.resumes >= MAX_RESUMES || self.tag.is_none() || is_at_end {
             return Err(interrupted);
         }
-        tokio::time::sleep(PAUSE * 2_u32.pow(self.resumes)).await;
+        tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(self.resumes)).await;
         self.resumes += 1;
         let response = self.source.get(&self.object, self.read, self.tag.as_deref()).await?;
         let rest = response.content_length.and_then(|length| u64::try_from(length).ok());
-        // A server that ignores the range sends the whole object again.
+        // A server that ignores the range would send the whole object again.
         if self.read > 0 && rest != self.length.map(|length| length - self.read) {
             return Err(interrupted);
         }

@@ -1,16 +1,18 @@
-//! Alerts to Amazon SNS. Needs `sns:Publish` on the topic, and `sns:GetTopicAttributes` to count its subscriptions.
+//! A topic in Amazon SNS. Needs `sns:Publish` on the topic, and `sns:GetTopicAttributes` to count its subscriptions.
 
 use std::collections::HashMap;
 
-use aws_config::SdkConfig;
+use aws_config::{Region, SdkConfig};
 use aws_sdk_sns::Client;
 use aws_sdk_sns::config::Builder;
 use aws_sdk_sns::operation::publish_batch::PublishBatchOutput;
 use aws_sdk_sns::types::{BatchResultErrorEntry, MessageAttributeValue, PublishBatchRequestEntry};
 
-use super::{Deadline, fault, region_of, service_error};
+use super::deadline::Deadline;
+use super::errors::{fault, service_error};
 use crate::alert::{Attribute, Message};
-use crate::ports::{AlertSink, Fault, ServiceError, Subscriptions};
+use crate::publish::{Subscriptions, Topic};
+use crate::service::{Fault, ServiceError};
 
 const OPERATION: &str = "sns:PublishBatch";
 
@@ -23,7 +25,7 @@ pub struct AlertTopic {
 }
 
 impl AlertTopic {
-    /// Publishes to the topic with this ARN, in its own Region.
+    /// Publishes to the topic with this ARN, in the topic's Region.
     #[must_use]
     pub fn new(configuration: &SdkConfig, arn: String, deadline: Deadline) -> Self {
         let mut builder = Builder::from(configuration);
@@ -34,7 +36,7 @@ impl AlertTopic {
     }
 }
 
-impl AlertSink for AlertTopic {
+impl Topic for AlertTopic {
     fn arn(&self) -> &str {
         &self.arn
     }
@@ -69,8 +71,13 @@ impl AlertSink for AlertTopic {
     }
 }
 
-/// The ID of an entry is its index in the batch. Subscriptions of a FIFO topic receive the messages of a group in order; a
-/// standard topic accepts neither a group ID nor a deduplication ID.
+/// The Region of an ARN.
+fn region_of(arn: &str) -> Option<Region> {
+    arn.split(':').nth(3).filter(|region| !region.is_empty()).map(|region| Region::new(region.to_owned()))
+}
+
+/// An entry of a batch. Its ID is its index in the batch. Subscriptions of a FIFO topic receive the messages of a group
+/// in order; a standard topic accepts neither a group ID nor a deduplication ID.
 fn entry(id: usize, message: &Message, is_fifo: bool) -> Option<PublishBatchRequestEntry> {
     let mut entry =
         PublishBatchRequestEntry::builder().id(id.to_string()).subject(&message.subject).message(&message.body);
@@ -83,7 +90,8 @@ fn entry(id: usize, message: &Message, is_fifo: bool) -> Option<PublishBatchRequ
     entry.build().ok()
 }
 
-/// One value is a string. Several are a list; a filter policy matches any of them.
+/// Converts an attribute. One value becomes a string. Several values become a list, of which a filter policy matches
+/// any.
 fn attribute_value(attribute: &Attribute) -> Option<MessageAttributeValue> {
     let value = MessageAttributeValue::builder();
     let value = match attribute.values.as_slice() {
@@ -95,19 +103,19 @@ fn attribute_value(attribute: &Attribute) -> Option<MessageAttributeValue> {
 
 /// The result of each entry. An entry that the response does not mention counts as not published.
 fn results(output: &PublishBatchOutput, entries: usize) -> Vec<Result<(), ServiceError>> {
-    let refused: HashMap<&str, &BatchResultErrorEntry> = output.failed().iter().map(|it| (it.id(), it)).collect();
+    let rejected: HashMap<&str, &BatchResultErrorEntry> = output.failed().iter().map(|it| (it.id(), it)).collect();
     let confirmed = |id: &str| output.successful().iter().any(|it| it.id() == Some(id));
     (0..entries)
-        .map(|id| match refused.get(id.to_string().as_str()) {
-            Some(it) => Err(refusal(it)),
+        .map(|id| match rejected.get(id.to_string().as_str()) {
+            Some(it) => Err(rejection(it)),
             None if confirmed(&id.to_string()) => Ok(()),
             None => Err(ServiceError::new(OPERATION, Fault::Other, "no result for the entry")),
         })
         .collect()
 }
 
-/// The error of a refused entry. The SDK retries calls, not entries, so a retryable entry needs another call.
-fn refusal(entry: &BatchResultErrorEntry) -> ServiceError {
+/// The error of a rejected entry. The SDK retries calls, not entries, so a retryable entry needs another call.
+fn rejection(entry: &BatchResultErrorEntry) -> ServiceError {
     let fault = if entry.sender_fault() { fault(entry.code(), None) } else { Fault::Unavailable };
     let error = ServiceError::new(OPERATION, fault, entry.code()).with_source(entry.message().map(str::to_owned));
     ServiceError { retryable: !entry.sender_fault(), ..error }

@@ -1,14 +1,36 @@
 //! Jobs of S3 Batch Operations.
 //!
-//! Source: "Invoke AWS Lambda function" in the Amazon S3 User Guide. Version 1.0 of the payload has the ARN of the bucket,
-//! version 2.0 its name. Keys are form-encoded.
+//! Source: "Invoke AWS Lambda function" in the Amazon S3 User Guide. Version 1.0 of the payload contains the ARN of the
+//! bucket, version 2.0 its name. Keys are form-encoded.
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::envelope::incomplete;
-use super::s3_notification::form_decode;
-use super::{BatchJob, BatchTask, Decoder, PayloadError};
+use super::announced::{Announced, Collector};
+use super::object_key::form_decode;
+use super::problem::{PayloadError, incomplete};
+
+/// A part of a job of S3 Batch Operations.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct BatchJob {
+    /// What the tasks announce.
+    pub announced: Announced,
+    /// Version of the payload, which the reply repeats.
+    pub schema_version: String,
+    /// ID of the invocation, which the reply repeats.
+    pub invocation_id: String,
+    /// The tasks.
+    pub tasks: Vec<BatchTask>,
+}
+
+/// A task: an object to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatchTask {
+    /// ID by which the reply names the task.
+    pub id: String,
+    /// Index of the object in [`Announced::objects`]; `None` if it is not a log object; or why it cannot be read.
+    pub object: Result<Option<usize>, PayloadError>,
+}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -29,39 +51,38 @@ struct Task {
     s3_bucket_arn: Option<String>,
 }
 
-/// Decodes a payload. A problem with a task is the result of that task, and fails no other.
-pub(super) fn decode(payload: &Value, decoder: &mut Decoder<'_>) -> Result<(), PayloadError> {
+/// Decodes a payload. A problem with a task is the result of that task and does not affect the others.
+pub(super) fn decode(payload: &Value, mut collector: Collector<'_>) -> Result<BatchJob, PayloadError> {
     let Job { invocation_schema_version, invocation_id, tasks } = Job::deserialize(payload)
         .map_err(|_| incomplete("a job of S3 Batch Operations with invocationId and tasks of taskId and s3Key"))?;
-    let tasks = tasks.into_iter().map(|task| BatchTask { id: task.id.clone(), object: object(task, decoder) });
+    let tasks = tasks.into_iter().map(|task| BatchTask { id: task.id.clone(), object: object(task, &mut collector) });
     let tasks = tasks.collect();
-    decoder.delivery.job = Some(BatchJob { schema_version: invocation_schema_version, invocation_id, tasks });
-    Ok(())
+    Ok(BatchJob { announced: collector.announced, schema_version: invocation_schema_version, invocation_id, tasks })
 }
 
-fn object(task: Task, decoder: &mut Decoder<'_>) -> Result<Option<usize>, PayloadError> {
-    if !decoder.accepted.batch_jobs {
+fn object(task: Task, collector: &mut Collector<'_>) -> Result<Option<usize>, PayloadError> {
+    if !collector.accepted.batch_jobs {
         return Err(PayloadError::BatchJob);
     }
     let arn = task.s3_bucket_arn.as_deref().and_then(|arn| arn.rsplit_once(":::"));
     let bucket = task.s3_bucket.as_deref().or(arn.map(|(_, name)| name));
     let bucket = bucket.ok_or(incomplete("a task with s3Bucket or s3BucketArn"))?;
     let key = form_decode(&task.s3_key).ok_or(incomplete("a key that decodes to UTF-8"))?;
-    decoder.announced.clear();
-    decoder.announce(bucket, key, task.s3_version_id)?;
-    Ok(decoder.announced.first().copied())
+    let (result, objects) = collector.objects_of(|collector| collector.object(bucket, key, task.s3_version_id));
+    result.map(|()| objects.first().copied())
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use crate::delivery::{Accepted, decode};
+    use crate::delivery::tests::notification;
+    use crate::delivery::{Accepted, Delivery, decode};
 
     const KEY: &str = "AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/a%2Bb+c.json.gz";
 
     #[test]
-    fn tasks_of_both_versions_are_understood() {
+    fn tasks_of_both_versions_are_decoded() {
         let accepted = Accepted { trail_buckets: vec!["trail".to_owned()], batch_jobs: true, ..Accepted::default() };
         let task = |id: &str, key: &str, bucket: &str, version: serde_json::Value| json!({"taskId": id, "s3Key": key, "s3Bucket": bucket, "s3VersionId": version});
         let payload = json!({
@@ -76,12 +97,11 @@ mod tests {
                 task("7", KEY, "trail", json!(null)),
             ],
         });
-        let delivery = decode(&payload.to_string(), &accepted);
-        let objects: Vec<_> = delivery.objects.iter().map(|it| (it.key.as_str(), it.version.as_deref())).collect();
+        let Delivery::BatchJob(job) = decode(&payload.to_string(), &accepted) else { panic!("a job") };
+        let objects: Vec<_> = job.announced.objects.iter().map(|it| (it.key.as_str(), it.version.as_deref())).collect();
         let key = "AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/a+b c.json.gz";
         assert_eq!(objects, [(key, None), (key, Some("v"))]);
-        assert_eq!(delivery.problems, []);
-        let job = delivery.job.expect("a job");
+        assert_eq!(job.announced.problems, []);
         assert_eq!((job.schema_version.as_str(), job.invocation_id.as_str()), ("2.0", "i"));
         let tasks: Vec<_> = job
             .tasks
@@ -107,8 +127,8 @@ mod tests {
             json!({"requestContext": {}, "requestPayload":
                    {"invocationSchemaVersion": "2.0", "invocationId": "i", "tasks": []}}),
         ] {
-            let delivery = decode(&payload.to_string(), &Accepted::default());
-            assert_eq!((delivery.problems.len(), delivery.job), (1, None), "{payload}");
+            let announced = notification(decode(&payload.to_string(), &Accepted::default()));
+            assert_eq!(announced.problems.len(), 1, "{payload}");
         }
     }
 }

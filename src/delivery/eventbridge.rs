@@ -6,8 +6,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::envelope::{incomplete, shape};
-use super::{Decoder, PayloadError};
+use super::announced::Collector;
+use super::problem::{PayloadError, incomplete, unknown_shape};
 
 #[derive(Deserialize)]
 struct Detail {
@@ -27,21 +27,21 @@ struct Object {
     version_id: Option<String>,
 }
 
-pub(super) fn decode(event: &Value, decoder: &mut Decoder<'_>) -> Result<(), PayloadError> {
+pub(super) fn decode(event: &Value, collector: &mut Collector<'_>) -> Result<(), PayloadError> {
     let field = |name| event.get(name).and_then(Value::as_str);
     match (field("source"), field("detail-type")) {
         (Some("aws.s3"), Some("Object Created")) => {}
         (Some("aws.s3"), Some(_)) => {
-            decoder.delivery.skipped.other_events += 1;
+            collector.announced.skipped.other_events += 1;
             return Ok(());
         }
         (source, Some("AWS Service Event via CloudTrail" | "AWS API Call via CloudTrail")) => {
-            return decoder.announce_record(source, event.get("detail").unwrap_or(&Value::Null));
+            return collector.inline_record(source, event.get("detail").unwrap_or(&Value::Null));
         }
-        _ => return Err(PayloadError::UnknownShape { found: shape(event) }),
+        _ => return Err(unknown_shape(event)),
     }
     let detail = event.get("detail").unwrap_or(&Value::Null);
     let Detail { bucket, object } = Detail::deserialize(detail)
         .map_err(|_| incomplete("an EventBridge event with detail.bucket.name and detail.object.key"))?;
-    decoder.announce(&bucket.name, object.key, object.version_id)
+    collector.object(&bucket.name, object.key, object.version_id)
 }

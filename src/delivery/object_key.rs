@@ -7,6 +7,10 @@
 //! Source: "Finding your CloudTrail log files" in the CloudTrail User Guide. Only the folder decides, never another part of
 //! the key, because users choose the prefix.
 
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
 /// The kind of an object, by its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyKind {
@@ -15,7 +19,7 @@ pub enum KeyKind {
     /// A digest file of log file validation. CloudTrail delivers one every hour.
     Digest,
     /// Anything else.
-    Foreign,
+    Other,
 }
 
 impl KeyKind {
@@ -25,10 +29,10 @@ impl KeyKind {
         let segments: Vec<&str> = key.split('/').collect();
         let is_marker = segments.last().is_none_or(|file| file.is_empty());
         match folder(&segments) {
-            _ if is_marker => Self::Foreign,
+            _ if is_marker => Self::Other,
             Some("CloudTrail" | "CloudTrail-NetworkActivity") => Self::Log,
             Some("CloudTrail-Digest") => Self::Digest,
-            _ => Self::Foreign,
+            _ => Self::Other,
         }
     }
 }
@@ -51,18 +55,24 @@ fn is_account(segment: &str) -> bool {
     segment.len() == 12 && segment.bytes().all(|b| b.is_ascii_digit())
 }
 
+/// Decodes a form-encoded key. Returns `None` if the result is not UTF-8.
+pub(super) fn form_decode(key: &str) -> Option<String> {
+    let spaced = key.replace('+', " ");
+    percent_decode_str(&spaced).decode_utf8().ok().map(Cow::into_owned)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::KeyKind::{self, Digest, Foreign, Log};
+    use super::KeyKind::{self, Digest, Log, Other};
 
     #[test]
     fn the_folder_after_the_account_decides() {
         let file = "111122223333_CloudTrail_us-east-1_20260102T0305Z_abcdefghijklmnop.json.gz";
         for (key, kind) in [
-            ("AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/", Foreign),
-            ("AWSLogs/111122223333/CloudTrail/", Foreign),
-            ("AWSLogs/111122223333/CloudTrail", Foreign),
-            ("", Foreign),
+            ("AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/", Other),
+            ("AWSLogs/111122223333/CloudTrail/", Other),
+            ("AWSLogs/111122223333/CloudTrail", Other),
+            ("", Other),
             (&format!("AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/{file}"), Log),
             (&format!("a/b/AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/{file}"), Log),
             (&format!("AWSLogs/o-abc123/111122223333/CloudTrail/us-east-1/2026/01/02/{file}"), Log),
@@ -70,12 +80,12 @@ mod tests {
             (&format!("AWSLogs/999999999999/CloudTrail-Digest/AWSLogs/111122223333/CloudTrail/us-east-1/{file}"), Log),
             (&format!("AWSLogs/111122223333/CloudTrail-NetworkActivity/us-east-1/2026/01/02/{file}"), Log),
             (&format!("CloudTrail/AWSLogs/111122223333/CloudTrail-Digest/us-east-1/2026/01/02/{file}"), Digest),
-            (&format!("AWSLogs/111122223333/CloudTrail-Insight/us-east-1/2026/01/02/{file}"), Foreign),
-            (&format!("AWSLogs/111122223333/CloudTrail-Aggregated/us-east-1/2026/01/02/{file}"), Foreign),
-            (&format!("AWSLogs/111122223333/Config/us-east-1/CloudTrail/2026/1/2/{file}"), Foreign),
-            (&format!("AWSLogs/11112222333/CloudTrail/us-east-1/{file}"), Foreign),
-            (&format!("CloudTrail/{file}"), Foreign),
-            (file, Foreign),
+            (&format!("AWSLogs/111122223333/CloudTrail-Insight/us-east-1/2026/01/02/{file}"), Other),
+            (&format!("AWSLogs/111122223333/CloudTrail-Aggregated/us-east-1/2026/01/02/{file}"), Other),
+            (&format!("AWSLogs/111122223333/Config/us-east-1/CloudTrail/2026/1/2/{file}"), Other),
+            (&format!("AWSLogs/11112222333/CloudTrail/us-east-1/{file}"), Other),
+            (&format!("CloudTrail/{file}"), Other),
+            (file, Other),
         ] {
             assert_eq!(KeyKind::of(key), kind, "{key}");
         }

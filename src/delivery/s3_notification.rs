@@ -3,14 +3,12 @@
 //! Source: "Event message structure" in the Amazon S3 User Guide. Keys are form-encoded: a plus sign represents a space, and
 //! other special characters are percent-encoded.
 
-use std::borrow::Cow;
-
-use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::envelope::incomplete;
-use super::{Decoder, PayloadError};
+use super::announced::Collector;
+use super::object_key::form_decode;
+use super::problem::{PayloadError, incomplete};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -38,26 +36,21 @@ struct Object {
 }
 
 /// Decodes one record of a notification.
-pub(super) fn decode(record: &Value, decoder: &mut Decoder<'_>) -> Result<(), PayloadError> {
+pub(super) fn decode(record: &Value, collector: &mut Collector<'_>) -> Result<(), PayloadError> {
     let notification = Notification::deserialize(record)
         .map_err(|_| incomplete("an S3 notification with eventName, s3.bucket.name and s3.object.key"))?;
     if !is_creation(&notification.event_name) {
-        decoder.delivery.skipped.other_events += 1;
+        collector.announced.skipped.other_events += 1;
         return Ok(());
     }
     let Entity { bucket, object } = notification.s3.ok_or(incomplete("s3.bucket.name and s3.object.key"))?;
     let key = form_decode(&object.key).ok_or(incomplete("a key that decodes to UTF-8"))?;
-    decoder.announce(&bucket.name, key, object.version_id)
+    collector.object(&bucket.name, key, object.version_id)
 }
 
-/// Event names have no `s3:` prefix in notifications, but they do in the configuration of a bucket; both are accepted.
+/// In notifications, event names have no `s3:` prefix. In the configuration of a bucket, they do. Both are accepted.
 fn is_creation(event_name: &str) -> bool {
     event_name.strip_prefix("s3:").unwrap_or(event_name).starts_with("ObjectCreated:")
-}
-
-pub(super) fn form_decode(key: &str) -> Option<String> {
-    let spaced = key.replace('+', " ");
-    percent_decode_str(&spaced).decode_utf8().ok().map(Cow::into_owned)
 }
 
 #[cfg(test)]
@@ -66,7 +59,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::delivery::{Accepted, Delivery, Skipped, decode};
+    use crate::delivery::tests::notification;
+    use crate::delivery::{Accepted, Announced, Skipped, decode};
 
     const FOLDER: &str = "AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02";
 
@@ -75,9 +69,9 @@ mod tests {
                "s3": {"bucket": {"name": bucket}, "object": {"key": key, "size": 0}}})
     }
 
-    fn deliver(records: &[Value]) -> Delivery {
+    fn deliver(records: &[Value]) -> Announced {
         let accepted = Accepted { trail_buckets: vec!["trail".to_owned()], ..Accepted::default() };
-        decode(&json!({"Records": records}).to_string(), &accepted)
+        notification(decode(&json!({"Records": records}).to_string(), &accepted))
     }
 
     #[test]
@@ -116,7 +110,7 @@ mod tests {
         assert_eq!(delivery.objects.len(), 2);
         assert_eq!(
             delivery.skipped,
-            Skipped { test_events: 0, other_events: 1, digests: 1, foreign_keys: 1, repeated: 1 }
+            Skipped { test_events: 0, other_events: 1, digests: 1, other_keys: 1, repeated: 1 }
         );
         let problems: Vec<_> = delivery.problems.iter().map(ToString::to_string).collect();
         assert_snapshot!(problems.join("\n"), @"

@@ -1,9 +1,8 @@
-//! Calls that were denied.
+//! Denied calls.
 //!
-//! Services use many error codes for a denial. The tables hold the codes of real records and of
-//! AWS's service models. A search for "Authorization" or "Unauthorized" is not enough, as other
-//! errors contain these words: the tests list them. The comparison ignores case and a leading
-//! `Client.` or `Server.`.
+//! Services use many error codes for a denial. The tables contain the codes from real records and from AWS's service
+//! models. A search for "Authorization" or "Unauthorized" is not enough, because other errors contain these words, too:
+//! the tests list them. The comparison ignores case and a leading `Client.` or `Server.`.
 
 use serde_json::value::RawValue;
 
@@ -23,7 +22,7 @@ pub enum DenialKind {
 }
 
 impl DenialKind {
-    /// The name of the alert's category.
+    /// The name of the alert category.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -33,10 +32,10 @@ impl DenialKind {
         }
     }
 
-    /// The kind of denial that an error code means; `None` if the code is of another error.
+    /// The kind of a denial with this error code; `None` if the code is of another error.
     ///
-    /// EC2 also uses `AuthFailure` for missing permissions. Only the message distinguishes them, so
-    /// a code alone is a failed authentication.
+    /// EC2 also uses `AuthFailure` for missing permissions, which only the message shows. The code alone counts as a
+    /// failed authentication.
     ///
     /// ```
     /// use trailwarden::detect::DenialKind;
@@ -48,7 +47,7 @@ impl DenialKind {
     #[must_use]
     pub fn of_code(error_code: &str) -> Option<Self> {
         let code = error_code.trim().to_ascii_lowercase();
-        let code = without_origin(&code);
+        let code = without_prefix(&code);
         if DEPENDENCY_CODES.contains(&code) {
             return Some(Self::Dependency);
         }
@@ -61,10 +60,10 @@ impl DenialKind {
         code.contains("accessdenied").then_some(Self::Dependency)
     }
 
-    /// The kind of denial, after a look at the message of an `AuthFailure`.
+    /// Corrects the kind of an `AuthFailure` by its message.
     fn with_message(self, error_code: &str, message: Option<&str>) -> Self {
         match message {
-            Some(text) if self == Self::Authentication && is_auth_failure(error_code) && speaks_of_permission(text) => {
+            Some(text) if self == Self::Authentication && is_auth_failure(error_code) && mentions_permission(text) => {
                 Self::Policy
             }
             _ => self,
@@ -72,22 +71,22 @@ impl DenialKind {
     }
 }
 
-/// A lower-case code without the part that says whose fault the error is.
-fn without_origin(code: &str) -> &str {
+/// A lower-case code without the prefix `client.` or `server.`.
+fn without_prefix(code: &str) -> &str {
     code.strip_prefix("client.").or_else(|| code.strip_prefix("server.")).unwrap_or(code)
 }
 
 const AUTH_FAILURE: &str = "authfailure";
 
 fn is_auth_failure(error_code: &str) -> bool {
-    without_origin(&error_code.trim().to_ascii_lowercase()) == AUTH_FAILURE
+    without_prefix(&error_code.trim().to_ascii_lowercase()) == AUTH_FAILURE
 }
 
-/// Whether a message of `AuthFailure` is about permissions rather than credentials. A name in a
-/// message cannot hide a denial, as no text is evidence of bad credentials.
+/// True if the message of an `AuthFailure` is about permissions, not credentials. No phrase counts as evidence of
+/// invalid credentials, so a name in a message cannot hide a denial.
 ///
 /// Source: "Error codes for the Amazon EC2 API" in the Amazon EC2 Developer Guide.
-fn speaks_of_permission(message: &str) -> bool {
+fn mentions_permission(message: &str) -> bool {
     const PHRASES: [&str; 9] = [
         "access denied",
         "does not belong to you",
@@ -103,7 +102,7 @@ fn speaks_of_permission(message: &str) -> bool {
     PHRASES.iter().any(|phrase| message.contains(phrase))
 }
 
-/// The other codes start with `AccessDenied` or end with `UnauthorizedOperation`.
+/// Codes of policy denials, besides those that start with `AccessDenied` or end with `UnauthorizedOperation`.
 const POLICY_CODES: [&str; 22] = [
     "accessforbidden",
     "authfailure.servicelinkedrolecreationnotpermitted",
@@ -129,7 +128,7 @@ const POLICY_CODES: [&str; 22] = [
     "vpceaccessdenied",
 ];
 
-/// The other codes contain `AccessDenied`.
+/// Codes of dependency denials, besides those that contain `AccessDenied`.
 const DEPENDENCY_CODES: [&str; 3] =
     ["accessdeniedfordependencyexception", "snsnoauthorization", "snsnoauthorizationfault"];
 
@@ -151,11 +150,11 @@ const AUTHENTICATION_CODES: [&str; 12] = [
 /// A call that was denied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessDenied {
-    /// What the error code and the message mean.
+    /// The kind, by error code and message.
     pub kind: DenialKind,
     /// The error code of the record, unchanged.
     pub error_code: String,
-    /// The text of the service, unchanged; `None` if it is blank.
+    /// The error message of the service, unchanged; `None` if it is blank.
     pub message: Option<String>,
     /// The denied caller, as the message names it.
     pub principal: Option<String>,
@@ -171,11 +170,11 @@ pub struct AccessDenied {
     pub policy_arn: Option<String>,
     /// CloudTrail has cut the message.
     pub truncated: bool,
-    /// The message ends with an encoded part.
+    /// The message ends with an encoded part, for `sts:DecodeAuthorizationMessage`.
     pub encoded: bool,
 }
 
-/// Reads a denial from a record; `None` if the call was not denied.
+/// Detects a denial in a record; `None` if the call was not denied.
 pub(super) fn detect(record: &Record<'_>) -> Option<AccessDenied> {
     let error_code = record.error_code.as_deref()?;
     let kind = DenialKind::of_code(error_code)?;
@@ -200,7 +199,7 @@ pub(super) fn detect(record: &Record<'_>) -> Option<AccessDenied> {
     })
 }
 
-/// The text of a service that puts it into the response, such as Security Hub; `None` if it is blank.
+/// The error message of a service that puts it in the response, such as Security Hub; `None` if it is blank.
 fn response_message(response: &RawValue) -> Option<String> {
     let response = parse_value(response.get()).ok()?;
     let message = response.get("message").or(response.get("Message"))?.as_str()?;
@@ -245,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_of_denials() {
+    fn every_denial_code_has_its_kind_in_any_spelling() {
         for (kind, code) in codes() {
             for prefix in ["", "Client.", "Server.", "client."] {
                 for spelled in [code.to_owned(), code.to_uppercase(), code.to_lowercase()] {
@@ -256,9 +255,9 @@ mod tests {
         }
     }
 
-    /// A code that is dropped from a table, or from the test above, is missed here.
+    /// Fails if a code is removed from a table or from the test above.
     #[test]
-    fn the_tables_hold_what_they_held() {
+    fn every_code_in_a_table_is_tested() {
         assert_eq!(codes().count(), 51);
         assert_eq!((POLICY_CODES.len(), DEPENDENCY_CODES.len(), AUTHENTICATION_CODES.len()), (22, 3, 12));
         for code in POLICY_CODES.iter().chain(&DEPENDENCY_CODES).chain(&AUTHENTICATION_CODES) {
@@ -267,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn look_alikes_are_no_denials() {
+    fn similar_error_codes_are_not_denials() {
         for code in "AuthorizationAlreadyExists AuthorizationNotFound AuthorizationQuotaExceeded \
                      AuthorizationPendingException InvalidAuthorizationState InvalidAuthorizationMessageException \
                      EndpointAuthorizationNotFound EndpointsPerAuthorizationLimitExceeded \
@@ -312,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blank_message_is_absent() {
+    fn a_blank_message_is_replaced_by_the_message_in_the_response() {
         let text = "User: u is not authorized to perform: guardduty:GetDetector";
         for blank in ["", r#","errorMessage":"""#, r#","errorMessage":" ""#, r#","errorMessage":null"#] {
             for response in ["null", "{}", r#"{"message":""}"#, r#"{"message":" \t"}"#, r#"{"message":null}"#, "1"] {

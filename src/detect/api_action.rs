@@ -1,13 +1,14 @@
-//! Names of Lambda events as the actions people know.
+//! Names of Lambda's API actions, without the API version.
 //!
-//! Lambda writes the API version behind the names of its older operations, as in
-//! `DeleteFunction20150331` or `UpdateFunctionCode20150331v2`; operations since about 2019 have
-//! none. Rules and people mean `DeleteFunction` in each case.
+//! Lambda appends the API version to the event names of its older operations, as in `DeleteFunction20150331` or
+//! `UpdateFunctionCode20150331v2`. Operations since about 2019 have no version. People and rules use `DeleteFunction`
+//! for all of them.
 
-/// The name of a Lambda event without the version of the API: `base YYYYMMDD ["v" number]`.
-/// Only for events of Lambda: names of other services that end alike mean something else.
+/// Removes the API version from the name of a Lambda event: `base YYYYMMDD ["v" number]`.
+///
+/// Use it only for events of Lambda. The same ending in the name of another service's event means something else.
 #[must_use]
-pub fn api_action(event_name: &str) -> &str {
+pub(super) fn api_action(event_name: &str) -> &str {
     let unversioned = match event_name.rsplit_once('v') {
         Some((front, version)) if is_number(version) && !version.starts_with('0') => front,
         _ => event_name,
@@ -38,7 +39,7 @@ mod tests {
     use super::api_action;
 
     #[test]
-    fn versions_are_dropped_and_nothing_else() {
+    fn only_api_versions_are_removed() {
         for (event_name, expected) in [
             ("DeleteFunction20150331", "DeleteFunction"),
             ("DeleteFunction", "DeleteFunction"),

@@ -1,9 +1,9 @@
 //! Amazon Resource Names, `arn:partition:service:region:account:resource`.
 
-/// The parts of an ARN, borrowed from its text.
+/// The parts of an ARN, borrowed from the string.
 ///
-/// Only ARNs made of the characters that AWS uses in them are taken for one: a text from a log
-/// ends up in commands that a person is told to run.
+/// Parsing accepts only the characters that AWS uses in ARNs, because ARNs from a log appear in the commands that an
+/// alert advises people to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arn<'a> {
     /// The whole ARN.
@@ -14,12 +14,12 @@ pub struct Arn<'a> {
     pub region: &'a str,
     /// Account ID; empty for some services, such as S3.
     pub account: &'a str,
-    /// What stands behind the account, with its own colons and slashes.
+    /// Resource: the rest after the account, which may contain colons and slashes.
     pub resource: &'a str,
 }
 
 impl<'a> Arn<'a> {
-    /// Reads an ARN; `None` if the text is not one.
+    /// Parses an ARN; `None` if `text` is not one.
     #[must_use]
     pub fn parse(text: &'a str) -> Option<Self> {
         let mut parts = text.splitn(6, ':');
@@ -40,7 +40,7 @@ impl<'a> Arn<'a> {
         valid.then_some(arn)
     }
 
-    /// The name of the Lambda function that this ARN is of, without version or alias.
+    /// The function's name, without version or alias, if this is the ARN of a Lambda function.
     #[must_use]
     pub fn function_name(&self) -> Option<&'a str> {
         if self.service != "lambda" {
@@ -50,7 +50,7 @@ impl<'a> Arn<'a> {
         Some(name.split(':').next().unwrap_or(name))
     }
 
-    /// The UUID of the event source mapping that this ARN is of.
+    /// The mapping's UUID, if this is the ARN of an event source mapping.
     #[must_use]
     pub fn mapping_uuid(&self) -> Option<&'a str> {
         if self.service != "lambda" {
@@ -59,7 +59,7 @@ impl<'a> Arn<'a> {
         self.resource.strip_prefix("event-source-mapping:")
     }
 
-    /// What the mapping reads, if this is the ARN of a queue or stream.
+    /// The kind of event source, if this is the ARN of a queue or stream.
     #[must_use]
     pub fn event_source(&self) -> Option<EventSourceKind> {
         match self.service {
@@ -70,7 +70,7 @@ impl<'a> Arn<'a> {
         }
     }
 
-    /// The name that people call the resource by: of a queue, a stream, a table, a role.
+    /// The short name of the resource, such as the name of a queue, stream, table or role.
     #[must_use]
     pub fn short_name(&self) -> &'a str {
         let name = self.function_name().or(self.mapping_uuid()).unwrap_or(self.resource);
@@ -84,7 +84,7 @@ impl<'a> Arn<'a> {
     }
 }
 
-/// What an event source mapping reads from. Lambda reports disabled mappings of these alone.
+/// A kind of event source. Lambda reports disabled mappings only for these kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventSourceKind {
     /// An Amazon SQS queue.
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_resources() {
+    fn short_names_of_resources() {
         for (text, name) in [
             ("arn:aws:lambda:us-east-1:111122223333:function:orders:live", "orders"),
             ("arn:aws-cn:sqs:cn-north-1:111122223333:orders.fifo", "orders.fifo"),
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_a_shell_would_read_otherwise_is_no_arn() {
+    fn text_that_a_shell_could_interpret_is_not_an_arn() {
         for text in [
             "arn:aws:lambda:us-east-1:111122223333:function:x;reboot",
             "arn:aws:lambda:us-east-1:111122223333:function:$(id)",

@@ -17,9 +17,8 @@
 //!            | "VPC endpoint" | "session" | "role trust" ) " policy" | "permissions boundary"
 //! ```
 //!
-//! A `cause` is a sentence of its own, without effect and policy type. An example is KMS's "the
-//! resource does not exist in this Region, no resource-based policies allow access, or a
-//! resource-based policy explicitly denies access".
+//! A `cause` is a sentence without effect and policy type, such as KMS's "the resource does not exist in this Region,
+//! no resource-based policies allow access, or a resource-based policy explicitly denies access".
 //!
 //! Source: [Troubleshoot access denied error messages][iam] in the IAM User Guide. The
 //! other forms are in the guides of IAM, Glue, KMS, S3, STS and API Gateway, and in real records.
@@ -29,19 +28,18 @@
 //! A message quotes the request, so a caller chooses parts of it. An attacker must not be able to
 //! forge a part that AWS writes.
 //!
-//! - **The principal holds no blank.** User names and session names are limited to
-//!   `[\w+=,.@-]`, and IAM paths to `!` through DEL. The parser therefore reads from the front, up to
-//!   the first blank, and never searches for a phrase before the resource. It skips only
-//!   the preambles of EC2 and Lambda, which hold no names.
-//! - **The resource can hold anything**, such as an S3 key that reads like a reason. A quoted name
-//!   ends at the last quote, and any other name at the last reason.
+//! - **The principal contains no space.** User names and session names are limited to `[\w+=,.@-]`, and IAM paths to
+//!   `!` through DEL. The parser therefore reads the principal from the front, up to the first space, and never
+//!   searches for a phrase before the resource. It skips only the preambles of EC2 and Lambda, which contain no names.
+//! - **The resource can contain anything**, such as an S3 key that reads like a reason. A quoted name ends at the last
+//!   quote, and any other name at the last reason.
 //! - **A cut message may end inside the resource.** CloudTrail keeps 1 KB of a message and ends it
 //!   with `...`. A closing quote and a reason in such a message may belong to the name. The
 //!   parser therefore reads neither the resource nor anything after it, unless EC2 chose the name:
 //!   EC2 appends an encoded message, so CloudTrail often cuts its messages.
 //!
-//! One forgery remains: AWS gives no reason, does not quote the name, and the name ends with a whole
-//! reason. That text is the same as the message of a shorter name with that reason.
+//! One forgery remains: AWS gives no reason, does not quote the name, and the name ends with a complete reason. Such a
+//! message is identical to one with a shorter name and that reason.
 //!
 //! [iam]: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
 
@@ -60,11 +58,11 @@ const ENCODED: &str = "Encoded authorization failure message:";
 
 /// What EC2 writes before the subject.
 const PREAMBLE: &str = "You are not authorized to perform this operation. ";
-/// Lambda writes sentences without names before a message of KMS. They start and end with these.
+/// Lambda puts sentences without names before a message from KMS. They start and end with these phrases.
 const LAMBDA_PREAMBLE: &str = "Lambda was unable to ";
 const KMS_MESSAGE: &str = "KMS Message: ";
 
-/// Objects that a message mentions without a name.
+/// Phrases for a resource that the message does not name.
 const FIXED_OBJECTS: [&str; 3] =
     [" on the specified resource", " on this resource", " on the resource associated with this ciphertext"];
 
@@ -77,14 +75,14 @@ struct Reasons {
 static REASONS: LazyLock<Reasons> =
     LazyLock::new(|| Reasons { because: Finder::new(BECAUSE), explicit: Finder::new(EXPLICIT) });
 
-/// The parts of an access-denied message, borrowed from its text.
+/// The parts of an access-denied message, borrowed from it.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct DenialMessage<'a> {
     /// The denied caller, usually an ARN.
     pub principal: Option<&'a str>,
     /// The IAM action, such as `lambda:InvokeFunction`.
     pub action: Option<&'a str>,
-    /// The resource, as the service names it.
+    /// The resource, as the service wrote it.
     pub resource: Option<&'a str>,
     /// The type of the policy that caused the denial.
     pub policy_type: Option<PolicyType>,
@@ -118,7 +116,7 @@ impl Effect {
     }
 }
 
-/// The types of policies that messages name.
+/// A type of policy that messages name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PolicyType {
     /// Policy of the user, group or role.
@@ -140,7 +138,7 @@ pub enum PolicyType {
 }
 
 impl PolicyType {
-    /// `sessions` is a spelling of the IAM User Guide.
+    /// The IAM User Guide also spells `session` as `sessions`.
     const WORDS: [(&'static str, Self); 9] = [
         ("identity-based", Self::IdentityBased),
         ("resource-based", Self::ResourceBased),
@@ -153,18 +151,18 @@ impl PolicyType {
         ("role trust", Self::RoleTrust),
     ];
 
-    /// The words of the messages, without "policy".
+    /// The name in messages, without "policy".
     #[must_use]
     pub fn as_str(self) -> &'static str {
         Self::WORDS.iter().find(|(_, it)| *it == self).map_or("", |(words, _)| words)
     }
 
-    /// The type at the start of a text, and the text after it and after "policy" or "policies".
+    /// Parses a type at the start of `text`. Returns it with the text after it and after "policy" or "policies".
     fn split_from(text: &str) -> Option<(Self, &str)> {
         let after = |words: &str| {
             let (start, rest) = text.split_at_checked(words.len())?;
-            let whole = !rest.starts_with(|c: char| c.is_alphanumeric());
-            (whole && start.eq_ignore_ascii_case(words)).then_some(rest)
+            let is_whole_word = !rest.starts_with(|c: char| c.is_alphanumeric());
+            (is_whole_word && start.eq_ignore_ascii_case(words)).then_some(rest)
         };
         let (rest, policy_type) = Self::WORDS.iter().find_map(|(words, it)| Some((after(words)?, *it)))?;
         let rest = rest.strip_prefix(" policy").or_else(|| rest.strip_prefix(" policies")).unwrap_or(rest);
@@ -173,8 +171,8 @@ impl PolicyType {
 }
 
 impl<'a> DenialMessage<'a> {
-    /// Reads a message. A part that the message lacks, or that cannot be distinguished from text that
-    /// the caller chose, is absent. A text of another kind has no parts.
+    /// Parses a message. A part is absent if the message does not contain it, or if it cannot be distinguished from
+    /// text that the caller chose. A message of an unknown form has no parts.
     #[must_use]
     pub fn parse(text: &'a str) -> Self {
         let text = text.trim();
@@ -192,7 +190,7 @@ impl<'a> DenialMessage<'a> {
         let Some((action, object)) = split_verb(verb, end) else { return Self { principal, ..message } };
         let message = Self { principal, action, ..message };
         let (resource, reason) = match object.strip_prefix(RESOURCE) {
-            // The blob may be part of the name, too.
+            // The encoded part may belong to the name, too.
             Some(named) => match split_resource(named, action, end) {
                 Some((resource, reason)) => (Some(resource.trim()).filter(|it| !it.is_empty()), reason),
                 None => return Self { encoded: false, ..message },
@@ -272,12 +270,12 @@ fn split_verb(text: &str, end: End) -> Option<(Option<&str>, &str)> {
     Some((Some(word).filter(|it| whole && is_action(it)), rest))
 }
 
-/// The text up to the first blank, and the text from there on.
+/// The text up to the first space, and the rest.
 fn split_word(text: &str) -> (&str, &str) {
     memchr(b' ', text.as_bytes()).and_then(|at| text.split_at_checked(at)).unwrap_or((text, ""))
 }
 
-/// `service:Word`, such as `execute-api:Invoke`.
+/// True for `service:Action`, such as `execute-api:Invoke`.
 fn is_action(word: &str) -> bool {
     let Some(colon) = memchr(b':', word.as_bytes()) else { return false };
     let (service, name) = word.as_bytes().split_at(colon);
@@ -302,7 +300,7 @@ fn split_resource<'a>(text: &'a str, action: Option<&str>, end: End) -> Option<(
         let rest = rest.strip_prefix('"')?;
         return match last_reason(rest) {
             Some(0) => Some((name, Reason::parse(rest, end).unwrap_or_default())),
-            // A service that quotes no names has named something that starts with a quote.
+            // The service does not quote names, and this name starts with a quote.
             Some(_) => None,
             None => rest.is_empty().then(|| (name, Reason::default())),
         };
@@ -313,14 +311,14 @@ fn split_resource<'a>(text: &'a str, action: Option<&str>, end: End) -> Option<(
     }
 }
 
-/// Where the last phrase starts that can start a reason.
+/// Index of the last phrase that can start a reason.
 fn last_reason(text: &str) -> Option<usize> {
     let Reasons { because, explicit } = &*REASONS;
     because.find_iter(text.as_bytes()).last().max(explicit.find_iter(text.as_bytes()).last())
 }
 
-/// Whether EC2 chose the name: all resources, all of a type, or an ID that EC2 generated. Such a
-/// name holds no blank.
+/// True if EC2 chose the name: all resources, all resources of a type, or an ID that EC2 generated. Such a name
+/// contains no space.
 fn is_named_by_ec2(resource: &str, action: Option<&str>) -> bool {
     const NAMED_BY_CALLERS: [&str; 2] = ["key-pair", "placement-group"];
     let generated = |id: &str| {
@@ -335,7 +333,7 @@ fn is_named_by_ec2(resource: &str, action: Option<&str>) -> bool {
     of_ec2 && (resource == "*" || Arn::parse(resource).is_some_and(of_type))
 }
 
-/// The reason that a message gives. A cause that is a list of alternatives has no parts.
+/// The reason in a message. A cause that lists alternatives has no parts.
 #[derive(Default)]
 struct Reason<'a> {
     effect: Option<Effect>,
@@ -344,7 +342,7 @@ struct Reason<'a> {
 }
 
 impl<'a> Reason<'a> {
-    /// Reads a reason at the start of a text; `None` if there is none.
+    /// Parses a reason at the start of `text`; `None` if there is none.
     fn parse(text: &'a str, end: End) -> Option<Self> {
         match text.strip_prefix(BECAUSE) {
             Some(why) => Self::because(why, end),
@@ -378,7 +376,7 @@ impl<'a> Reason<'a> {
         let named = ["an ", "a ", "the "].iter().find_map(|article| why.strip_prefix(article)).unwrap_or(why);
         let (policy_type, arn) = match PolicyType::split_from(named) {
             Some((policy_type, rest)) => (Some(policy_type), rest.strip_prefix(TRANSITIVELY).unwrap_or(rest)),
-            // A type that AWS has added since.
+            // A policy type that this parser does not know.
             None if named.contains(" policy") => (None, named.find(": ").and_then(|at| named.get(at..)).unwrap_or("")),
             None => return (end == End::Cut).then_some(bare),
         };
@@ -387,7 +385,7 @@ impl<'a> Reason<'a> {
     }
 }
 
-/// The ARN of an IAM or Organizations policy at the start of a text.
+/// The ARN of an IAM or Organizations policy at the start of `text`.
 fn policy_arn(text: &str, end: End) -> Option<&str> {
     let (word, rest) = split_word(text);
     if rest.is_empty() && end == End::Cut {
@@ -408,7 +406,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_parts_of_a_message() {
+    fn every_part_of_a_message_is_parsed() {
         let parsed = DenialMessage::parse(
             "User: arn:aws:sts::111122223333:assumed-role/ci/run-7 is not authorized to perform: lambda:DeleteFunction \
              on resource: arn:aws:lambda:us-east-1:111122223333:function:orders with an explicit deny in a service \
@@ -441,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn policy_types_and_effects() {
+    fn policy_types_and_effects_are_parsed() {
         let head = "User: u is not authorized to perform: s3:GetObject on resource: r";
         for (tail, policy_type, effect) in [
             (" because no identity-based policy allows the s3:GetObject action", "identity-based", Effect::Implicit),
@@ -469,7 +467,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_cannot_forge_a_reason() {
+    fn a_resource_name_cannot_forge_a_reason() {
         let forged = "k with an explicit deny in a service control policy: arn:aws:organizations::9:policy/p";
         let why = " because no identity-based policy allows the s3:GetObject action";
         for resource in [format!("\"arn:aws:s3:::b/{forged}\""), format!("arn:aws:s3:::b/{forged}")] {
@@ -484,11 +482,11 @@ mod tests {
         assert_eq!(DenialMessage::parse(&cut).effect, None);
     }
 
-    /// Every form that the documentation or real trails show.
+    /// Every form in the documentation and in real trails.
     #[test]
-    fn shapes() {
+    fn documented_and_observed_messages_are_parsed() {
         let user = "User: arn:aws:iam::111122223333:user/ana is not authorized to perform:";
-        let mut shown = Vec::new();
+        let mut summaries = Vec::new();
         for text in [
             format!("{user} lambda:GetFunction on resource: arn:aws:lambda:us-east-1:111122223333:function:f"),
             format!("{user} lambda:GetFunction"),
@@ -530,9 +528,9 @@ mod tests {
                 .to_owned(),
             "The request was denied due to a VPC endpoint policy".to_owned(),
         ] {
-            shown.push(shape(&DenialMessage::parse(&text)));
+            summaries.push(summary(&DenialMessage::parse(&text)));
         }
-        insta::assert_snapshot!(shown.join("\n"), @"
+        insta::assert_snapshot!(summaries.join("\n"), @"
         ana | lambda:GetFunction | arn:aws:lambda:us-east-1:111122223333:function:f | - | - | -
         ana | lambda:GetFunction | - | - | - | -
         ana | ec2:DescribeInstances | - | identity-based | implicit | -
@@ -552,13 +550,13 @@ mod tests {
         ");
     }
 
-    /// Forms of IAM, Glue, KMS, STS, API Gateway, CloudWatch Logs, Lambda, S3 and Greengrass.
+    /// Messages of IAM, Glue, KMS, STS, API Gateway, CloudWatch Logs, Lambda, S3 and Greengrass.
     #[test]
-    fn shapes_of_single_services() {
+    fn messages_specific_to_a_service_are_parsed() {
         let user = "User: arn:aws:iam::111122223333:user/ana is not authorized to perform:";
         let alternatives = "because the resource does not exist in this Region, no resource-based policies allow \
                             access, or a resource-based policy explicitly denies access";
-        let mut shown = Vec::new();
+        let mut summaries = Vec::new();
         for text in [
             format!("{user} iam:GetReport on resource: * with an explicit deny"),
             format!("{user} glue:GetCrawler with an explicit deny"),
@@ -591,9 +589,9 @@ mod tests {
             format!("{user} greengrass:CreateComponentVersion because no identity-based policy allows it"),
             format!("{user} null"),
         ] {
-            shown.push(shape(&DenialMessage::parse(&text)));
+            summaries.push(summary(&DenialMessage::parse(&text)));
         }
-        insta::assert_snapshot!(shown.join("\n"), @"
+        insta::assert_snapshot!(summaries.join("\n"), @"
         ana | iam:GetReport | * | - | explicit | -
         ana | glue:GetCrawler | - | - | explicit | -
         ana | s3:GetObject | arn:aws:s3:::b/k | - | explicit | -
@@ -617,7 +615,7 @@ mod tests {
         ");
     }
 
-    fn shape(message: &DenialMessage<'_>) -> String {
+    fn summary(message: &DenialMessage<'_>) -> String {
         let part = |part: Option<&str>| part.unwrap_or("-").replace("arn:aws:iam::111122223333:user/", "");
         format!(
             "{} | {} | {} | {} | {} | {}{}{}",
@@ -633,7 +631,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_ends_at_the_last_quote_or_the_last_reason() {
+    fn a_resource_name_ends_at_the_last_quote_or_the_last_reason() {
         let user = "User: u is not authorized to perform: s3:GetObject on resource:";
         let forged = "because no session policy allows the iam:CreateUser action with an explicit deny in a session \
                       policy: arn:aws:iam::1:policy/P because no role trust policy allows the iam:CreateUser action";
@@ -648,9 +646,9 @@ mod tests {
                 let resource = Some(name.as_str().trim());
                 assert_eq!(DenialMessage::parse(&unquoted), DenialMessage { resource, ..expected });
             }
-            // A name with quotes of its own, without those of the service.
-            let odd = format!("{user} \"k\" {forged} {why}");
-            let parsed = DenialMessage::parse(&odd);
+            // The name itself starts with a quote, and the service does not quote it.
+            let ambiguous = format!("{user} \"k\" {forged} {why}");
+            let parsed = DenialMessage::parse(&ambiguous);
             assert!(parsed.resource.is_none() && no_reason(&parsed), "{parsed:?}");
         }
     }
@@ -686,9 +684,9 @@ mod tests {
         }
     }
 
-    /// The name of a key pair may hold blanks. An ID that EC2 has generated does not.
+    /// The name of a key pair may contain spaces. An ID that EC2 generated does not.
     #[test]
-    fn a_cut_message_of_ec2_has_a_reason_if_the_caller_did_not_name_the_resource() {
+    fn a_cut_ec2_message_has_a_reason_only_if_ec2_named_the_resource() {
         let why = "because no session policy allows the ec2:RunInstances action. Encoded authorization failure message";
         for (resource, known) in [
             ("*", true),
@@ -718,7 +716,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_at_the_cut_is_not_read() {
+    fn a_word_at_the_cut_is_ignored() {
         let perform = "User: u is not authorized to perform: iam:Create";
         assert_eq!(DenialMessage::parse(perform).action, Some("iam:Create"));
         assert_eq!(DenialMessage::parse(&format!("{perform}...")).action, None);
@@ -745,7 +743,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_text_before_the_subject_is_not_skipped() {
+    fn unknown_text_before_the_subject_is_not_skipped() {
         let text = "Cannot read x. User: root is not authorized to perform: iam:CreateUser on resource: *";
         assert_eq!(DenialMessage::parse(text), DenialMessage::default());
     }
@@ -774,7 +772,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_type_that_aws_adds_later_has_an_effect() {
+    fn an_unknown_policy_type_has_an_effect() {
         let user = "User: u is not authorized to perform: s3:GetObject on resource: r";
         let explicit = format!("{user} with an explicit deny in a declarative policy: arn:aws:iam::1:policy/P");
         let parsed = DenialMessage::parse(&explicit);
@@ -786,7 +784,7 @@ mod tests {
     }
 
     #[test]
-    fn a_phrase_that_is_no_reason_hides_the_end_of_a_name() {
+    fn an_unquoted_name_with_part_of_a_reason_is_ignored() {
         let user = "User: u is not authorized to perform: s3:GetObject on resource:";
         for name in ["x because no one cares", "x because no session is open", "x with an explicit deny in mind"] {
             let text = format!("{user} {name}");
@@ -802,7 +800,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_without_the_form_of_an_action_is_no_action() {
+    fn malformed_actions_are_ignored() {
         for word in [
             "null",
             "CreateUser",
@@ -821,7 +819,7 @@ mod tests {
     }
 
     #[test]
-    fn long_and_odd_texts_are_no_problem() {
+    fn long_and_malformed_messages_have_no_false_parts() {
         let user = "é".repeat(50_000);
         let long = format!("User: {user} is not authorized to perform: {}", "漢".repeat(50_000));
         let parsed = DenialMessage::parse(&long);
@@ -838,7 +836,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_may_be_missing_anywhere() {
+    fn a_message_may_end_anywhere() {
         let whole = "You are not authorized to perform this operation. User: é is not authorized to perform: \
                      ec2:RunInstances on resource: * because no identity-based policy allows the ec2:RunInstances \
                      action. Encoded authorization failure message: AbC";

@@ -1,8 +1,8 @@
 //! Event source mappings that users disabled, deleted or enabled.
 //!
-//! `UpdateEventSourceMapping` and `DeleteEventSourceMapping` are management events of their own ("Logging AWS Lambda API
-//! calls using AWS CloudTrail", Lambda Developer Guide), for mappings of any kind. The request has the mapping's `uUID`
-//! and, if the call changes it, `enabled`; the response has the ARNs.
+//! CloudTrail logs `UpdateEventSourceMapping` and `DeleteEventSourceMapping` as management events, for mappings of any
+//! kind ("Logging AWS Lambda API calls using AWS CloudTrail", Lambda Developer Guide). The request contains the
+//! mapping's `uUID` and, if the call changes it, `enabled`. The response contains the ARNs.
 
 use std::borrow::Cow;
 
@@ -15,16 +15,16 @@ use crate::trail::{Record, RecordError, parse_value};
 /// What a user did with a mapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EsmChange {
-    /// It no longer reads.
+    /// The mapping no longer reads its source.
     Disabled,
-    /// It no longer exists.
+    /// The mapping no longer exists.
     Deleted,
-    /// It reads again.
+    /// The mapping reads its source again.
     Enabled,
 }
 
 impl EsmChange {
-    /// The name of the alert's category.
+    /// The name of the alert category.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -38,20 +38,20 @@ impl EsmChange {
 /// An event source mapping that a user changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EsmChanged {
-    /// What was done.
+    /// What the user did.
     pub change: EsmChange,
     /// UUID of the mapping.
     pub mapping_uuid: Option<String>,
     /// ARN of the function.
     pub function_arn: Option<String>,
-    /// ARN of what the mapping reads; self-managed Kafka has none.
+    /// ARN of the event source; self-managed Kafka has none.
     pub event_source_arn: Option<String>,
 }
 
-/// Reads a change from a record of Lambda; `None` if the event is another one, or the call failed.
+/// Detects a change in a record of Lambda; `None` if it is another event, or the call failed.
 ///
 /// # Errors
-/// If the request or the response of such an event does not parse.
+/// If the event updates or deletes a mapping, and its request or response does not parse.
 pub(super) fn detect(record: &Record<'_>, api_action: &str) -> Result<Option<EsmChanged>, RecordError> {
     let is_change = ["UpdateEventSourceMapping", "DeleteEventSourceMapping"].contains(&api_action);
     if !is_change || record.error_code.is_some() {
@@ -61,28 +61,28 @@ pub(super) fn detect(record: &Record<'_>, api_action: &str) -> Result<Option<Esm
     let (request, response) = (parse(&record.request_parameters)?, parse(&record.response_elements)?);
     let change = match (api_action, field(&request, "enabled")) {
         ("DeleteEventSourceMapping", _) => EsmChange::Deleted,
-        (_, Some(enabled)) if is(enabled, true) => EsmChange::Enabled,
-        (_, Some(enabled)) if is(enabled, false) => EsmChange::Disabled,
+        (_, Some(enabled)) if is_bool(enabled, true) => EsmChange::Enabled,
+        (_, Some(enabled)) if is_bool(enabled, false) => EsmChange::Disabled,
         _ => return Ok(None),
     };
-    let text = |name: &str| {
-        let texts = [field(&response, name), field(&request, name)].into_iter().flatten().filter_map(Value::as_str);
-        texts.map(str::to_owned).find(|text| !text.trim().is_empty())
+    let string = |name: &str| {
+        let values = [field(&response, name), field(&request, name)].into_iter().flatten().filter_map(Value::as_str);
+        values.map(str::to_owned).find(|value| !value.trim().is_empty())
     };
     Ok(Some(EsmChanged {
         change,
-        mapping_uuid: text("uuid"),
-        function_arn: text("functionArn").filter(|it| Arn::parse(it).is_some()),
-        event_source_arn: text("eventSourceArn").filter(|it| Arn::parse(it).is_some()),
+        mapping_uuid: string("uuid"),
+        function_arn: string("functionArn").filter(|it| Arn::parse(it).is_some()),
+        event_source_arn: string("eventSourceArn").filter(|it| Arn::parse(it).is_some()),
     }))
 }
 
-/// A field by its name in any case: records have `uUID` where the API has `UUID`.
+/// Finds a field by its name, ignoring case: records have `uUID` where the API has `UUID`.
 fn field<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
     value.as_object()?.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }
 
-fn is(value: &Value, wanted: bool) -> bool {
+fn is_bool(value: &Value, wanted: bool) -> bool {
     value.as_bool().map_or_else(|| value.as_str() == Some(if wanted { "true" } else { "false" }), |it| it == wanted)
 }
 
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn changes() {
+    fn only_disabling_deleting_and_enabling_are_changes() {
         const UPDATE: &str = "UpdateEventSourceMapping";
         for (record, api_action, expected) in [
             (r#"{"requestParameters":{"uUID":"u","enabled":false}}"#, UPDATE, Some(EsmChange::Disabled)),
@@ -114,14 +114,14 @@ mod tests {
     }
 
     #[test]
-    fn odd_values_in_the_request_hide_no_change() {
+    fn malformed_values_do_not_hide_a_change() {
         let deep = format!("{}1{}", "[".repeat(90), "]".repeat(90));
         let deep = format!("{}{deep}{}", r#"{"a":"#.repeat(60), "}".repeat(60));
-        for odd in [r#""\ud800""#, r#""\\\udc00""#, "1e999", "-1e999", &deep] {
+        for value in [r#""\ud800""#, r#""\\\udc00""#, "1e999", "-1e999", &deep] {
             for record in [
-                format!(r#"{{"requestParameters":{{"uUID":"u","enabled":false,"x":{odd}}}}}"#),
-                format!(r#"{{"requestParameters":{{"uUID":"u","enabled":false}},"responseElements":{{"x":{odd}}}}}"#),
-                format!(r#"{{"userAgent":1e999,"requestParameters":{{"x":{odd},"uUID":"u","enabled":false}}}}"#),
+                format!(r#"{{"requestParameters":{{"uUID":"u","enabled":false,"x":{value}}}}}"#),
+                format!(r#"{{"requestParameters":{{"uUID":"u","enabled":false}},"responseElements":{{"x":{value}}}}}"#),
+                format!(r#"{{"userAgent":1e999,"requestParameters":{{"x":{value},"uUID":"u","enabled":false}}}}"#),
             ] {
                 let found = change(&record, "UpdateEventSourceMapping").expect("a change");
                 assert_eq!((found.change, found.mapping_uuid.as_deref()), (EsmChange::Disabled, Some("u")), "{record}");
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_stays_unreadable_is_an_error_only_where_it_is_needed() {
+    fn a_field_that_does_not_parse_is_an_error_only_if_it_is_needed() {
         let deep = format!("{}1{}", r#"{"a":"#.repeat(300), "}".repeat(300));
         let record = format!(r#"{{"requestParameters":{deep}}}"#);
         let record = Record::parse(record.as_bytes()).expect("a record");
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn blank_texts_count_as_absent() {
+    fn blank_strings_count_as_absent() {
         let record =
             r#"{"requestParameters":{"uUID":"u","enabled":false},"responseElements":{"uUID":" ","functionArn":""}}"#;
         let found = change(record, "UpdateEventSourceMapping").expect("a change");
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn sources_of_any_kind() {
+    fn event_sources_of_any_kind_are_reported() {
         let record = r#"{"requestParameters":{"uUID":"u","enabled":false},"responseElements":{"uUID":"u",
             "functionArn":"arn:aws:lambda:us-east-1:111122223333:function:orders",
             "eventSourceArn":"arn:aws:kafka:us-east-1:111122223333:cluster/c/1-2"}}"#;

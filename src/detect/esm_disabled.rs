@@ -1,11 +1,11 @@
 //! Event source mappings that AWS disabled.
 //!
-//! Lambda writes an event named `LambdaESMDisabled` when it disables the mapping of an SQS queue, a
-//! Kinesis stream or a DynamoDB stream because of errors ("Logging AWS Lambda API calls using AWS
-//! CloudTrail", Lambda Developer Guide). The guide names five error codes in `serviceEventDetails`
-//! and does not describe the rest of the record; published values of `ESMDisableReason` are prose.
-//! So detection relies only on the source and the name of the event. It looks for the reason as a
-//! code, then as prose, and finds names by their form, anywhere in the record.
+//! Lambda logs an event named `LambdaESMDisabled` when it disables the mapping of an SQS queue, a Kinesis stream or a
+//! DynamoDB stream because of errors ("Logging AWS Lambda API calls using AWS CloudTrail", Lambda Developer Guide). The
+//! guide names five error codes in `serviceEventDetails` and does not describe the rest of the record; published values
+//! of `ESMDisableReason` are prose. Detection therefore relies only on the source and the name of the event. It
+//! categorizes the reason by its code or its words, and recognizes ARNs and UUIDs by their format, anywhere in the
+//! record.
 
 use std::collections::BTreeMap;
 
@@ -17,20 +17,20 @@ use crate::trail::{parse_value, value_of};
 
 pub(super) const EVENT_NAME: &str = "LambdaESMDisabled";
 
-/// Why AWS disabled a mapping, by the error codes of the Lambda Developer Guide.
+/// Why AWS disabled a mapping: the error codes in the Lambda Developer Guide, or unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EsmCategory {
     /// The queue, stream or another resource does not exist.
     ResourceNotFound,
     /// The function does not exist.
     FunctionNotFound,
-    /// A Region name given for the source or the function is invalid.
+    /// The Region name of the source or the function is invalid.
     RegionNameNotValid,
     /// Permissions are missing or wrong.
     AuthorizationError,
     /// The function is in a failed state.
     FunctionInFailedState,
-    /// The record gives a reason that fits none of these, or no reason.
+    /// The record has no reason, or one that fits none of these categories.
     Unknown,
 }
 
@@ -58,7 +58,7 @@ impl EsmCategory {
         }
     }
 
-    /// The category of a reason: by its code, then by its words.
+    /// Categorizes a reason by its code, or otherwise by its words.
     ///
     /// ```
     /// use trailwarden::detect::EsmCategory;
@@ -77,8 +77,8 @@ impl EsmCategory {
         Self::ALL.into_iter().find(|it| *it != Self::Unknown && it.as_str() == code)
     }
 
-    /// The first cue wins: a function that was not found is also a resource that was not found.
-    /// Names of resources may contain any of these words, so only plain words count.
+    /// The order matters: a function that was not found is also a resource that was not found. Names of resources may
+    /// contain any of these words, so only plain words count.
     fn of_prose(reason: &str) -> Self {
         let plain = plain_words(reason);
         let any = |cues: &[&str]| cues.iter().any(|cue| plain.contains(cue));
@@ -108,8 +108,8 @@ impl EsmCategory {
     }
 }
 
-/// The words of a text that consist of letters, separated by single spaces. Names in quotes or with
-/// hyphens or digits, and ARNs, are left out.
+/// The words that consist of letters only, each between single spaces. ARNs, and names with quotes, hyphens or digits,
+/// are dropped.
 fn plain_words(text: &str) -> String {
     let trimmed = text.split_whitespace().map(|word| word.trim_matches(['(', ')', '.', ',', ':', ';', '!']));
     let plain = trimmed.filter(|word| !word.is_empty() && word.chars().all(|c| c.is_alphabetic() || c == '\''));
@@ -119,23 +119,23 @@ fn plain_words(text: &str) -> String {
 /// An event source mapping that AWS disabled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EsmDisabled {
-    /// Why, as a category.
+    /// Category of the reason.
     pub category: EsmCategory,
-    /// Why, in the words of the record.
+    /// Reason, as the record has it.
     pub reason: Option<String>,
     /// UUID of the mapping.
     pub mapping_uuid: Option<String>,
-    /// ARN of the function, with version or alias if the record has it.
+    /// ARN of the function, with its version or alias if the record has one.
     pub function_arn: Option<String>,
     /// ARN of the queue or stream.
     pub event_source_arn: Option<String>,
 }
 
-/// Reads the event from the bytes of its record. It never fails, whatever the record lacks: the event alone is worth an
-/// alert.
+/// Reads the event from the bytes of its record. It never fails: the event alone justifies an alert, whatever the
+/// record lacks.
 pub(super) fn detect(record: &[u8]) -> EsmDisabled {
     let mut record = value_of(record).unwrap_or_else(|_| readable_fields(record));
-    open_json_strings(&mut record);
+    parse_details(&mut record);
     let reason = reason(&record);
     let mut found = EsmDisabled {
         category: reason.as_deref().map_or(EsmCategory::Unknown, EsmCategory::of_reason),
@@ -144,14 +144,14 @@ pub(super) fn detect(record: &[u8]) -> EsmDisabled {
         function_arn: None,
         event_source_arn: None,
     };
-    // Fields of the API first, then any other, except the destination of failed records.
+    // Fields of the Lambda API take precedence over others. The destination of failed records is not the event source.
     let is_one_of = |key: &str, names: &[&str]| names.iter().any(|name| key.eq_ignore_ascii_case(name));
-    for by_name in [true, false] {
+    for is_api_field in [true, false] {
         visit(&record, &mut |key, value| {
             let named = is_one_of(key, &["eventSourceArn", "functionArn", "eventSourceMappingArn", "uuid"]);
-            let wanted = named == by_name && !is_one_of(key, &["destination"]);
+            let wanted = named == is_api_field && !is_one_of(key, &["destination"]);
             if let Some(text) = value.as_str().filter(|_| wanted) {
-                found.take_name(key, text);
+                found.set_name(key, text);
             }
         });
     }
@@ -159,39 +159,44 @@ pub(super) fn detect(record: &[u8]) -> EsmDisabled {
 }
 
 impl EsmDisabled {
-    fn take_name(&mut self, key: &str, text: &str) {
+    /// Stores an ARN or a UUID in its field, unless the field is set.
+    fn set_name(&mut self, key: &str, text: &str) {
         match Arn::parse(text) {
-            Some(arn) if arn.mapping_uuid().is_some_and(is_uuid) => keep(&mut self.mapping_uuid, arn.mapping_uuid()),
-            Some(arn) if arn.function_name().is_some() => keep(&mut self.function_arn, Some(text)),
-            Some(arn) if arn.event_source().is_some() => keep(&mut self.event_source_arn, Some(text)),
-            None if key.eq_ignore_ascii_case("uuid") && is_uuid(text) => keep(&mut self.mapping_uuid, Some(text)),
+            Some(arn) if arn.mapping_uuid().is_some_and(is_uuid) => {
+                set_if_none(&mut self.mapping_uuid, arn.mapping_uuid());
+            }
+            Some(arn) if arn.function_name().is_some() => set_if_none(&mut self.function_arn, Some(text)),
+            Some(arn) if arn.event_source().is_some() => set_if_none(&mut self.event_source_arn, Some(text)),
+            None if key.eq_ignore_ascii_case("uuid") && is_uuid(text) => {
+                set_if_none(&mut self.mapping_uuid, Some(text));
+            }
             _ => {}
         }
     }
 }
 
-fn keep(slot: &mut Option<String>, text: Option<&str>) {
+fn set_if_none(slot: &mut Option<String>, text: Option<&str>) {
     if slot.is_none() {
         *slot = text.map(str::to_owned);
     }
 }
 
-/// The record without the fields that do not parse.
+/// The fields of a record that parse.
 fn readable_fields(record: &[u8]) -> Value {
     let fields: BTreeMap<String, &RawValue> = serde_json::from_slice(record).unwrap_or_default();
     fields.into_iter().filter_map(|(name, raw)| Some((name, parse_value(raw.get()).ok()?))).collect()
 }
 
-/// `serviceEventDetails` may be an object in a string.
-fn open_json_strings(record: &mut Value) {
+/// Parses `serviceEventDetails` if it is a string of JSON.
+fn parse_details(record: &mut Value) {
     let Some(details) = record.get_mut("serviceEventDetails") else { return };
-    if let Some(opened) = details.as_str().and_then(|text| parse_value(text).ok()) {
-        *details = opened;
+    if let Some(parsed) = details.as_str().and_then(|json| parse_value(json).ok()) {
+        *details = parsed;
     }
 }
 
-/// The reason: the value of its key, else a value that is a code, else the value of a key in the
-/// details whose name suggests one.
+/// The reason, from the first that exists: `ESMDisableReason`, a value that is a code, a value in `serviceEventDetails`
+/// whose key suggests a reason, or `serviceEventDetails` itself if it is a string.
 fn reason(record: &Value) -> Option<String> {
     let details = record.get("serviceEventDetails").unwrap_or(&Value::Null);
     find(record, |key, _| key.eq_ignore_ascii_case("ESMDisableReason"))
@@ -205,14 +210,14 @@ fn reason(record: &Value) -> Option<String> {
         .or_else(|| find(details, |_, _| details.is_string()))
 }
 
-/// The first text that is not blank and whose key and value fit.
-fn find(value: &Value, fits: impl Fn(&str, &str) -> bool) -> Option<String> {
+/// The first string that is not blank and whose key and value match.
+fn find(value: &Value, is_match: impl Fn(&str, &str) -> bool) -> Option<String> {
     let mut found = None;
     visit(value, &mut |key, value| {
         if let Some(text) = value.as_str()
             && found.is_none()
             && !text.trim().is_empty()
-            && fits(key, text)
+            && is_match(key, text)
         {
             found = Some(text.to_owned());
         }
@@ -220,7 +225,7 @@ fn find(value: &Value, fits: impl Fn(&str, &str) -> bool) -> Option<String> {
     found
 }
 
-/// Visits every value that is neither object nor array, with its key. The parser limits the depth.
+/// Visits every value that is neither an object nor an array, with its key. The parser has limited the depth.
 fn visit<'a>(value: &'a Value, leaf: &mut impl FnMut(&'a str, &'a Value)) {
     fn inner<'a>(key: &'a str, value: &'a Value, leaf: &mut impl FnMut(&'a str, &'a Value)) {
         match value {
@@ -244,9 +249,9 @@ fn is_uuid(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// The two values of `ESMDisableReason` that are publicly known.
+    /// The only two values of `ESMDisableReason` that have been published.
     #[test]
-    fn known_prose() {
+    fn published_reasons_are_categorized() {
         let documented = "Lambda Function not found";
         let observed = "Lambda does not have required permissions to poll the queue \
                         (sqs:ReceiveMessage, sqs:DeleteMessage and sqs:GetQueueAttributes)";
@@ -255,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_in_any_spelling() {
+    fn codes_are_recognized_in_any_spelling() {
         for category in EsmCategory::ALL {
             let code = category.as_str();
             for spelled in [code.to_owned(), code.to_lowercase(), code.replace('_', " "), format!(" {code}\n")] {
@@ -265,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn prose() {
+    fn prose_is_categorized_by_its_words() {
         for (reason, category) in [
             ("The function orders does not exist", EsmCategory::FunctionNotFound),
             ("The queue does not exist for function orders", EsmCategory::ResourceNotFound),
@@ -291,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_found_anywhere() {
+    fn arns_and_uuids_are_found_anywhere() {
         let found = detect(
             br#"{"requestParameters":{"deep":[{"x":"arn:aws:sqs:us-east-1:111122223333:orders-queue"}]},
                  "responseElements":{"uUID":"11111111-2222-3333-4444-555555555555"},
@@ -310,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_of_the_api_come_first() {
+    fn api_fields_take_precedence() {
         let found = detect(
             br#"{"requestParameters":{"destinationConfig":{"onFailure":{"destination":"arn:aws:sqs:us-east-1:111122223333:dlq"}},
                  "a":"arn:aws:sqs:us-east-1:111122223333:other",
@@ -322,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_does_not_parse_hides_no_other() {
+    fn a_field_that_does_not_parse_does_not_hide_others() {
         let deep = format!("{}1{}", "[".repeat(90), "]".repeat(90));
         let deep = format!("{}{deep}{}", r#"{"a":"#.repeat(60), "}".repeat(60));
         let deep = format!(r#""responseElements":{deep}"#);
@@ -338,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn reasons_in_places_that_are_not_documented() {
+    fn reasons_are_found_in_undocumented_fields() {
         for (details, reason, category) in [
             (r#"{"ESMDisableReason":"x"}"#, Some("x"), EsmCategory::Unknown),
             (r#"{"other":["RESOURCE_NOT_FOUND"]}"#, Some("RESOURCE_NOT_FOUND"), EsmCategory::ResourceNotFound),

@@ -1,4 +1,4 @@
-//! Which services' events are looked at.
+//! Services whose events are examined.
 
 use std::str::FromStr;
 
@@ -6,29 +6,28 @@ use memchr::memmem::Finder;
 
 const LAMBDA: &str = "lambda.amazonaws.com";
 
-/// The services whose events are looked at, by `eventSource`.
+/// Services whose events are examined, by their `eventSource`.
 ///
-/// Most records of a trail are of other services. [`may_select`](Self::may_select) passes over
-/// those by a search in their bytes, without parsing them; [`selects`](Self::selects) decides on
-/// the parsed field.
+/// Most records of a trail belong to other services. [`may_select`](Self::may_select) rejects them with a search in their
+/// bytes, without parsing. [`selects`](Self::selects) decides by the parsed field.
 #[derive(Debug, Clone)]
 pub struct EventSources(Option<Vec<Finder<'static>>>);
 
 impl EventSources {
-    /// Every service.
+    /// All services.
     #[must_use]
     pub fn all() -> Self {
         Self(None)
     }
 
-    /// AWS Lambda and the services of these sources, such as `s3.amazonaws.com`. Lambda is always
-    /// looked at: a list meant for denials must not switch off the alerts on disabled mappings.
+    /// AWS Lambda and the services with these event sources, such as `s3.amazonaws.com`. Lambda is always included: a list
+    /// that is meant for denials must not turn off the alerts about stopped mappings.
     pub fn lambda_and<'a>(sources: impl IntoIterator<Item = &'a str>) -> Self {
         let others = sources.into_iter().filter(|source| *source != LAMBDA);
         Self(Some([LAMBDA].into_iter().chain(others).map(|source| Finder::new(source).into_owned()).collect()))
     }
 
-    /// The services of these sources, and no other.
+    /// Only the services with these event sources.
     #[must_use]
     pub fn only<'a>(sources: impl IntoIterator<Item = &'a str>) -> Self {
         let mut names: Vec<_> = sources.into_iter().collect();
@@ -37,8 +36,8 @@ impl EventSources {
         Self(Some(names.into_iter().map(|source| Finder::new(source).into_owned()).collect()))
     }
 
-    /// False if the record that is written as `bytes` cannot be of these services. Relies on the
-    /// name being written without JSON escapes, as CloudTrail writes it.
+    /// Returns false if these bytes cannot be a record of one of the services. Expects the event source to be written
+    /// without JSON escapes, as CloudTrail writes it.
     #[must_use]
     pub fn may_select(&self, bytes: &[u8]) -> bool {
         match &self.0 {
@@ -47,8 +46,8 @@ impl EventSources {
         }
     }
 
-    /// True if `event_source` is one of these services, in any partition: the name of the source
-    /// in China, with `.cn` behind it, counts as the same service.
+    /// Returns true if `event_source` is one of the services, in any partition. In the China Regions, the name ends in
+    /// `.cn`.
     #[must_use]
     pub fn selects(&self, event_source: &str) -> bool {
         match &self.0 {
@@ -65,18 +64,18 @@ impl Default for EventSources {
     }
 }
 
-/// A text that is no list of event sources.
+/// A string that is not a list of event sources.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected event sources such as lambda.amazonaws.com, or * alone, found {found:?}")]
 pub struct EventSourcesError {
-    /// The part that is none.
+    /// The invalid element.
     pub found: String,
 }
 
 impl FromStr for EventSources {
     type Err = EventSourcesError;
 
-    /// Reads a comma-separated list, or `*`.
+    /// Parses a comma-separated list, or `*`.
     fn from_str(text: &str) -> Result<Self, EventSourcesError> {
         if text.trim() == "*" {
             return Ok(Self::all());
@@ -91,7 +90,7 @@ impl FromStr for EventSources {
     }
 }
 
-/// True if the event source is AWS Lambda, in any partition.
+/// Returns true if the event source is AWS Lambda, in any partition.
 #[must_use]
 pub fn is_lambda(event_source: &str) -> bool {
     is_source(event_source, LAMBDA.as_bytes())

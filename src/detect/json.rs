@@ -1,13 +1,15 @@
-//! A finding as JSON for machines: flat, with stable names, and without what is absent.
+//! A finding as JSON: flat, with stable names, and without absent fields.
 
 use serde::Serialize;
 
-use super::{Effect, Finding, FindingKind, PolicyType};
+use super::denial_message::{Effect, PolicyType};
+use super::event::Event;
+use super::finding::{Finding, FindingKind};
 
-/// The version of the form; it changes when a field changes its meaning or goes.
-const FORM: &str = "1";
+/// Version of the format. It changes when a field is removed or changes its meaning.
+const FORMAT_VERSION: &str = "1";
 
-/// A finding for machines. The names are those of the message attributes where both have the field.
+/// A finding as JSON. A field that is also a message attribute has the name of the attribute.
 #[derive(Debug, Serialize)]
 pub struct FindingJson<'a> {
     version: &'static str,
@@ -72,7 +74,7 @@ pub struct FindingJson<'a> {
 }
 
 impl Finding {
-    /// The finding for machines.
+    /// The finding as JSON.
     #[must_use]
     pub fn to_json(&self) -> FindingJson<'_> {
         let mut json = self.event.to_json();
@@ -109,11 +111,11 @@ impl Finding {
     }
 }
 
-impl super::Event {
-    /// What is known of the event alone.
+impl Event {
+    /// The fields that do not depend on the kind of the finding.
     pub(super) fn to_json(&self) -> FindingJson<'_> {
         FindingJson {
-            version: FORM,
+            version: FORMAT_VERSION,
             alert_type: None,
             severity: None,
             category: None,

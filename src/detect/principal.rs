@@ -1,10 +1,10 @@
-//! Who made a call, for people and for grouping.
+//! The caller of a record, for display and for grouping.
 //!
 //! Source: "CloudTrail userIdentity element" in the CloudTrail User Guide. Every field may be missing, even the whole
 //! element, and new types may appear.
 //!
-//! Only fields that AWS asserts name a caller. What the caller chose, such as the session name or the user agent, is
-//! kept separate, so that nobody can pose as somebody else.
+//! Only fields that AWS asserts identify a caller. Values that the caller chose, such as the session name or the user
+//! agent, are kept separate, so that nobody can pose as another caller.
 
 use super::arn::Arn;
 use crate::trail::{Record, SessionIssuer, UserIdentity};
@@ -12,10 +12,10 @@ use crate::trail::{Record, SessionIssuer, UserIdentity};
 /// Who made a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
-    /// The same for all calls of one caller: the ARN of the role, without session name, or of the user; otherwise the
-    /// most specific identity in the record. Asserted by AWS.
+    /// Key that is the same for all calls of one caller: the ARN of the role, without the session name, or of the user;
+    /// otherwise the most specific identity in the record. Asserted by AWS.
     pub key: String,
-    /// Name for people, such as `role deployer`. Asserted by AWS.
+    /// Display name, such as `role deployer`. Asserted by AWS.
     pub display: String,
     /// Name of the Lambda function that the credentials were issued to. Asserted by AWS.
     pub function_name: Option<String>,
@@ -26,7 +26,7 @@ pub struct Principal {
 }
 
 impl Principal {
-    /// Reads who made a call from a record.
+    /// The caller of a record.
     #[must_use]
     pub fn of(record: &Record<'_>) -> Self {
         let principal = record.user_identity.as_ref().map_or_else(unknown, of_identity);
@@ -69,7 +69,7 @@ fn root(identity: &UserIdentity<'_>) -> Principal {
     Principal::named(identity.arn.as_deref().unwrap_or(account), format!("root user of account {account}"))
 }
 
-/// A caller in another account, about whom CloudTrail gives little more than the account; or an anonymous caller.
+/// A caller in another account, of which CloudTrail records little more than the account ID, or an anonymous caller.
 fn other_account(identity: &UserIdentity<'_>) -> Principal {
     let account = identity.account_id.as_deref();
     if account.is_some_and(|account| account.eq_ignore_ascii_case("anonymous")) {
@@ -82,7 +82,7 @@ fn other_account(identity: &UserIdentity<'_>) -> Principal {
     Principal::named(key, display).with_session(session)
 }
 
-/// The first one present: a name, an ARN, a service, an ID.
+/// A caller identified by the first field present: user name, ARN, service, principal ID, account ID.
 fn plain(identity: &UserIdentity<'_>) -> Principal {
     let arn = identity.arn.as_deref();
     let kind = kind_of_user(identity.kind.as_deref());
@@ -93,7 +93,8 @@ fn plain(identity: &UserIdentity<'_>) -> Principal {
         }
         (Some(name), _, _) => {
             let display = format!("{kind} {name}{}", provider(identity));
-            // An identity provider chooses the name: with the kind and the provider it is the name of nobody else.
+            // An identity provider chooses the name. With the kind and the provider, it cannot equal another caller's
+            // key.
             let key = arn.map_or_else(|| display.clone(), str::to_owned);
             Principal::named(key, display)
         }
@@ -113,8 +114,8 @@ fn plain(identity: &UserIdentity<'_>) -> Principal {
     }
 }
 
-/// An ID, and the name of the session that follows it after a colon: the ID is that of a role, or of the account of a
-/// federated user.
+/// Splits a principal ID at the colon before the session name. Only the ID of a role, or the account ID of a federated
+/// user, is followed by a session name.
 fn split_session(id: Option<&str>) -> (Option<&str>, Option<&str>) {
     let is_account = |id: &str| id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit());
     match id.and_then(|id| id.split_once(':')) {
@@ -127,16 +128,16 @@ fn provider(identity: &UserIdentity<'_>) -> String {
     identity.identity_provider.as_deref().map(|provider| format!(" of {provider}")).unwrap_or_default()
 }
 
-/// A role, and the name of its session. The ARN of a session is `…:assumed-role/<role>/<session>`.
+/// A role, with its session name. The ARN of a session is `…:assumed-role/<role>/<session>`.
 fn assumed_role(identity: &UserIdentity<'_>) -> Option<Principal> {
     let issuer = issuer(identity);
-    let (role_of_arn, session) = role_and_session(identity);
-    let role = issuer.and_then(|it| it.user_name.as_deref()).or(role_of_arn)?;
+    let (role_in_arn, session) = role_and_session(identity);
+    let role = issuer.and_then(|it| it.user_name.as_deref()).or(role_in_arn)?;
     let account = identity.account_id.as_deref().unwrap_or_default();
     let arn = issuer.and_then(|it| it.arn.as_deref());
     let key = arn.map_or_else(|| format!("{account}:role/{role}"), str::to_owned);
     match (arn.and_then(permission_set), session) {
-        // Nobody but Identity Center can assume such a role, and it names the session after the user.
+        // Only Identity Center can assume such a role, and it names the session after the user.
         (Some(set), Some(user)) => Some(Principal::named(key, format!("Identity Center user {user} ({set})"))),
         _ => Some(Principal::named(key, format!("role {role}")).with_session(session)),
     }
@@ -148,8 +149,8 @@ fn role_and_session<'a>(identity: &'a UserIdentity<'_>) -> (Option<&'a str>, Opt
     (path.next(), path.next())
 }
 
-/// The user who requested a federation token. The name of the federated user is the name of the session, which that
-/// user chose.
+/// The user who requested a federation token. The name of the federated user is the session name, which the requester
+/// chose.
 fn federated_user(identity: &UserIdentity<'_>) -> Option<Principal> {
     let issuer = issuer(identity)?;
     let arn = issuer.arn.as_deref()?;
@@ -162,8 +163,8 @@ fn issuer<'a, 'r>(identity: &'a UserIdentity<'r>) -> Option<&'a SessionIssuer<'r
     identity.session_context.as_ref().and_then(|it| it.session_issuer.as_ref())
 }
 
-/// The permission set of a role that Identity Center created: `AWSReservedSSO_<set>_<16 hexadecimal digits>`. The path
-/// of the role decides, because it is reserved for AWS; anybody can give a role such a name.
+/// The permission set of a role that Identity Center created, `AWSReservedSSO_<set>_<16 hexadecimal digits>`. The role
+/// must have the path that is reserved for AWS, because anybody can give a role such a name.
 fn permission_set(role: &str) -> Option<&str> {
     let path = Arn::parse(role).filter(|arn| arn.service == "iam")?.resource;
     let name = path.strip_prefix("role/aws-reserved/sso.amazonaws.com/")?.rsplit('/').next()?;
@@ -205,14 +206,14 @@ mod tests {
         Principal::of(&Record::parse(record.as_bytes()).expect("a record"))
     }
 
-    fn is_shown(identity: &str, key: &str, display: &str) {
+    fn assert_principal(identity: &str, key: &str, display: &str) {
         let found = principal(&format!(r#"{{"userIdentity":{identity}}}"#));
         assert_eq!((found.key.as_str(), found.display.as_str()), (key, display), "{identity}");
         assert_eq!(found.function_name, None, "{identity}");
     }
 
     #[test]
-    fn kinds_of_callers() {
+    fn callers_have_a_key_and_a_display_name() {
         for (identity, key, display) in [
             (
                 r#"{"type":"AssumedRole","arn":"arn:aws:sts::111122223333:assumed-role/ci/run-7","accountId":"111122223333",
@@ -270,12 +271,12 @@ mod tests {
                 "user eve, with a federation token",
             ),
         ] {
-            is_shown(identity, key, display);
+            assert_principal(identity, key, display);
         }
     }
 
     #[test]
-    fn kinds_of_services_and_federated_users() {
+    fn services_and_federated_users_have_a_key_and_a_display_name() {
         for (identity, key, display) in [
             (
                 r#"{"type":"AWSService","invokedBy":"events.amazonaws.com"}"#,
@@ -326,7 +327,7 @@ mod tests {
             ("null", "unknown", "an unknown caller"),
             ("7", "unknown", "an unknown caller"),
         ] {
-            is_shown(identity, key, display);
+            assert_principal(identity, key, display);
         }
     }
 
@@ -351,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_name_and_a_user_agent_name_nobody() {
+    fn session_names_and_user_agents_do_not_identify_a_caller() {
         let agent = "Boto3/1.34 exec-env/AWS_Lambda_python3.12 Botocore/1.34";
         let found = principal(&format!(r#"{{"userAgent":"{agent}","userIdentity":{{{ROLE},"inScopeOf":{{}}}}}}"#));
         assert_eq!((found.key.as_str(), found.display.as_str()), ("111122223333:role/app", "role app"));

@@ -1,23 +1,22 @@
-//! From triage to the topics.
+//! Publishes the alerts that are due.
 
 use std::time::Duration;
 
-use super::Run;
+use super::invocation::Running;
 use crate::alert::Alert;
-use crate::ports::{AlertSink, Clock, ObjectSource};
-use crate::publish;
+use crate::clock::Clock;
+use crate::publish::{self, Topic};
+use crate::trail::ObjectSource;
 use crate::triage::{Candidate, Due, Ledger, LedgerBudget, Verdict};
 
-/// Incidents whose alerts are rendered and published together.
+/// The most incidents whose alerts are rendered and published together.
 const PUBLISH_CHUNK: usize = 200;
-/// Time that the ledger may take for all alerts about mappings of an invocation. Then they are published without it.
-pub(super) const MAPPING_LEDGER_TIME: Duration = Duration::from_secs(8);
-/// The first pause before another invocation's lease is checked again. It doubles up to the longest one.
+/// The first pause before the lease of another invocation is checked again. It doubles up to the longest pause.
 const LEASE_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_LEASE_PAUSE: Duration = Duration::from_millis(500);
 
-impl<S: ObjectSource, A: AlertSink, L: Ledger, C: Clock> Run<'_, S, A, L, C> {
-    /// Publishes the alerts about mappings found so far. They wait for no other alert, and only briefly for the ledger.
+impl<S: ObjectSource, T: Topic, L: Ledger, C: Clock> Running<'_, S, T, L, C> {
+    /// Publishes the alerts about mappings found so far. They do not wait for other alerts, and only briefly for the ledger.
     pub(super) async fn publish_mappings(&self) {
         let mappings = self.state.borrow_mut().triage.take_mappings();
         if !mappings.is_empty() {
@@ -26,7 +25,7 @@ impl<S: ObjectSource, A: AlertSink, L: Ledger, C: Clock> Run<'_, S, A, L, C> {
         }
     }
 
-    /// Publishes the alerts that are due about everything found so far.
+    /// Publishes the alerts that are due for everything found so far.
     pub(super) async fn publish_incidents(&self) {
         self.publish_mappings().await;
         let incidents = self.state.borrow_mut().triage.take_incidents();
@@ -40,8 +39,8 @@ impl<S: ObjectSource, A: AlertSink, L: Ledger, C: Clock> Run<'_, S, A, L, C> {
         self.publish_candidates(counted.candidates, budget).await;
     }
 
-    /// Publishes the alerts that are due. Those that another invocation is publishing come last, when it has recorded
-    /// them or its lease has expired.
+    /// Publishes the alerts that are due. If another invocation holds the lease on an alert, waits until it has recorded the
+    /// alert or the lease has expired.
     async fn publish_candidates(&self, mut waiting: Vec<Candidate>, budget: &LedgerBudget) {
         let mut pause = LEASE_PAUSE;
         loop {
@@ -90,6 +89,6 @@ impl<S: ObjectSource, A: AlertSink, L: Ledger, C: Clock> Run<'_, S, A, L, C> {
         let confirmed = due.iter().zip(&published).filter(|(_, it)| !it.confirmed.is_empty());
         let confirmed: Vec<_> = confirmed.map(|(due, it)| (due, it.confirmed.as_slice())).collect();
         self.deduplication.record_all(&confirmed, budget).await;
-        self.state.borrow_mut().outcome.count_alerts(published);
+        self.state.borrow_mut().outcome.count_published(published);
     }
 }

@@ -1,65 +1,67 @@
-//! From log objects to triage.
+//! Reads log objects and examines their records.
 
 use std::pin::pin;
 use std::sync::Arc;
 
-use futures_util::future::{self, Either, Shared};
+use futures_util::future::{self, Either, FutureExt as _, Shared};
 use futures_util::stream::{self, StreamExt as _};
 
-use super::{InvocationState, Run};
+use super::invocation::{Running, State};
+use crate::clock::Clock;
 use crate::detect::{Finding, FindingKind};
-use crate::outcome::{ObjectFailure, ReadError, UnreadableError, UnreadableRecord};
-use crate::ports::{AlertSink, Clock, ObjectBody as _, ObjectSource, ServiceError};
+use crate::failure::{ObjectFailure, ReadError, UnreadableError, UnreadableRecords};
+use crate::publish::Topic;
+use crate::s3_object::S3Object;
+use crate::service::ServiceError;
 use crate::telemetry::Counters;
-use crate::trail::{Entry, LogObject, RecordReader};
+use crate::trail::{Entry, ObjectBody as _, ObjectSource, RecordReader};
 use crate::triage::Ledger;
 
-/// Unreadable records of an object that a failure names individually; it counts all.
-const NAMED_RECORDS: usize = 10;
-/// Shown in place of a log object for a record that came in the payload.
-const INLINE: &str = "none yet: the event came through EventBridge";
+/// Shown instead of a log object for an inline record.
+const INLINE: &str = "not yet delivered; the event came through EventBridge";
 
-impl<S: ObjectSource, A: AlertSink, L: Ledger, C: Clock> Run<'_, S, A, L, C> {
-    /// Examines the records in the payload. They arrive in a log object too, and an unreadable one
-    /// fails that object; only mappings cannot wait.
+impl<S: ObjectSource, T: Topic, L: Ledger, C: Clock> Running<'_, S, T, L, C> {
+    /// Examines the records in the payload, but only for mappings, which cannot wait. The records also arrive in a log
+    /// object. If one is unreadable, it fails that object.
     pub(super) fn examine_inline(&self, records: &[String]) {
         let mut state = self.state.borrow_mut();
         for record in records {
             state.outcome.counters.inline_records += 1;
-            let examined = self.pipeline.detector.examine(record.as_bytes(), &Arc::from(INLINE), self.rules);
+            let examined = self.pipeline.detector.examine(record.as_bytes(), &Arc::from(INLINE), &self.rules.watch);
             let is_mapping = |it: &Finding| matches!(it.kind, FindingKind::EsmDisabled(_) | FindingKind::EsmChanged(_));
             let mappings = examined.unwrap_or_default().findings.into_iter().filter(is_mapping);
-            mappings.for_each(|finding| state.take(finding, record.as_bytes(), self.rules));
+            mappings.for_each(|finding| state.add(finding, record.as_bytes(), self.rules));
         }
     }
 
-    /// Reads objects until the time is up.
-    pub(super) async fn read_all<T: Future<Output = ()>>(&self, objects: &[LogObject], time_up: Shared<T>) {
+    /// Reads the objects until the time is up.
+    pub(super) async fn read_all(&self, objects: &[S3Object], time_up: impl Future<Output = ()>) {
+        let time_up = time_up.shared();
         stream::iter(objects.iter().enumerate())
             .for_each_concurrent(self.pipeline.object_concurrency, |(at, object)| self.read(at, object, &time_up))
             .await;
     }
 
-    async fn read<T: Future<Output = ()>>(&self, at: usize, object: &LogObject, time_up: &Shared<T>) {
-        let mut reading = Reading { name: object.to_string().into(), unreadable: Vec::new(), count: 0 };
+    async fn read<F: Future<Output = ()>>(&self, at: usize, object: &S3Object, time_up: &Shared<F>) {
+        let mut reading = Reading { name: object.to_string().into(), unreadable: UnreadableRecords::default() };
         let end = self.read_entries(object, &mut reading, time_up).await.err();
-        let Reading { unreadable, count, name } = reading;
-        let InvocationState { outcome, triage, .. } = &mut *self.state.borrow_mut();
+        let Reading { unreadable, name } = reading;
+        let State { outcome, triage, .. } = &mut *self.state.borrow_mut();
         triage.end_of(&name);
         outcome.counters.objects += 1;
-        if end.is_none() && count == 0 {
+        if end.is_none() && unreadable.is_empty() {
             outcome.counters.objects_read += 1;
         } else {
             outcome.counters.objects_failed += 1;
-            outcome.objects.insert(at, ObjectFailure { object: object.clone(), unreadable, count, end });
+            outcome.failures.objects.insert(at, ObjectFailure { object: object.clone(), unreadable, end });
         }
     }
 
-    async fn read_entries<T: Future<Output = ()>>(
+    async fn read_entries<F: Future<Output = ()>>(
         &self,
-        object: &LogObject,
+        object: &S3Object,
         reading: &mut Reading,
-        time_up: &Shared<T>,
+        time_up: &Shared<F>,
     ) -> Result<(), ReadError> {
         let mut body = before(time_up, self.pipeline.source.open(object)).await?;
         let reader = self.state.borrow_mut().readers.pop();
@@ -67,7 +69,7 @@ impl<S: ObjectSource, A: AlertSink, L: Ledger, C: Clock> Run<'_, S, A, L, C> {
         let mut read = async || {
             while let Some(chunk) = before(time_up, body.next_chunk()).await? {
                 let result = reader.push(&chunk, |entry| self.examine(entry, reading));
-                // Stopped mappings do not wait for the rest of the object.
+                // Alerts about mappings do not wait for the rest of the object.
                 self.publish_mappings().await;
                 result?;
                 if self.state.borrow().triage.is_full() {
@@ -77,7 +79,7 @@ impl<S: ObjectSource, A: AlertSink, L: Ledger, C: Clock> Run<'_, S, A, L, C> {
             Ok(reader.finish()?)
         };
         let end = read().await;
-        let InvocationState { outcome, readers, .. } = &mut *self.state.borrow_mut();
+        let State { outcome, readers, .. } = &mut *self.state.borrow_mut();
         outcome.counters.inflated_bytes += reader.inflated_bytes();
         reader.reset();
         readers.push(reader);
@@ -92,14 +94,14 @@ impl<S: ObjectSource, A: AlertSink, L: Ledger, C: Clock> Run<'_, S, A, L, C> {
             Entry::Record { offset, bytes } => (offset, bytes),
             Entry::Unreadable { offset, error } => return reading.unreadable(offset, error.into(), counters),
         };
-        match self.pipeline.detector.examine(bytes, &reading.name, self.rules) {
+        match self.pipeline.detector.examine(bytes, &reading.name, &self.rules.watch) {
             Ok(examined) => {
                 match examined.unreadable {
                     Some(error) => reading.unreadable(offset, error.into(), counters),
                     None if examined.selected => counters.records_selected += 1,
-                    None => counters.records_passed_over += 1,
+                    None => counters.records_skipped += 1,
                 }
-                examined.findings.into_iter().for_each(|finding| state.take(finding, bytes, self.rules));
+                examined.findings.into_iter().for_each(|finding| state.add(finding, bytes, self.rules));
             }
             Err(error) => reading.unreadable(offset, error.into(), counters),
         }
@@ -109,26 +111,22 @@ impl<S: ObjectSource, A: AlertSink, L: Ledger, C: Clock> Run<'_, S, A, L, C> {
 /// An object that is being read.
 struct Reading {
     name: Arc<str>,
-    unreadable: Vec<UnreadableRecord>,
-    count: u64,
+    unreadable: UnreadableRecords,
 }
 
 impl Reading {
     fn unreadable(&mut self, offset: u64, source: UnreadableError, counters: &mut Counters) {
         counters.records_unreadable += 1;
-        self.count += 1;
-        if self.unreadable.len() < NAMED_RECORDS {
-            self.unreadable.push(UnreadableRecord { offset, source });
-        }
+        self.unreadable.add(offset, source);
     }
 }
 
-/// Calls a service unless the time is up, and waits for it no longer than that.
+/// Calls a service, unless the time is up, and waits for it at most until then.
 async fn before<V>(
     time_up: &Shared<impl Future<Output = ()>>,
     call: impl Future<Output = Result<V, ServiceError>>,
 ) -> Result<V, ReadError> {
-    // The time is checked first, so that no call is started when it is up.
+    // `select` polls the time first, so no call starts after the time is up.
     match future::select(time_up.clone(), pin!(call)).await {
         Either::Left(((), _)) => Err(ReadError::OutOfTime),
         Either::Right((result, _)) => Ok(result?),

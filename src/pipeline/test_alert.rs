@@ -1,36 +1,63 @@
-//! Alerts that test alert delivery: one of each kind, about fictitious events.
+//! Test alerts: one of each kind, about fictitious events.
 //!
-//! `{"trailwarden": "test-alert"}` requests them. Like real ones, they are found in records and published on every
-//! topic with the usual attributes, so that subscriptions, filters and forwarders are tested too.
+//! The payload `{"trailwarden": "test-alert"}` requests them. Like real alerts, they are found in records and published on
+//! every topic with all attributes, so the test covers subscriptions, filter policies and forwarders too.
 
 use std::sync::Arc;
 
+use futures_util::future;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::invocation::Outcome;
+use super::wiring::Pipeline;
+use crate::alert::Alert;
+use crate::clock::Clock;
 use crate::detect::{Arn, Detector};
-use crate::ports::{ServiceError, Subscriptions};
+use crate::publish::{self, Subscriptions, Topic};
+use crate::reply::Reply;
 use crate::rules::Rules;
-use crate::triage::{Audience, DedupKey, Incident, Triage};
+use crate::service::ServiceError;
+use crate::triage::{Audience, DedupKey, Incident, TopicRole, Triage};
 
-/// Shown in place of a log object.
-const OBJECT: &str = "none: this is a test";
+/// Shown instead of a log object.
+const OBJECT: &str = "none (test alert)";
 
 /// A watch rule.
 const RULES: &str = r#"{"watch": [{"name": "test", "title": "A Lambda function was deleted", "severity": "high",
     "pattern": {"finding": {"api_action": ["DeleteFunction"]}}}]}"#;
 
+impl<S, T: Topic, L, C: Clock> Pipeline<S, T, L, C> {
+    /// Publishes a test alert of each kind, regardless of earlier alerts.
+    pub(super) async fn publish_test_alert(&self) -> Outcome {
+        let incidents = incidents(self.topics.alert.arn(), self.clock.now());
+        let roles: Vec<TopicRole> = self.topics.roles().collect();
+        let alerts: Vec<_> = incidents.iter().map(|incident| (Alert::of(incident), roles.as_slice())).collect();
+        let results = publish::publish(&self.topics, &alerts, &self.clock).await;
+        let confirmed = alerts.iter().zip(&results).filter(|(_, result)| result.failures.is_empty());
+        let published = confirmed.map(|((alert, _), _)| alert.subject.clone()).collect();
+        let topics = roles.iter().filter_map(|role| self.topics.get(*role));
+        let subscriptions =
+            future::join_all(topics.map(async |topic| (topic.arn(), topic.subscriptions().await))).await;
+        let warnings = subscriptions.into_iter().filter_map(|(topic, found)| warning(topic, &found)).collect();
+        let mut outcome = Outcome { reply: Reply::TestAlert { published, warnings }, ..Outcome::default() };
+        outcome.counters.incidents = incidents.len() as u64;
+        outcome.count_published(results);
+        outcome
+    }
+}
+
 /// The incidents of the test alerts, in the account and Region of a topic.
-#[must_use]
-pub fn incidents(topic: &str, now: Timestamp) -> Vec<Incident> {
+fn incidents(topic: &str, now: Timestamp) -> Vec<Incident> {
     let detector = Detector { esm_changes: true, ..Detector::default() };
     let rules = Rules::parse(RULES).unwrap_or_default();
     let mut triage = Triage::default();
     for record in records(topic, now) {
-        let examined = detector.examine(record.to_string().as_bytes(), &Arc::from(OBJECT), &rules).unwrap_or_default();
+        let examined =
+            detector.examine(record.to_string().as_bytes(), &Arc::from(OBJECT), &rules.watch).unwrap_or_default();
         examined.findings.into_iter().for_each(|finding| triage.add(finding));
     }
-    // A FIFO topic drops a repeated message within five minutes, so each test is a case of its own.
+    // A FIFO topic drops a message that is repeated within five minutes, so each test has its own dedup keys.
     let key = |incident: &Incident| DedupKey::of_event(Audience::All, &incident.finding);
     let test = |incident| Incident { is_test: true, dedup_key: key(&incident), ..incident };
     triage.take_incidents().into_iter().map(test).collect()
@@ -87,27 +114,26 @@ fn records(topic: &str, now: Timestamp) -> [Value; 4] {
 }
 
 /// What the user should know about the subscriptions of a topic.
-#[must_use]
-pub fn warning(topic: &str, subscriptions: &Result<Subscriptions, ServiceError>) -> Option<String> {
+fn warning(topic: &str, subscriptions: &Result<Subscriptions, ServiceError>) -> Option<String> {
     match subscriptions {
         Ok(Subscriptions { confirmed: 0, pending: 0 }) => {
             Some(format!("{topic} has no subscription: nobody receives its alerts"))
         }
-        Ok(Subscriptions { confirmed: 0, pending }) => Some(format!(
-            "{topic} has no confirmed subscription, and {pending} that await confirmation: nobody receives its alerts"
-        )),
+        Ok(Subscriptions { confirmed: 0, pending }) => {
+            Some(format!("{topic} has no confirmed subscription ({pending} pending): nobody receives its alerts"))
+        }
         Ok(_) => None,
-        Err(error) => Some(format!("{topic}: its subscriptions could not be checked: {error}")),
+        Err(error) => Some(format!("the subscriptions of {topic} could not be checked: {error}")),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::Fault;
+    use crate::service::Fault;
 
     #[test]
-    fn every_kind_is_tested() {
+    fn there_is_a_test_alert_of_each_kind() {
         let incidents = incidents("arn:aws-cn:sns:cn-north-1:111122223333:alerts", Timestamp::UNIX_EPOCH);
         let shown: Vec<_> = incidents
             .iter()
@@ -134,13 +160,13 @@ mod tests {
         assert_eq!(warning(0, 0).as_deref(), Some("t has no subscription: nobody receives its alerts"));
         assert_eq!(
             warning(0, 2).as_deref(),
-            Some("t has no confirmed subscription, and 2 that await confirmation: nobody receives its alerts")
+            Some("t has no confirmed subscription (2 pending): nobody receives its alerts")
         );
         assert_eq!(warning(1, 1), None);
         let denied = ServiceError::new("sns:GetTopicAttributes", Fault::Denied, "AuthorizationError");
         assert_eq!(
             super::warning("t", &Err(denied)).as_deref(),
-            Some("t: its subscriptions could not be checked: sns:GetTopicAttributes: AuthorizationError")
+            Some("the subscriptions of t could not be checked: sns:GetTopicAttributes: AuthorizationError")
         );
     }
 }

@@ -1,4 +1,4 @@
-//! The rules in effect, which follow the object that holds them.
+//! Keeps the rules in effect, and reloads them when their object changes.
 
 use std::cell::RefCell;
 use std::pin::pin;
@@ -9,51 +9,52 @@ use futures_util::future::{self, Either};
 use jiff::Timestamp;
 
 use super::{Rules, RulesError};
-use crate::ports::{Clock, Fault, ServiceError};
+use crate::clock::Clock;
+use crate::service::{Fault, ServiceError};
 
-/// The most bytes that a rules object may have.
+/// Maximum size of a rules object in bytes.
 pub const MAX_RULES_BYTES: usize = 1 << 20;
-/// How long rules are in effect before the object is checked again. Including the time between two invocations, a
-/// changed object takes effect within five minutes.
+/// Time between two checks of the object. Including the time between two invocations, a changed object takes effect
+/// within five minutes.
 const CHECK_INTERVAL: Duration = Duration::from_mins(4);
-/// The same after a check that found the object unavailable.
+/// Time to the next check if the object is unavailable.
 const RETRY_INTERVAL: Duration = Duration::from_secs(30);
-/// How long a check may take.
+/// Time limit of a check.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The object that holds the rules.
 pub trait RulesObject {
-    /// Where the object is, for the log.
+    /// Location of the object, for the log.
     fn location(&self) -> String;
 
-    /// Reads the object unless it still has this entity tag. Stops reading above [`MAX_RULES_BYTES`].
+    /// Reads the object unless it still has the entity tag `known_tag`. Stops reading at more than [`MAX_RULES_BYTES`].
     ///
     /// # Errors
     /// If the object is unavailable.
     fn fetch(&self, known_tag: Option<&str>) -> impl Future<Output = Result<Fetched, ServiceError>>;
 }
 
-/// What [`RulesObject::fetch`] found.
+/// The result of [`RulesObject::fetch`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fetched {
     /// The object has the known entity tag.
     Unchanged,
-    /// The object, as it is now.
+    /// The object has another entity tag, or none was known.
     Changed {
-        /// Its entity tag.
+        /// New entity tag.
         tag: Option<String>,
-        /// Its bytes.
+        /// Content of the object.
         bytes: Vec<u8>,
     },
 }
 
-/// Why the rules of an object did not take effect.
+/// A rules object that did not take effect, and why.
 #[derive(Debug, thiserror::Error)]
 #[error("{location}: {cause}")]
 pub struct RulesProblem {
-    /// Where the object is.
+    /// Location of the object.
     pub location: String,
-    /// What is wrong with it.
+    /// What is wrong with the object.
     #[source]
     pub cause: RulesFault,
 }
@@ -61,21 +62,21 @@ pub struct RulesProblem {
 /// What is wrong with a rules object.
 #[derive(Debug, thiserror::Error)]
 pub enum RulesFault {
-    /// It could not be read.
+    /// The object could not be read.
     #[error("rules unavailable: {0}")]
     Unavailable(#[source] ServiceError),
-    /// It is larger than [`MAX_RULES_BYTES`].
-    #[error("rules of more than {MAX_RULES_BYTES} bytes")]
+    /// The object is larger than [`MAX_RULES_BYTES`].
+    #[error("rules longer than {MAX_RULES_BYTES} bytes")]
     TooLarge,
-    /// It is not UTF-8.
-    #[error("rules are not UTF-8")]
+    /// The object is not UTF-8.
+    #[error("rules are not valid UTF-8")]
     NotUtf8,
     /// The rules are invalid.
     #[error(transparent)]
     Invalid(#[from] RulesError),
 }
 
-/// The rules in effect.
+/// Holds the rules in effect.
 #[derive(Debug)]
 pub struct RulesCache<O> {
     object: Option<O>,
@@ -85,11 +86,11 @@ pub struct RulesCache<O> {
 /// What [`RulesCache::current`] returns.
 #[derive(Debug, Clone)]
 pub struct Current {
-    /// The last good rules; none if there were no good ones yet.
+    /// The last valid rules; empty if no valid rules have been read.
     pub rules: Rc<Rules>,
-    /// The user has rules, but no good ones have been read.
+    /// The user has configured a rules object, but no valid rules have been read.
     pub without_rules: bool,
-    /// Why the object did not take effect at this call.
+    /// Why the check in this call failed, if it did.
     pub problem: Option<Rc<RulesProblem>>,
 }
 
@@ -97,20 +98,20 @@ pub struct Current {
 struct State {
     rules: Rc<Rules>,
     has_rules: bool,
-    /// Entity tag of the object that was read last, good or bad.
+    /// Entity tag of the object that was read last, whether valid or not.
     tag: Option<String>,
-    /// What is wrong with that object.
+    /// What is wrong with that object, if anything.
     problem: Option<Rc<RulesProblem>>,
     next_check: Option<Timestamp>,
 }
 
 impl<O: RulesObject> RulesCache<O> {
-    /// Rules that never change.
+    /// Creates a cache of rules that never change.
     pub fn fixed(rules: Rules) -> Self {
         Self::with(None, rules)
     }
 
-    /// Rules that follow an object. It is read by the first call of [`RulesCache::current`].
+    /// Creates a cache of the rules in an object. The first call of [`RulesCache::current`] reads the object.
     pub fn of_object(object: O) -> Self {
         Self::with(Some(object), Rules::default())
     }
@@ -121,8 +122,8 @@ impl<O: RulesObject> RulesCache<O> {
         Self { object, state: RefCell::new(state) }
     }
 
-    /// The rules in effect. Checks the object if the last check was some minutes ago; if the object is bad or
-    /// unavailable, the last good rules stay in effect.
+    /// Returns the rules in effect. Checks the object if the last check was some minutes ago. If the object is invalid
+    /// or unavailable, the last valid rules remain in effect.
     pub async fn current(&self, clock: &impl Clock) -> Current {
         let mut problem = None;
         if let Some(object) = self.object.as_ref().filter(|_| self.is_check_due(clock.now())) {
@@ -141,7 +142,7 @@ impl<O: RulesObject> RulesCache<O> {
         let tag = self.state.borrow().tag.clone();
         let fetched = match future::select(pin!(object.fetch(tag.as_deref())), pin!(clock.sleep(TIMEOUT))).await {
             Either::Left((fetched, _)) => fetched,
-            Either::Right(((), _)) => Err(ServiceError::new("s3:GetObject", Fault::OutOfTime, "no answer in time")),
+            Either::Right(((), _)) => Err(ServiceError::new("s3:GetObject", Fault::OutOfTime, "no response in time")),
         };
         let interval = if fetched.is_ok() { CHECK_INTERVAL } else { RETRY_INTERVAL };
         let state = &mut *self.state.borrow_mut();
@@ -160,7 +161,7 @@ impl<O: RulesObject> RulesCache<O> {
 }
 
 impl State {
-    /// Puts the rules in these bytes into effect.
+    /// Puts the rules of an object into effect.
     fn replace(&mut self, bytes: Vec<u8>) -> Result<(), RulesFault> {
         if bytes.len() > MAX_RULES_BYTES {
             return Err(RulesFault::TooLarge);
@@ -178,10 +179,10 @@ mod tests {
 
     use super::*;
 
-    /// A clock that stands still unless it is advanced.
-    struct Hands(Cell<Timestamp>);
+    /// A clock that moves only when it is advanced.
+    struct ManualClock(Cell<Timestamp>);
 
-    impl Clock for Hands {
+    impl Clock for ManualClock {
         fn now(&self) -> Timestamp {
             self.0.get()
         }
@@ -193,7 +194,7 @@ mod tests {
 
     #[derive(Default)]
     struct Object {
-        /// Text and tag; `None` if the object is unavailable.
+        /// Content and tag; `None` if the object is unavailable.
         content: RefCell<Option<(String, String)>>,
         fetched: RefCell<Vec<Option<String>>>,
     }
@@ -223,20 +224,20 @@ mod tests {
         format!(r#"{{"suppress":[{{"name":"{name}","reason":"r","pattern":{{"a":["b"]}}}}]}}"#)
     }
 
-    /// Name of the rule in effect, whether rules are missing, and the problem.
-    async fn current(cache: &RulesCache<&Object>, clock: &Hands) -> (Option<String>, bool, Option<String>) {
+    /// The name of the rule in effect, whether there are no rules, and the problem.
+    async fn current(cache: &RulesCache<&Object>, clock: &ManualClock) -> (Option<String>, bool, Option<String>) {
         let Current { rules, without_rules, problem } = cache.current(clock).await;
         let name = rules.suppress.first().map(|rule| rule.name.clone());
         (name, without_rules, problem.map(|it| it.to_string()))
     }
 
-    fn advance(clock: &Hands, seconds: i64) {
+    fn advance(clock: &ManualClock, seconds: i64) {
         clock.0.set(Timestamp::from_second(clock.0.get().as_second() + seconds).expect("a time"));
     }
 
     #[tokio::test]
     async fn a_changed_object_takes_effect_within_five_minutes() {
-        let (object, clock) = (Object::default(), Hands(Cell::new(Timestamp::UNIX_EPOCH)));
+        let (object, clock) = (Object::default(), ManualClock(Cell::new(Timestamp::UNIX_EPOCH)));
         object.put(&rules("old"), "1");
         let cache = RulesCache::of_object(&object);
         assert_eq!(current(&cache, &clock).await, (Some("old".to_owned()), false, None));
@@ -252,30 +253,30 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_bad_object_keeps_the_last_good_rules_and_is_reported_at_each_check() {
-        let (object, clock) = (Object::default(), Hands(Cell::new(Timestamp::UNIX_EPOCH)));
-        object.put(&rules("good"), "1");
+    async fn an_invalid_object_keeps_the_last_valid_rules_and_is_reported_at_each_check() {
+        let (object, clock) = (Object::default(), ManualClock(Cell::new(Timestamp::UNIX_EPOCH)));
+        object.put(&rules("valid"), "1");
         let cache = RulesCache::of_object(&object);
         current(&cache, &clock).await;
-        let wrong = "s3://bucket/rules.json: rules are wrong; suppress: expected an array of rules".to_owned();
+        let invalid = "s3://bucket/rules.json: invalid rules; suppress: expected an array of rules".to_owned();
         object.put(r#"{"suppress":7}"#, "2");
         for _ in 0..2 {
             advance(&clock, 240);
-            assert_eq!(current(&cache, &clock).await, (Some("good".to_owned()), false, Some(wrong.clone())));
-            assert_eq!(current(&cache, &clock).await, (Some("good".to_owned()), false, None), "between two checks");
+            assert_eq!(current(&cache, &clock).await, (Some("valid".to_owned()), false, Some(invalid.clone())));
+            assert_eq!(current(&cache, &clock).await, (Some("valid".to_owned()), false, None), "between two checks");
         }
         *object.content.borrow_mut() = None;
         advance(&clock, 240);
         let unavailable = "s3://bucket/rules.json: rules unavailable: s3:GetObject: NoSuchKey".to_owned();
-        assert_eq!(current(&cache, &clock).await, (Some("good".to_owned()), false, Some(unavailable)));
-        object.put(&rules("mended"), "3");
+        assert_eq!(current(&cache, &clock).await, (Some("valid".to_owned()), false, Some(unavailable)));
+        object.put(&rules("fixed"), "3");
         advance(&clock, 30);
-        assert_eq!(current(&cache, &clock).await, (Some("mended".to_owned()), false, None));
+        assert_eq!(current(&cache, &clock).await, (Some("fixed".to_owned()), false, None));
     }
 
     #[tokio::test]
-    async fn without_good_rules_each_call_looks_at_the_object() {
-        let (object, clock) = (Object::default(), Hands(Cell::new(Timestamp::UNIX_EPOCH)));
+    async fn without_valid_rules_each_call_checks_the_object() {
+        let (object, clock) = (Object::default(), ManualClock(Cell::new(Timestamp::UNIX_EPOCH)));
         let cache = RulesCache::of_object(&object);
         for _ in 0..2 {
             let (name, without_rules, problem) = current(&cache, &clock).await;
@@ -283,10 +284,10 @@ mod tests {
             assert!(problem.is_some_and(|it| it.contains("NoSuchKey")));
         }
         object.put(&" ".repeat(MAX_RULES_BYTES + 1), "1");
-        let large = "s3://bucket/rules.json: rules of more than 1048576 bytes".to_owned();
+        let large = "s3://bucket/rules.json: rules longer than 1048576 bytes".to_owned();
         assert_eq!(current(&cache, &clock).await, (None, true, Some(large)));
-        object.put(&rules("good"), "2");
-        assert_eq!(current(&cache, &clock).await, (Some("good".to_owned()), false, None));
+        object.put(&rules("valid"), "2");
+        assert_eq!(current(&cache, &clock).await, (Some("valid".to_owned()), false, None));
         let fixed = RulesCache::<&Object>::fixed(Rules::default());
         assert_eq!(current(&fixed, &clock).await, (None, false, None));
     }

@@ -1,4 +1,4 @@
-//! The gzip frame (RFC 1952) around a raw deflate stream, read without I/O.
+//! A streaming decoder for the gzip format (RFC 1952), without I/O.
 //!
 //! ```text
 //! member  = 1f 8b 08 FLG MTIME(4) XFL OS [XLEN(2) extra] [name 00] [comment 00] [HCRC(2)]
@@ -6,9 +6,9 @@
 //! object  = member+ | plain bytes
 //! ```
 //!
-//! Every member of an object is read, each with its checksum and length verified. An object that
-//! does not start with `1f` passes through as it is, because headers of the object say nothing
-//! reliable about compression. The deflate stream itself is `flate2`'s.
+//! All members of an object are decoded, and the checksum and length of each are verified. An object that does not
+//! start with `1f` passes through unchanged, because the HTTP headers of an object do not reliably indicate
+//! compression. `flate2` inflates the deflate data.
 
 use crc32fast::Hasher;
 use flate2::{Decompress, FlushDecompress, Status};
@@ -21,13 +21,13 @@ const FLAG_NAME: u8 = 1 << 3;
 const FLAG_COMMENT: u8 = 1 << 4;
 const FLAGS_RESERVED: u8 = 0b1110_0000;
 
-/// Why an object is not readable gzip. Offsets count bytes of the object as it is stored.
+/// An error in gzip data. Offsets are in bytes of the object as stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GunzipError {
-    /// The object starts like gzip, or a further member does, and then deviates.
-    #[error("gzip header at stored byte {offset}: {problem}")]
+    /// The header of a member is invalid.
+    #[error("invalid gzip header at stored byte {offset}: {problem}")]
     Header {
-        /// Offset of the byte that cannot stand there.
+        /// Offset of the invalid byte.
         offset: u64,
         /// What is wrong with it.
         problem: &'static str,
@@ -35,86 +35,87 @@ pub enum GunzipError {
     /// The deflate data is invalid.
     #[error("invalid deflate data at stored byte {offset}")]
     Deflate {
-        /// Offset up to which the data was consumed.
+        /// Offset of the first byte that was not consumed.
         offset: u64,
     },
-    /// The inflated bytes of a member do not have the checksum its trailer states.
+    /// The checksum of a member's inflated bytes differs from the one in its trailer.
     #[error(
         "gzip checksum of the member that ends at stored byte {offset}: expected {expected:08x}, found {found:08x}"
     )]
     Checksum {
-        /// Offset behind the member's trailer.
+        /// Offset of the byte after the member's trailer.
         offset: u64,
-        /// Checksum the trailer states.
+        /// Checksum in the trailer.
         expected: u32,
         /// Checksum of the inflated bytes.
         found: u32,
     },
-    /// A member inflated to another length than its trailer states (both modulo 2^32).
+    /// The inflated length of a member differs from the one in its trailer.
     #[error("gzip length of the member that ends at stored byte {offset}: expected {expected}, found {found}")]
     Length {
-        /// Offset behind the member's trailer.
+        /// Offset of the byte after the member's trailer.
         offset: u64,
-        /// Length the trailer states.
+        /// Length in the trailer, modulo 2^32.
         expected: u32,
-        /// Length that was inflated.
+        /// Length of the inflated bytes, modulo 2^32.
         found: u32,
     },
-    /// Bytes behind a member that do not start another one.
-    #[error("bytes behind the end of the gzip data at stored byte {offset}")]
+    /// The bytes after a member do not start another member.
+    #[error("bytes after the end of the gzip data at stored byte {offset}")]
     TrailingBytes {
-        /// Offset of the first such byte.
+        /// Offset of the first of these bytes.
         offset: u64,
     },
-    /// The object ended inside a member.
+    /// The object ends inside a member.
     #[error("gzip data cut off at stored byte {offset}")]
     Truncated {
-        /// Length of the object as it was received.
+        /// Number of bytes received.
         offset: u64,
     },
 }
 
-/// Part of a member's header. Optional parts are visited in this order.
+/// A part of a member's header. The variants are in the order of the format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
-    Fixed { at: usize },
-    ExtraLength { at: usize },
-    Extra { left: u16 },
+    Fixed { index: usize },
+    ExtraLength { index: usize },
+    Extra { remaining: u16 },
     Name,
     Comment,
-    Checksum { at: usize },
+    Checksum { index: usize },
 }
 
 #[derive(Debug)]
 enum State {
-    /// Nothing seen yet.
+    /// No byte has been read.
     Start,
-    /// Not gzip: bytes pass through.
+    /// The object is not gzip, so its bytes pass through unchanged.
     Plain,
     Header(Part),
     Deflate,
-    /// Behind deflate data that is invalid.
-    Broken,
-    /// Behind the deflate data: checksum and length, little endian, as they come in.
+    /// The deflate data is invalid.
+    InvalidDeflate,
+    /// Checksum and length of the member, little-endian.
     Trailer {
         value: u64,
+        /// Number of bytes read into `value`.
         bytes: u32,
     },
-    /// Behind a complete member.
-    Between,
+    /// A member is complete. The object may end, or another member may follow.
+    AfterMember,
 }
 
-/// A decoder that is fed stored bytes and fills a caller's buffer with inflated ones.
+/// Decodes the bytes of an object into the caller's buffers.
 #[derive(Debug)]
 pub(super) struct Gunzip {
     state: State,
     inflate: Decompress,
-    /// Stored bytes consumed.
+    /// Number of stored bytes consumed.
     consumed: u64,
     flags: u8,
     extra_length: u16,
     header_crc: Hasher,
-    stated_header_crc: u16,
+    expected_header_crc: u16,
     crc: Hasher,
     length: u32,
 }
@@ -128,13 +129,13 @@ impl Gunzip {
             flags: 0,
             extra_length: 0,
             header_crc: Hasher::new(),
-            stated_header_crc: 0,
+            expected_header_crc: 0,
             crc: Hasher::new(),
             length: 0,
         }
     }
 
-    /// Makes it ready for another object.
+    /// Resets the decoder for a new object.
     pub(super) fn reset(&mut self) {
         self.inflate.reset(false);
         self.state = State::Start;
@@ -144,8 +145,8 @@ impl Gunzip {
         self.length = 0;
     }
 
-    /// Consumes from the front of `input` and writes to the front of `out`, until one of them is
-    /// used up; returns the bytes written. Zero means that `input` is used up.
+    /// Decodes bytes from the front of `input` into the front of `out`, and advances `input`. Returns the number of
+    /// bytes written. Zero means that all of `input` was consumed.
     pub(super) fn read(&mut self, input: &mut &[u8], out: &mut [u8]) -> Result<usize, GunzipError> {
         loop {
             match self.state {
@@ -159,7 +160,7 @@ impl Gunzip {
                         return Ok(0);
                     }
                 }
-                State::Broken => return Err(GunzipError::Deflate { offset: self.consumed }),
+                State::InvalidDeflate => return Err(GunzipError::Deflate { offset: self.consumed }),
                 _ => {
                     let Some((&byte, rest)) = input.split_first() else {
                         return Ok(0);
@@ -176,11 +177,11 @@ impl Gunzip {
         }
     }
 
-    /// Says whether the stored bytes may end here.
+    /// Checks that the object may end here.
     pub(super) fn finish(&self) -> Result<(), GunzipError> {
         match self.state {
-            State::Start | State::Plain | State::Between => Ok(()),
-            State::Broken => Err(GunzipError::Deflate { offset: self.consumed }),
+            State::Start | State::Plain | State::AfterMember => Ok(()),
+            State::InvalidDeflate => Err(GunzipError::Deflate { offset: self.consumed }),
             State::Header(_) | State::Deflate | State::Trailer { .. } => {
                 Err(GunzipError::Truncated { offset: self.consumed })
             }
@@ -208,31 +209,31 @@ impl Gunzip {
         match outcome {
             Ok(Status::StreamEnd) => self.state = State::Trailer { value: 0, bytes: 0 },
             Ok(_) if used > 0 || written > 0 || input.is_empty() => {}
-            // What was inflated in front of the fault is handed over first.
-            Ok(_) | Err(_) => self.state = State::Broken,
+            // The next call reports the error. This call returns the bytes inflated before it.
+            Ok(_) | Err(_) => self.state = State::InvalidDeflate,
         }
         written
     }
 
-    /// Takes one byte of the frame, that is, of anything but deflate data.
+    /// Processes one byte outside the deflate data.
     fn frame_byte(&mut self, byte: u8) -> Result<(), GunzipError> {
         match self.state {
             State::Start => self.begin_member(byte),
-            State::Between if byte == MAGIC[0] => self.begin_member(byte),
-            State::Between => Err(GunzipError::TrailingBytes { offset: self.consumed }),
+            State::AfterMember if byte == MAGIC[0] => self.begin_member(byte),
+            State::AfterMember => Err(GunzipError::TrailingBytes { offset: self.consumed }),
             State::Header(part) => self.header_byte(part, byte),
             State::Trailer { value, bytes } => {
                 let value = value | u64::from(byte) << (8 * bytes);
                 self.state = State::Trailer { value, bytes: bytes + 1 };
                 if bytes == 7 { self.end_member(value as u32, (value >> 32) as u32) } else { Ok(()) }
             }
-            State::Plain | State::Deflate | State::Broken => Ok(()),
+            State::Plain | State::Deflate | State::InvalidDeflate => Ok(()),
         }
     }
 
     fn begin_member(&mut self, byte: u8) -> Result<(), GunzipError> {
         self.header_crc = Hasher::new();
-        self.header_byte(Part::Fixed { at: 0 }, byte)
+        self.header_byte(Part::Fixed { index: 0 }, byte)
     }
 
     fn header_byte(&mut self, part: Part, byte: u8) -> Result<(), GunzipError> {
@@ -240,34 +241,34 @@ impl Gunzip {
             self.header_crc.update(&[byte]);
         }
         match part {
-            Part::Fixed { at } => {
-                self.check_fixed(at, byte)?;
-                if at < 9 {
-                    self.state = State::Header(Part::Fixed { at: at + 1 });
+            Part::Fixed { index } => {
+                self.check_fixed(index, byte)?;
+                if index < 9 {
+                    self.state = State::Header(Part::Fixed { index: index + 1 });
                 } else {
-                    self.enter(Part::ExtraLength { at: 0 });
+                    self.enter(Part::ExtraLength { index: 0 });
                 }
             }
-            Part::ExtraLength { at: 0 } => {
+            Part::ExtraLength { index: 0 } => {
                 self.extra_length = u16::from(byte);
-                self.state = State::Header(Part::ExtraLength { at: 1 });
+                self.state = State::Header(Part::ExtraLength { index: 1 });
             }
             Part::ExtraLength { .. } => {
                 self.extra_length |= u16::from(byte) << 8;
-                self.enter(Part::Extra { left: self.extra_length });
+                self.enter(Part::Extra { remaining: self.extra_length });
             }
-            Part::Extra { left } => self.enter(Part::Extra { left: left - 1 }),
+            Part::Extra { remaining } => self.enter(Part::Extra { remaining: remaining - 1 }),
             Part::Name if byte == 0 => self.enter(Part::Comment),
-            Part::Comment if byte == 0 => self.enter(Part::Checksum { at: 0 }),
+            Part::Comment if byte == 0 => self.enter(Part::Checksum { index: 0 }),
             Part::Name | Part::Comment => {}
-            Part::Checksum { at: 0 } => {
-                self.stated_header_crc = u16::from(byte);
-                self.state = State::Header(Part::Checksum { at: 1 });
+            Part::Checksum { index: 0 } => {
+                self.expected_header_crc = u16::from(byte);
+                self.state = State::Header(Part::Checksum { index: 1 });
             }
             Part::Checksum { .. } => {
-                self.stated_header_crc |= u16::from(byte) << 8;
-                if self.header_crc.clone().finalize() & 0xffff != u32::from(self.stated_header_crc) {
-                    return Err(self.header_error("its checksum does not match"));
+                self.expected_header_crc |= u16::from(byte) << 8;
+                if self.header_crc.clone().finalize() & 0xffff != u32::from(self.expected_header_crc) {
+                    return Err(self.header_error("checksum mismatch"));
                 }
                 self.begin_deflate();
             }
@@ -275,9 +276,9 @@ impl Gunzip {
         Ok(())
     }
 
-    fn check_fixed(&mut self, at: usize, byte: u8) -> Result<(), GunzipError> {
-        match at {
-            0 | 1 if MAGIC.get(at) != Some(&byte) => Err(self.header_error("not the gzip magic 1f 8b")),
+    fn check_fixed(&mut self, index: usize, byte: u8) -> Result<(), GunzipError> {
+        match index {
+            0 | 1 if MAGIC.get(index) != Some(&byte) => Err(self.header_error("expected the gzip magic 1f 8b")),
             2 if byte != METHOD_DEFLATE => Err(self.header_error("unknown compression method")),
             3 if byte & FLAGS_RESERVED != 0 => Err(self.header_error("reserved flags are set")),
             3 => {
@@ -288,16 +289,16 @@ impl Gunzip {
         }
     }
 
-    /// Goes to `part`, or to the first one behind it that this header has.
+    /// Enters `part`, or the first part after it that this header has.
     fn enter(&mut self, part: Part) {
         let has = |flag| self.flags & flag != 0;
         let next = match part {
             Part::ExtraLength { .. } if !has(FLAG_EXTRA) => Part::Name,
-            Part::Extra { left: 0 } => Part::Name,
+            Part::Extra { remaining: 0 } => Part::Name,
             other => other,
         };
         let next = if next == Part::Name && !has(FLAG_NAME) { Part::Comment } else { next };
-        let next = if next == Part::Comment && !has(FLAG_COMMENT) { Part::Checksum { at: 0 } } else { next };
+        let next = if next == Part::Comment && !has(FLAG_COMMENT) { Part::Checksum { index: 0 } } else { next };
         match next {
             Part::Checksum { .. } if !has(FLAG_HEADER_CRC) => self.begin_deflate(),
             part => self.state = State::Header(part),
@@ -320,7 +321,7 @@ impl Gunzip {
         if length != self.length {
             return Err(GunzipError::Length { offset, expected: length, found: self.length });
         }
-        self.state = State::Between;
+        self.state = State::AfterMember;
         Ok(())
     }
 

@@ -1,12 +1,12 @@
 //! The fields of a CloudTrail record that detection reads.
 //!
-//! Field names and optionality follow "CloudTrail record contents" and "CloudTrail userIdentity
-//! element" in the AWS CloudTrail User Guide. Records of real trails deviate from it, so nothing
-//! is required: a field that is missing, null, blank or of another type counts as absent.
+//! Field names follow "CloudTrail record contents" and "CloudTrail userIdentity element" in the AWS CloudTrail User
+//! Guide. Real records deviate from the guide, so no field is required: a field that is missing, null, blank or of the
+//! wrong type counts as absent.
 //!
-//! `serde_json` refuses some JSON: half of a surrogate pair (`\ud800`), as a cut within a character
-//! leaves it, numbers out of range (`1e999`), and deep nesting. Such a record is repaired and
-//! parsed again, so that nobody can hide a call by one odd value in its parameters.
+//! `serde_json` rejects some JSON: lone surrogates (`\ud800`), which remain when a string is cut inside a character,
+//! numbers out of range (`1e999`), and deep nesting. Such a record is repaired and parsed again, so that nobody can
+//! hide a call with one malformed value in its parameters.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -21,74 +21,74 @@ use serde_json::{Number, Value};
 
 use super::splitter::MAX_NESTING;
 
-/// Why a record does not parse.
+/// An error from parsing a record.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
-    /// It is not UTF-8.
+    /// The record is not UTF-8.
     #[error("invalid UTF-8 at byte {at} of the record")]
     NotUtf8 {
-        /// Offset within the record.
+        /// Offset of the first invalid byte in the record.
         at: usize,
     },
-    /// Its objects or arrays are nested too deep.
-    #[error("record nested more than {MAX_NESTING} deep")]
+    /// Objects and arrays are nested too deeply.
+    #[error("record nested more than {MAX_NESTING} levels deep")]
     TooDeep,
-    /// It is not a JSON object.
+    /// The record is not a JSON object.
     #[error("invalid JSON at byte {at} of the record")]
     NotJson {
-        /// Approximate offset within the record.
+        /// Approximate offset in the record.
         at: usize,
-        /// The parser's error. Its text may quote the record: do not log it.
+        /// The parser's error. Its message may quote the record: do not log it.
         #[source]
         source: serde_json::Error,
     },
 }
 
-/// A record, borrowed from the bytes it was read from.
+/// A record. Its strings borrow from the bytes where possible.
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Record<'a> {
     /// Service that the request was made to, such as `lambda.amazonaws.com`.
-    #[serde(borrow, deserialize_with = "text")]
+    #[serde(borrow, deserialize_with = "string")]
     pub event_source: Option<Cow<'a, str>>,
     /// The action, such as `Invoke` or `CreateFunction20150331`.
-    #[serde(borrow, deserialize_with = "text")]
+    #[serde(borrow, deserialize_with = "string")]
     pub event_name: Option<Cow<'a, str>>,
-    /// When the request was made, `YYYY-MM-DDThh:mm:ssZ`.
-    #[serde(borrow, deserialize_with = "text")]
+    /// Time of the request, `YYYY-MM-DDThh:mm:ssZ`.
+    #[serde(borrow, deserialize_with = "string")]
     pub event_time: Option<Cow<'a, str>>,
     /// GUID of the event.
-    #[serde(borrow, rename = "eventID", deserialize_with = "text")]
+    #[serde(borrow, rename = "eventID", deserialize_with = "string")]
     pub event_id: Option<Cow<'a, str>>,
     /// Region that the request was made to.
-    #[serde(borrow, deserialize_with = "text")]
+    #[serde(borrow, deserialize_with = "string")]
     pub aws_region: Option<Cow<'a, str>>,
     /// Account that received the event.
-    #[serde(borrow, deserialize_with = "text")]
+    #[serde(borrow, deserialize_with = "string")]
     pub recipient_account_id: Option<Cow<'a, str>>,
     /// IP address of the caller, or the name of a service.
-    #[serde(borrow, rename = "sourceIPAddress", deserialize_with = "text")]
+    #[serde(borrow, rename = "sourceIPAddress", deserialize_with = "string")]
     pub source_ip_address: Option<Cow<'a, str>>,
-    /// The caller's user agent, as the caller gives it.
-    #[serde(borrow, deserialize_with = "text")]
+    /// User agent, as the caller sent it.
+    #[serde(borrow, deserialize_with = "string")]
     pub user_agent: Option<Cow<'a, str>>,
-    /// The error, if the service returned one.
-    #[serde(borrow, deserialize_with = "text")]
+    /// Error code, if the service returned an error.
+    #[serde(borrow, deserialize_with = "string")]
     pub error_code: Option<Cow<'a, str>>,
-    /// Its description, cut at 1 KB by CloudTrail.
-    #[serde(borrow, deserialize_with = "text")]
+    /// Description of the error. CloudTrail cuts it at 1 KB.
+    #[serde(borrow, deserialize_with = "string")]
     pub error_message: Option<Cow<'a, str>>,
     /// Who made the request.
-    #[serde(borrow, deserialize_with = "lenient")]
+    #[serde(borrow, deserialize_with = "nested")]
     pub user_identity: Option<UserIdentity<'a>>,
-    /// Resources that the event touched.
-    #[serde(borrow, deserialize_with = "lenient")]
+    /// Resources that the event accessed.
+    #[serde(borrow, deserialize_with = "nested")]
     pub resources: Option<Vec<Resource<'a>>>,
-    /// Parameters of the request, as JSON. Parse it by [`parse_value`].
-    #[serde(borrow, deserialize_with = "raw")]
+    /// Parameters of the request as JSON, for [`parse_value`].
+    #[serde(borrow, deserialize_with = "raw_json")]
     pub request_parameters: Option<Cow<'a, RawValue>>,
-    /// The response, as JSON. Parse it by [`parse_value`].
-    #[serde(borrow, deserialize_with = "raw")]
+    /// Response as JSON, for [`parse_value`].
+    #[serde(borrow, deserialize_with = "raw_json")]
     pub response_elements: Option<Cow<'a, RawValue>>,
 }
 
@@ -97,34 +97,34 @@ pub struct Record<'a> {
 #[serde(rename_all = "camelCase", default)]
 pub struct UserIdentity<'a> {
     /// Kind of identity, such as `AssumedRole`; absent on many service events.
-    #[serde(borrow, rename = "type", deserialize_with = "text")]
+    #[serde(borrow, rename = "type", deserialize_with = "string")]
     pub kind: Option<Cow<'a, str>>,
     /// Friendly name.
-    #[serde(borrow, deserialize_with = "text")]
+    #[serde(borrow, deserialize_with = "string")]
     pub user_name: Option<Cow<'a, str>>,
     /// Unique ID; for a role, followed by a colon and the session name.
-    #[serde(borrow, deserialize_with = "text")]
+    #[serde(borrow, deserialize_with = "string")]
     pub principal_id: Option<Cow<'a, str>>,
     /// ARN of the principal.
-    #[serde(borrow, deserialize_with = "text")]
+    #[serde(borrow, deserialize_with = "string")]
     pub arn: Option<Cow<'a, str>>,
     /// Account that owns the principal.
-    #[serde(borrow, deserialize_with = "text")]
+    #[serde(borrow, deserialize_with = "string")]
     pub account_id: Option<Cow<'a, str>>,
     /// Service that made the request for the principal.
-    #[serde(borrow, deserialize_with = "text")]
+    #[serde(borrow, deserialize_with = "string")]
     pub invoked_by: Option<Cow<'a, str>>,
-    /// Provider that a federated user signed in at.
-    #[serde(borrow, deserialize_with = "text")]
+    /// Identity provider of a federated user.
+    #[serde(borrow, deserialize_with = "string")]
     pub identity_provider: Option<Cow<'a, str>>,
     /// The Identity Center user who made the call.
-    #[serde(borrow, deserialize_with = "lenient")]
+    #[serde(borrow, deserialize_with = "nested")]
     pub on_behalf_of: Option<OnBehalfOf<'a>>,
     /// The resource that the credentials were issued to.
-    #[serde(borrow, deserialize_with = "lenient")]
+    #[serde(borrow, deserialize_with = "nested")]
     pub in_scope_of: Option<InScopeOf<'a>>,
     /// The session, for temporary credentials.
-    #[serde(borrow, deserialize_with = "lenient")]
+    #[serde(borrow, deserialize_with = "nested")]
     pub session_context: Option<SessionContext<'a>>,
 }
 
@@ -133,7 +133,7 @@ pub struct UserIdentity<'a> {
 #[serde(rename_all = "camelCase", default)]
 pub struct OnBehalfOf<'a> {
     /// ID of the user.
-    #[serde(borrow, deserialize_with = "text")]
+    #[serde(borrow, deserialize_with = "string")]
     pub user_id: Option<Cow<'a, str>>,
 }
 
@@ -142,13 +142,13 @@ pub struct OnBehalfOf<'a> {
 #[serde(rename_all = "camelCase", default)]
 pub struct InScopeOf<'a> {
     /// Type of the resource, such as `AWS::Lambda::Function`.
-    #[serde(borrow, deserialize_with = "text")]
+    #[serde(borrow, deserialize_with = "string")]
     pub issuer_type: Option<Cow<'a, str>>,
-    /// Its ARN.
-    #[serde(borrow, deserialize_with = "text")]
+    /// ARN of the resource.
+    #[serde(borrow, deserialize_with = "string")]
     pub credentials_issued_to: Option<Cow<'a, str>>,
-    /// ARN of the resource that invoked it.
-    #[serde(borrow, deserialize_with = "text")]
+    /// ARN of the resource that invoked this resource.
+    #[serde(borrow, deserialize_with = "string")]
     pub source_arn: Option<Cow<'a, str>>,
 }
 
@@ -157,7 +157,7 @@ pub struct InScopeOf<'a> {
 #[serde(rename_all = "camelCase", default)]
 pub struct SessionContext<'a> {
     /// Who issued the credentials.
-    #[serde(borrow, deserialize_with = "lenient")]
+    #[serde(borrow, deserialize_with = "nested")]
     pub session_issuer: Option<SessionIssuer<'a>>,
 }
 
@@ -166,19 +166,19 @@ pub struct SessionContext<'a> {
 #[serde(rename_all = "camelCase", default)]
 pub struct SessionIssuer<'a> {
     /// Friendly name of the role or user.
-    #[serde(borrow, deserialize_with = "text")]
+    #[serde(borrow, deserialize_with = "string")]
     pub user_name: Option<Cow<'a, str>>,
     /// ARN of the role or user.
-    #[serde(borrow, deserialize_with = "text")]
+    #[serde(borrow, deserialize_with = "string")]
     pub arn: Option<Cow<'a, str>>,
 }
 
-/// A resource that an event touched.
+/// A resource that an event accessed.
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(default)]
 pub struct Resource<'a> {
-    /// Its ARN.
-    #[serde(borrow, rename = "ARN", deserialize_with = "text")]
+    /// ARN of the resource.
+    #[serde(borrow, rename = "ARN", deserialize_with = "string")]
     pub arn: Option<Cow<'a, str>>,
 }
 
@@ -186,81 +186,82 @@ impl<'a> Record<'a> {
     /// Parses the bytes of a record.
     ///
     /// # Errors
-    /// If they are not one JSON object in UTF-8, or nested too deep.
+    /// If the bytes are not one JSON object in UTF-8, or are nested too deeply.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, RecordError> {
-        let text = utf8(bytes)?;
-        if nests_too_deep(text) {
+        let json = utf8(bytes)?;
+        if nests_too_deep(json) {
             return Err(RecordError::TooDeep);
         }
-        // The parser takes an array for an object whose fields come in their order.
-        if !text.trim_start().starts_with('{') {
-            return Self::repaired(text);
+        // Serde also deserializes a struct from an array of its fields.
+        if !json.trim_start().starts_with('{') {
+            return Self::parse_repaired(json);
         }
-        serde_json::from_str(text).or_else(|_| Self::repaired(text))
+        serde_json::from_str(json).or_else(|_| Self::parse_repaired(json))
     }
 
-    /// Parses each field of the repaired text by itself, so that one of another type does not affect the others. It is
-    /// slower, and few records need it.
-    fn repaired(text: &str) -> Result<Self, RecordError> {
-        let fields = Fields::of(text)?;
+    /// Repairs the record and parses each field separately, so that a field of the wrong type does not affect the
+    /// others. This is slower, and few records need it.
+    fn parse_repaired(json: &str) -> Result<Self, RecordError> {
+        let fields = RepairedFields::parse(json)?;
         Ok(Self {
-            event_source: fields.text("eventSource"),
-            event_name: fields.text("eventName"),
-            event_time: fields.text("eventTime"),
-            event_id: fields.text("eventID"),
-            aws_region: fields.text("awsRegion"),
-            recipient_account_id: fields.text("recipientAccountId"),
-            source_ip_address: fields.text("sourceIPAddress"),
-            user_agent: fields.text("userAgent"),
-            error_code: fields.text("errorCode"),
-            error_message: fields.text("errorMessage"),
+            event_source: fields.string("eventSource"),
+            event_name: fields.string("eventName"),
+            event_time: fields.string("eventTime"),
+            event_id: fields.string("eventID"),
+            aws_region: fields.string("awsRegion"),
+            recipient_account_id: fields.string("recipientAccountId"),
+            source_ip_address: fields.string("sourceIPAddress"),
+            user_agent: fields.string("userAgent"),
+            error_code: fields.string("errorCode"),
+            error_message: fields.string("errorMessage"),
             user_identity: fields.nested("userIdentity")?,
             resources: fields.nested("resources")?,
-            request_parameters: fields.raw("requestParameters"),
-            response_elements: fields.raw("responseElements"),
+            request_parameters: fields.raw_json("requestParameters"),
+            response_elements: fields.raw_json("responseElements"),
         })
     }
 }
 
-/// The repaired fields of a record, which own their text.
-struct Fields(BTreeMap<String, Box<RawValue>>);
+/// The fields of a repaired record, as owned JSON.
+struct RepairedFields(BTreeMap<String, Box<RawValue>>);
 
-impl Fields {
-    fn of(text: &str) -> Result<Self, RecordError> {
-        let repaired = repair(text)?;
+impl RepairedFields {
+    fn parse(json: &str) -> Result<Self, RecordError> {
+        let repaired = repair(json)?;
         serde_json::from_str(&repaired).map(Self).map_err(|source| not_json(source, &repaired))
     }
 
-    fn text<'a>(&self, name: &str) -> Option<Cow<'a, str>> {
-        let field = text(&mut serde_json::Deserializer::from_str(self.0.get(name)?.get()));
-        field.ok().flatten().map(|text| Cow::Owned(text.into_owned()))
+    fn string<'a>(&self, name: &str) -> Option<Cow<'a, str>> {
+        let field = string(&mut serde_json::Deserializer::from_str(self.0.get(name)?.get()));
+        field.ok().flatten().map(|value| Cow::Owned(value.into_owned()))
     }
 
-    /// Deserializes from an owned value, so that the result does not borrow from the fields.
+    /// Deserializes from an owned value, so that the result does not borrow from `self`.
     fn nested<'a, T: Deserialize<'a>>(&self, name: &str) -> Result<Option<T>, RecordError> {
         let Some(field) = self.0.get(name) else { return Ok(None) };
-        Ok(lenient(parse_value(field.get())?).unwrap_or_default())
+        Ok(nested(parse_value(field.get())?).unwrap_or_default())
     }
 
-    fn raw<'a>(&self, name: &str) -> Option<Cow<'a, RawValue>> {
+    fn raw_json<'a>(&self, name: &str) -> Option<Cow<'a, RawValue>> {
         self.0.get(name).filter(|raw| raw.get() != "null").cloned().map(Cow::Owned)
     }
 }
 
-/// The whole record as a JSON value, parsed by [`parse_value`].
+/// Parses a whole record as a JSON value, like [`parse_value`].
 ///
 /// # Errors
-/// If the bytes are not JSON in UTF-8, or nested too deep. A record that [`Record::parse`] takes from a log object is
-/// neither: the reader limits its braces to 100 and `parse` its brackets, which is within the limit here.
+/// If the bytes are not JSON in UTF-8, or are nested too deeply. A record from a log object that [`Record::parse`]
+/// accepts causes no error: the reader allows 100 levels of braces and `parse` 100 levels of brackets, which together
+/// are within the limit of [`parse_value`].
 pub fn value_of(record: &[u8]) -> Result<Value, RecordError> {
     parse_value(utf8(record)?)
 }
 
-/// Parses JSON of a record. Half of a surrogate pair becomes U+FFFD. A number out of range becomes the largest or the
-/// smallest that there is, so that a rule which compares numbers sees it on the right side of its bound.
+/// Parses JSON from a record. A lone surrogate becomes U+FFFD. A number out of range becomes [`f64::MAX`] or
+/// [`f64::MIN`], so that rules that compare numbers see it on the correct side of their bounds.
 ///
 /// # Errors
-/// If the text is not JSON, or nested more than 200 deep.
+/// If `json` is not JSON, or is nested more than 200 levels deep.
 pub fn parse_value(json: &str) -> Result<Value, RecordError> {
     serde_json::from_str(json).or_else(|_| {
         let repaired = repair(json)?;
@@ -273,9 +274,9 @@ pub fn parse_value(json: &str) -> Result<Value, RecordError> {
     })
 }
 
-/// Repairs JSON that the parser refuses.
+/// Repairs JSON that the parser rejects.
 fn repair(json: &str) -> Result<String, RecordError> {
-    // Checks the grammar, without depth limit or range checks: the repair relies on it.
+    // The repair relies on valid syntax. This checks the syntax only, not the depth or the range of numbers.
     serde_json::from_str::<IgnoredAny>(json).map_err(|source| not_json(source, json))?;
     let mut repaired = String::with_capacity(json.len());
     let mut rest = json;
@@ -290,7 +291,7 @@ fn repair(json: &str) -> Result<String, RecordError> {
     Ok(repaired + rest)
 }
 
-/// Replaces half characters of a string, which begins after its opening quote. Returns the text after the string.
+/// Replaces the lone surrogates of a string. `rest` starts after the opening quote. Returns the JSON after the string.
 fn repair_string<'a>(mut rest: &'a str, repaired: &mut String) -> &'a str {
     repaired.push('"');
     while let Some(at) = rest.find(['"', '\\']) {
@@ -316,17 +317,17 @@ fn repair_string<'a>(mut rest: &'a str, repaired: &mut String) -> &'a str {
     rest
 }
 
-/// Parses a `\uXXXX` escape at the start of the text. Returns its UTF-16 code unit and the text after it.
-fn code_unit(text: &str) -> Option<(u16, &str)> {
-    let (digits, after) = text.strip_prefix("\\u")?.split_at_checked(4)?;
+/// Parses a `\uXXXX` escape at the start of `json`. Returns its UTF-16 code unit and the JSON after it.
+fn code_unit(json: &str) -> Option<(u16, &str)> {
+    let (digits, after) = json.strip_prefix("\\u")?.split_at_checked(4)?;
     Some((u16::from_str_radix(digits, 16).ok()?, after))
 }
 
-/// Replaces a number out of range, which begins the text. Returns the text after the number.
-fn repair_number<'a>(text: &'a str, repaired: &mut String) -> &'a str {
+/// Replaces the number at the start of `json` if it is out of range. Returns the JSON after the number.
+fn repair_number<'a>(json: &'a str, repaired: &mut String) -> &'a str {
     let is_in_number = |c: char| c.is_ascii_digit() || "+-.eE".contains(c);
-    let (number, after) = text.split_at(text.find(|c| !is_in_number(c)).unwrap_or(text.len()));
-    // Written as the parser reads them; `f64::to_string` takes 309 digits.
+    let (number, after) = json.split_at(json.find(|c| !is_in_number(c)).unwrap_or(json.len()));
+    // In exponent notation, because `f64::to_string` writes 309 digits.
     repaired.push_str(match serde_json::from_str::<Number>(number) {
         Ok(_) => number,
         Err(_) if number.starts_with('-') => "-1.7976931348623157e308",
@@ -339,27 +340,27 @@ fn utf8(bytes: &[u8]) -> Result<&str, RecordError> {
     std::str::from_utf8(bytes).map_err(|error| RecordError::NotUtf8 { at: error.valid_up_to() })
 }
 
-fn not_json(source: serde_json::Error, text: &str) -> RecordError {
-    RecordError::NotJson { at: offset_of(&source, text), source }
+fn not_json(source: serde_json::Error, json: &str) -> RecordError {
+    RecordError::NotJson { at: offset_of(&source, json), source }
 }
 
-/// Offset of the place that a parser's error names by line and column.
-fn offset_of(error: &serde_json::Error, text: &str) -> usize {
+/// Converts the line and column of a parser's error to an offset.
+fn offset_of(error: &serde_json::Error, json: &str) -> usize {
     let lines = error.line().saturating_sub(1);
-    let start: usize = text.split_inclusive('\n').take(lines).map(str::len).sum();
-    (start + error.column().saturating_sub(1)).min(text.len())
+    let start: usize = json.split_inclusive('\n').take(lines).map(str::len).sum();
+    (start + error.column().saturating_sub(1)).min(json.len())
 }
 
-/// The parser has no limit for values that it passes over. The splitter limits the braces of a record, so this counts
-/// only in records with many brackets.
-fn nests_too_deep(text: &str) -> bool {
-    memchr::memchr_iter(b'[', text.as_bytes()).nth(MAX_NESTING as usize).is_some() && nesting(text) > MAX_NESTING
+/// Checks the nesting depth, which the parser does not limit in values that it ignores. The splitter has limited the
+/// braces of the record, so only a record with many brackets can be nested too deeply.
+fn nests_too_deep(json: &str) -> bool {
+    memchr::memchr_iter(b'[', json.as_bytes()).nth(MAX_NESTING as usize).is_some() && nesting(json) > MAX_NESTING
 }
 
-/// How deep objects and arrays are nested.
-fn nesting(text: &str) -> u32 {
+/// Maximum nesting depth of objects and arrays.
+fn nesting(json: &str) -> u32 {
     let (mut depth, mut deepest, mut in_string, mut escaped) = (0_u32, 0, false, false);
-    for byte in text.bytes() {
+    for byte in json.bytes() {
         match byte {
             _ if escaped => escaped = false,
             b'\\' if in_string => escaped = true,
@@ -375,26 +376,26 @@ fn nesting(text: &str) -> u32 {
     deepest
 }
 
-/// JSON as it is written; `null` counts as absent.
-fn raw<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'de, RawValue>>, D::Error> {
+/// Deserializes any value as raw JSON; `null` counts as absent.
+fn raw_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'de, RawValue>>, D::Error> {
     Ok(Option::<&RawValue>::deserialize(deserializer)?.map(Cow::Borrowed))
 }
 
-/// A string, borrowed unless it has escapes. A blank one says nothing: it counts as absent, as any other value does.
-fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'de, str>>, D::Error> {
-    deserializer.deserialize_any(Text)
+/// Deserializes a string, borrowed unless it has escapes. A blank string or a value of another type counts as absent.
+fn string<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'de, str>>, D::Error> {
+    deserializer.deserialize_any(StringVisitor)
 }
 
-/// A value of the type `T`, which is an object or an array; any other value counts as absent.
-fn lenient<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+/// Deserializes a `T` from an object or an array. A value of another type counts as absent.
+fn nested<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    deserializer.deserialize_any(Nested(PhantomData))
+    deserializer.deserialize_any(NestedVisitor(PhantomData))
 }
 
-/// Values of these types count as absent.
+/// Visitor methods for types that count as absent.
 macro_rules! absent {
     ($($visit:ident: $value:ty),*) => {
         $(fn $visit<E>(self, _: $value) -> Result<Self::Value, E> {
@@ -403,25 +404,25 @@ macro_rules! absent {
     };
 }
 
-fn is_blank(text: &str) -> bool {
-    !text.as_bytes().first().is_some_and(u8::is_ascii_graphic) && text.trim().is_empty()
+fn is_blank(value: &str) -> bool {
+    !value.as_bytes().first().is_some_and(u8::is_ascii_graphic) && value.trim().is_empty()
 }
 
-struct Text;
+struct StringVisitor;
 
-impl<'de> Visitor<'de> for Text {
+impl<'de> Visitor<'de> for StringVisitor {
     type Value = Option<Cow<'de, str>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("any value")
     }
 
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Borrowed(text)).filter(|text| !is_blank(text)))
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Self::Value, E> {
+        Ok(Some(Cow::Borrowed(value)).filter(|value| !is_blank(value)))
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Some(text).filter(|text| !is_blank(text)).map(|text| Cow::Owned(text.to_owned())))
+    fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
+        Ok(Some(value).filter(|value| !is_blank(value)).map(|value| Cow::Owned(value.to_owned())))
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
@@ -439,9 +440,9 @@ impl<'de> Visitor<'de> for Text {
     absent! { visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64 }
 }
 
-struct Nested<T>(PhantomData<T>);
+struct NestedVisitor<T>(PhantomData<T>);
 
-impl<'de, T: Deserialize<'de>> Visitor<'de> for Nested<T> {
+impl<'de, T: Deserialize<'de>> Visitor<'de> for NestedVisitor<T> {
     type Value = Option<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -468,13 +469,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_of_another_type_count_as_absent_and_spoil_nothing() {
-        for odd in ["7", "-1", "1.5", "true", "null", "[]", "[7]", "{}", r#"{"a":[{}]}"#, "1e999"] {
+    fn values_of_the_wrong_type_count_as_absent_and_leave_other_fields_intact() {
+        for value in ["7", "-1", "1.5", "true", "null", "[]", "[7]", "{}", r#"{"a":[{}]}"#, "1e999"] {
             for (record, user) in [
-                (format!(r#"{{"eventName":{odd},"userIdentity":{{"userName":"u"}},"eventID":"i"}}"#), Some("u")),
-                (format!(r#"{{"userIdentity":{{"userName":"u","arn":{odd}}},"eventID":"i"}}"#), Some("u")),
-                (format!(r#"{{"userIdentity":{odd},"eventID":"i","resources":{odd}}}"#), None),
-                (format!(r#"{{"userIdentity":{{"sessionContext":{odd},"userName":"u"}},"eventID":"i"}}"#), Some("u")),
+                (format!(r#"{{"eventName":{value},"userIdentity":{{"userName":"u"}},"eventID":"i"}}"#), Some("u")),
+                (format!(r#"{{"userIdentity":{{"userName":"u","arn":{value}}},"eventID":"i"}}"#), Some("u")),
+                (format!(r#"{{"userIdentity":{value},"eventID":"i","resources":{value}}}"#), None),
+                (format!(r#"{{"userIdentity":{{"sessionContext":{value},"userName":"u"}},"eventID":"i"}}"#), Some("u")),
             ] {
                 let parsed = Record::parse(record.as_bytes()).expect("a record");
                 assert_eq!((parsed.event_id.as_deref(), parsed.event_name.as_deref()), (Some("i"), None), "{record}");
@@ -485,8 +486,8 @@ mod tests {
     }
 
     #[test]
-    fn half_characters_spoil_no_field_and_no_object() {
-        for (half, repaired) in [
+    fn lone_surrogates_are_replaced_in_every_field() {
+        for (input, repaired) in [
             (r"a\ud800", "a\u{fffd}"),
             (r"\udc00b", "\u{fffd}b"),
             (r"\ud83d\ud83d\ude00\ude00", "\u{fffd}\u{1f600}\u{fffd}"),
@@ -496,12 +497,16 @@ mod tests {
             (r"\ud800-1e999", "\u{fffd}-1e999"),
         ] {
             let record = format!(
-                r#"{{"\ud800":"{half}","eventName":"{half}","requestParameters":{{"{half}":["{half}"]}},
-                    "userIdentity":{{"arn":"{half}","userName":"u"}},"resources":[{{"ARN":"{half}"}}]}}"#
+                r#"{{"\ud800":"{input}","eventName":"{input}","requestParameters":{{"{input}":["{input}"]}},
+                    "userIdentity":{{"arn":"{input}","userName":"u"}},"resources":[{{"ARN":"{input}"}}]}}"#
             );
             let parsed = Record::parse(record.as_bytes()).expect("a record");
             let identity = parsed.user_identity.expect("an identity");
-            assert_eq!((identity.arn.as_deref(), identity.user_name.as_deref()), (Some(repaired), Some("u")), "{half}");
+            assert_eq!(
+                (identity.arn.as_deref(), identity.user_name.as_deref()),
+                (Some(repaired), Some("u")),
+                "{input}"
+            );
             assert_eq!(parsed.event_name.as_deref(), Some(repaired));
             let resource = parsed.resources.and_then(|it| it.into_iter().next()).expect("a resource");
             assert_eq!(resource.arn.as_deref(), Some(repaired));
@@ -510,18 +515,18 @@ mod tests {
             let raw = parsed.request_parameters.expect("parameters");
             assert_eq!(parse_value(raw.get()).ok().as_ref(), value.get("requestParameters"));
         }
-        // An escaped backslash begins no escape.
+        // An escaped backslash does not start an escape sequence.
         assert_eq!(parse_value(r#"["\\ud800","\ud800"]"#).ok(), Some(serde_json::json!(["\\ud800", "\u{fffd}"])));
     }
 
     #[test]
-    fn numbers_out_of_range_stay_on_their_side_of_every_bound() {
+    fn numbers_out_of_range_become_the_largest_finite_numbers() {
         let value = parse_value(r#"{"a":[1e999,-1E+999,1e-999,0.5,"1e999",null],"b":-0}"#).expect("a value");
         assert_eq!(value, serde_json::json!({"a": [f64::MAX, f64::MIN, 0.0, 0.5, "1e999", null], "b": -0.0}));
     }
 
     #[test]
-    fn nesting_is_read_as_deep_as_a_log_object_may_have_it() {
+    fn values_nested_up_to_200_levels_deep_are_parsed() {
         let nested = |depth| format!("{}1{}", r#"{"a":["#.repeat(depth), "]}".repeat(depth));
         assert!(parse_value(&nested(100)).is_ok());
         assert!(matches!(parse_value(&nested(101)), Err(RecordError::TooDeep)));
@@ -529,10 +534,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_json_is_not_repaired() {
-        for text in ["", "{", r#"{"a":}"#, r#"{"a":"\ud8"}"#, r#"{"a":1e}"#, "{} x", "{\"a\":\"\n\"}"] {
-            assert!(matches!(parse_value(text), Err(RecordError::NotJson { .. })), "{text}");
-            assert!(matches!(Record::parse(text.as_bytes()), Err(RecordError::NotJson { .. })), "{text}");
+    fn invalid_json_is_not_repaired() {
+        for invalid in ["", "{", r#"{"a":}"#, r#"{"a":"\ud8"}"#, r#"{"a":1e}"#, "{} x", "{\"a\":\"\n\"}"] {
+            assert!(matches!(parse_value(invalid), Err(RecordError::NotJson { .. })), "{invalid}");
+            assert!(matches!(Record::parse(invalid.as_bytes()), Err(RecordError::NotJson { .. })), "{invalid}");
         }
         assert!(matches!(Record::parse(b"[7]"), Err(RecordError::NotJson { .. })));
         let at = r#"{"a":1e999,"b":"\ud800","c":}"#;
@@ -540,10 +545,10 @@ mod tests {
     }
 
     #[test]
-    fn blank_texts_count_as_absent_in_both_ways_to_parse() {
+    fn blank_strings_count_as_absent_in_both_parsers() {
         for blank in ["", " ", r"\t\n", "\u{2003}"] {
             let record = format!(r#"{{"eventID":"{blank}","errorCode":"{blank}","userIdentity":{{"arn":"{blank}"}}}}"#);
-            for parsed in [Record::parse(record.as_bytes()), Record::repaired(&record)] {
+            for parsed in [Record::parse(record.as_bytes()), Record::parse_repaired(&record)] {
                 let parsed = parsed.expect("a record");
                 assert_eq!((parsed.event_id, parsed.error_code), (None, None), "{blank:?}");
                 assert_eq!(parsed.user_identity.expect("an identity").arn, None, "{blank:?}");
@@ -552,17 +557,17 @@ mod tests {
     }
 
     #[test]
-    fn both_ways_to_parse_agree() {
+    fn both_parsers_agree() {
         let record = r#"{"eventSource":"a\nb","eventName":"n","userIdentity":{"type":"T","sessionContext":
             {"sessionIssuer":{"arn":"x"}}},"resources":[{"ARN":"r"},{}],"requestParameters":{"a":[1]},"other":[{}],
             "responseElements":null,"eventID":" "}"#;
-        let [fast, slow] = [Record::parse(record.as_bytes()), Record::repaired(record)]
+        let [fast, slow] = [Record::parse(record.as_bytes()), Record::parse_repaired(record)]
             .map(|it| format!("{:?}", it.expect("a record")));
         assert_eq!(fast, slow);
     }
 
     #[test]
-    fn a_usual_record_is_borrowed() {
+    fn a_typical_record_borrows_its_fields() {
         let record = br#"{"eventName":"n","requestParameters":{"a":[1]}}"#;
         let parsed = Record::parse(record).expect("a record");
         assert!(matches!(parsed.event_name, Some(Cow::Borrowed("n"))));

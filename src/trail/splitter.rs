@@ -1,50 +1,49 @@
-//! Splits `{"Records":[{…},{…}]}` into its records by structure alone.
+//! Splits `{"Records":[{…},{…}]}` into records without parsing them.
 //!
 //! ```text
 //! object  = "{" [ member *( "," member ) ] "}"          any white space between tokens
 //! member  = "Records" ":" "[" [ element *( "," element ) ] "]"  |  string ":" value
-//! element = record | any other value, which is reported and passed over
-//! record  = "{" … the brace that closes it
+//! element = record | any other value, which is reported and skipped
+//! record  = "{" … up to the matching "}"
 //! ```
 //!
-//! Strings and depth are tracked from the first byte, so that no text inside a record can pose as
-//! a record. Inside a record only quotes, backslashes and braces matter, and 64 bytes are looked
-//! at together. Of a block with neither brace nor backslash, about half of them in real trails,
-//! it is only noted where quotes were; they are counted when a brace follows. What stands between
-//! the braces is not validated here; that is the parser's work, on the records that are parsed at
-//! all.
+//! Strings and nesting are tracked from the first byte, so text inside a record cannot pose as a record. Inside a
+//! record only quotes, backslashes and braces matter, and 64 bytes are examined at once. About half of the blocks in
+//! real trails contain neither a brace nor a backslash. For these, only the positions of quotes are recorded; the
+//! quotes are counted before the next block that contains a brace or a backslash. The bytes between the braces are not
+//! validated here: the parser validates the records that are parsed.
 //!
-//! Cost is linear in the input; memory is constant. Keys are compared as they are written: an
-//! escaped spelling of `Records` is not recognised.
+//! The time is linear in the input and memory is constant. Keys are compared as written: an escaped spelling of
+//! `Records` is not recognized.
 
 use wide::{i8x64, u8x64};
 
-/// Depth of braces that a record may have.
+/// Maximum nesting depth of the braces in a record.
 pub(crate) const MAX_NESTING: u32 = 100;
 
 const RECORDS: &[u8] = b"Records";
 
 const QUOTE: i8x64 = u8x64::new([b'"'; 64]).cast_signed();
 const BACKSLASH: i8x64 = u8x64::new([b'\\'; 64]).cast_signed();
-/// Of ASCII, only the braces, `|`, `~` and DEL are greater; other bytes are negative.
+/// Braces, `|`, `~` and DEL are the only greater bytes. Non-ASCII bytes are negative.
 const BELOW_BRACES: i8x64 = u8x64::new([b'z'; 64]).cast_signed();
 
-/// What the bytes seen so far have come to.
+/// The start or the end of an element of `Records`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Token {
-    /// A record begins at this index of the bytes given.
+    /// A record starts at this index.
     RecordStart(usize),
-    /// The record ended before this index.
+    /// The record ends before the index `end`.
     RecordEnd {
         end: usize,
-        /// It was nested deeper than [`MAX_NESTING`].
+        /// Its braces are nested deeper than [`MAX_NESTING`].
         too_deep: bool,
     },
-    /// A value other than an object stands in `Records`, at this index.
+    /// An element that is not an object starts at this index.
     NotARecord(usize),
 }
 
-/// A byte that the structure does not allow.
+/// A byte that does not fit the grammar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Unexpected {
     pub(super) at: usize,
@@ -55,18 +54,18 @@ pub(super) struct Unexpected {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     BeforeRoot,
-    /// Behind `{` (`first`) or behind a comma of the root object.
+    /// After the `{` (`first`) or a comma of the root object.
     BeforeKey {
         first: bool,
     },
     Key,
     BeforeColon,
     BeforeValue,
-    /// Inside a value that is passed over.
+    /// Inside a value that is skipped.
     Value(Skip),
-    /// Behind a value of the root object.
+    /// After a value of the root object.
     AfterValue,
-    /// Behind `[` (`first`) or behind a comma of `Records`.
+    /// After the `[` (`first`) or a comma of `Records`.
     BeforeElement {
         first: bool,
     },
@@ -75,15 +74,15 @@ enum State {
     AfterRoot,
 }
 
-/// A value that is passed over.
+/// A value that is skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Skip {
     /// Open braces and brackets.
     depth: u32,
     in_string: bool,
     escaped: bool,
-    /// It is an element of `Records`, rather than a member of the root.
-    element: bool,
+    /// The value is an element of `Records`, not a member of the root object.
+    is_element: bool,
 }
 
 #[derive(Debug)]
@@ -99,8 +98,8 @@ impl Splitter {
         Self { state: State::BeforeRoot, key: KeyMatch::default(), scan: RecordScan::begin(), found_records: false }
     }
 
-    /// Looks at `bytes` from `at` on, up to the next token, and moves `at` behind what it has seen.
-    /// `None` means that all were seen.
+    /// Scans `bytes` from `at` up to the next token, and moves `at` past the scanned bytes. Returns `None` if all of
+    /// `bytes` was scanned.
     pub(super) fn next(&mut self, bytes: &[u8], at: &mut usize) -> Result<Option<Token>, Unexpected> {
         loop {
             if self.state == State::InRecord {
@@ -122,7 +121,7 @@ impl Splitter {
         }
     }
 
-    /// Says what is missing where the input ends now; `None` if nothing is.
+    /// What is missing if the input ends here; `None` if the input is complete.
     pub(super) fn missing_at_end(&self) -> Option<&'static str> {
         match self.state {
             State::AfterRoot => None,
@@ -137,7 +136,7 @@ impl Splitter {
         self.found_records
     }
 
-    /// Takes one byte outside of records.
+    /// Processes one byte outside a record.
     fn step(&mut self, byte: u8, at: usize) -> Result<Option<Token>, Unexpected> {
         let unexpected = |expected| Unexpected { at, byte, expected };
         self.state = match (self.state, byte) {
@@ -158,7 +157,7 @@ impl Splitter {
                 self.found_records = true;
                 State::BeforeElement { first: true }
             }
-            (State::BeforeValue, _) if self.key.is_records() => return Err(unexpected("`[` behind `Records`")),
+            (State::BeforeValue, _) if self.key.is_records() => return Err(unexpected("`[` after `Records`")),
             (State::BeforeValue, _) => Skip::begin(byte, false).ok_or(unexpected("a value"))?,
             (State::AfterValue, b',') => State::BeforeKey { first: false },
             (State::AfterValue, b'}') => State::AfterRoot,
@@ -175,19 +174,19 @@ impl Splitter {
             }
             (State::AfterElement, b',') => State::BeforeElement { first: false },
             (State::AfterElement, b']') => State::AfterValue,
-            (State::AfterElement, _) => return Err(unexpected("`,` or `]` behind a record")),
-            (State::AfterRoot, _) => return Err(unexpected("nothing behind the JSON object")),
+            (State::AfterElement, _) => return Err(unexpected("`,` or `]` after a record")),
+            (State::AfterRoot, _) => return Err(unexpected("nothing after the JSON object")),
             (State::InRecord, _) => State::InRecord,
         };
         Ok(None)
     }
 
     fn key_byte(&mut self, byte: u8) -> State {
-        if self.key.ends_with(byte) { State::BeforeColon } else { State::Key }
+        if self.key.push(byte) { State::BeforeColon } else { State::Key }
     }
 }
 
-/// Compares a key with `Records` while its bytes come in.
+/// Compares a key with `Records` byte by byte.
 #[derive(Debug, Default)]
 struct KeyMatch {
     length: usize,
@@ -196,8 +195,8 @@ struct KeyMatch {
 }
 
 impl KeyMatch {
-    /// Takes a byte of the key; true if it is the quote that ends it.
-    fn ends_with(&mut self, byte: u8) -> bool {
+    /// Adds a byte of the key. Returns true if it is the closing quote.
+    fn push(&mut self, byte: u8) -> bool {
         if byte == b'"' && !self.escaped {
             return true;
         }
@@ -213,9 +212,9 @@ impl KeyMatch {
 }
 
 impl Skip {
-    /// The state behind the first byte of a value; `None` if no value starts with it.
-    fn begin(byte: u8, element: bool) -> Option<State> {
-        let skip = Skip { depth: 0, in_string: false, escaped: false, element };
+    /// The state after the first byte of a value; `None` if no value starts with it.
+    fn begin(byte: u8, is_element: bool) -> Option<State> {
+        let skip = Skip { depth: 0, in_string: false, escaped: false, is_element };
         match byte {
             b'"' => Some(State::Value(Skip { in_string: true, ..skip })),
             b'{' | b'[' => Some(State::Value(Skip { depth: 1, ..skip })),
@@ -228,7 +227,7 @@ impl Skip {
         if self.in_string {
             self.in_string = byte != b'"' || self.escaped;
             self.escaped = byte == b'\\' && !self.escaped;
-            return if self.in_string || self.depth > 0 { State::Value(self) } else { self.behind() };
+            return if self.in_string || self.depth > 0 { State::Value(self) } else { self.end() };
         }
         match byte {
             b'"' => self.in_string = true,
@@ -236,32 +235,32 @@ impl Skip {
             b'}' | b']' if self.depth > 0 => {
                 self.depth -= 1;
                 if self.depth == 0 {
-                    return self.behind();
+                    return self.end();
                 }
             }
-            // A number or a literal ends at what follows it.
-            b',' if self.depth == 0 && self.element => return State::BeforeElement { first: false },
+            // A number or a literal has no closing byte: the byte after it ends it.
+            b',' if self.depth == 0 && self.is_element => return State::BeforeElement { first: false },
             b',' if self.depth == 0 => return State::BeforeKey { first: false },
-            b']' if self.element => return State::AfterValue,
-            b'}' if !self.element => return State::AfterRoot,
+            b']' if self.is_element => return State::AfterValue,
+            b'}' if !self.is_element => return State::AfterRoot,
             _ => {}
         }
         State::Value(self)
     }
 
-    fn behind(self) -> State {
-        if self.element { State::AfterElement } else { State::AfterValue }
+    fn end(self) -> State {
+        if self.is_element { State::AfterElement } else { State::AfterValue }
     }
 }
 
-/// Finds the brace that closes a record, from behind the brace that opens it.
+/// Finds the closing brace of a record. The scan starts after the opening brace.
 #[derive(Debug)]
 struct RecordScan {
     depth: u32,
     too_deep: bool,
-    /// Odd inside a string. Nothing else of it means anything.
+    /// Odd inside a string. Only its parity is meaningful.
     quotes: u32,
-    /// One if the next byte is escaped, else zero.
+    /// 1 if the next byte is escaped, otherwise 0.
     escaped: u64,
 }
 
@@ -270,11 +269,11 @@ impl RecordScan {
         Self { depth: 1, too_deep: false, quotes: 0, escaped: 0 }
     }
 
-    /// The index behind the closing brace. `None` means that all of `bytes` belongs to the record.
+    /// The index after the closing brace; `None` if all of `bytes` belongs to the record.
     fn find_end(&mut self, bytes: &[u8], from: usize) -> Option<usize> {
         let (blocks, tail) = bytes.get(from..)?.as_chunks::<64>();
         let mut base = from;
-        // Quotes of the blocks without braces and backslashes, lane by lane: set if there were oddly many.
+        // Quotes in the blocks without braces and backslashes. A lane is set if its number of quotes is odd.
         let mut quotes = i8x64::ZERO;
         for block in blocks {
             let lanes = u8x64::new(*block).cast_signed();
@@ -282,39 +281,39 @@ impl RecordScan {
             if is_plain && self.escaped == 0 {
                 quotes ^= lanes.simd_eq(QUOTE);
             } else {
-                self.pass(std::mem::replace(&mut quotes, i8x64::ZERO).to_bitmask());
-                if let Some(end) = self.block(block, 64) {
+                self.count_quotes(std::mem::replace(&mut quotes, i8x64::ZERO).to_bitmask());
+                if let Some(end) = self.scan_block(block, 64) {
                     return Some(base + end);
                 }
             }
             base += 64;
         }
-        self.pass(quotes.to_bitmask());
+        self.count_quotes(quotes.to_bitmask());
         if tail.is_empty() {
             return None;
         }
         let mut block = [0; 64];
         block.split_at_mut(tail.len()).0.copy_from_slice(tail);
-        self.block(&block, tail.len()).map(|end| base + end)
+        self.scan_block(&block, tail.len()).map(|end| base + end)
     }
 
-    /// Goes in or out of a string at each of the quotes.
+    /// Counts quotes. Each one starts or ends a string.
     #[inline]
-    fn pass(&mut self, quotes: u64) {
+    fn count_quotes(&mut self, quotes: u64) {
         self.quotes = self.quotes.wrapping_add(quotes.count_ones());
     }
 
-    /// Takes the first `length` bytes of a block whose other bytes are zero. Returns the index behind the brace that
+    /// Scans the first `length` bytes of a block. Its other bytes must be zero. Returns the index after the brace that
     /// closes the record.
     #[inline]
-    fn block(&mut self, block: &[u8; 64], length: usize) -> Option<usize> {
+    fn scan_block(&mut self, block: &[u8; 64], length: usize) -> Option<usize> {
         let lanes = u8x64::new(*block).cast_signed();
         let backslashes = lanes.simd_eq(BACKSLASH);
         let has_escapes = self.escaped != 0 || backslashes.any();
-        let escaped = if has_escapes { self.escape(backslashes.to_bitmask(), length) } else { 0 };
+        let escaped = if has_escapes { self.escaped_bytes(backslashes.to_bitmask(), length) } else { 0 };
         let quotes = lanes.simd_eq(QUOTE).to_bitmask() & !escaped;
         if quotes == 0 && self.quotes & 1 == 1 {
-            // All of it is text, whatever braces it holds.
+            // The whole block is inside a string, including any braces.
             return None;
         }
         let mut candidates = lanes.simd_gt(BELOW_BRACES).to_bitmask();
@@ -322,18 +321,18 @@ impl RecordScan {
             let first = candidates & candidates.wrapping_neg();
             let is_in_string = (quotes & (first - 1)).count_ones().wrapping_add(self.quotes) & 1 == 1;
             let at = first.trailing_zeros() as usize;
-            if !is_in_string && self.closes_with(block.get(at).copied()) {
+            if !is_in_string && self.update_depth(block.get(at).copied()) {
                 return Some(at + 1);
             }
             candidates &= candidates - 1;
         }
-        self.pass(quotes);
+        self.count_quotes(quotes);
         None
     }
 
-    /// Goes up or down at a brace outside of strings, and nowhere at another byte; true if it closes the record.
+    /// Updates the depth if the byte, which is outside a string, is a brace. Returns true if it closes the record.
     #[inline]
-    fn closes_with(&mut self, byte: Option<u8>) -> bool {
+    fn update_depth(&mut self, byte: Option<u8>) -> bool {
         match byte {
             Some(b'{') => {
                 self.depth = self.depth.saturating_add(1);
@@ -345,18 +344,18 @@ impl RecordScan {
         self.depth == 0
     }
 
-    /// The bytes that a backslash escapes: those behind an odd run of backslashes.
+    /// A mask of the escaped bytes. A byte is escaped if an odd number of backslashes precedes it.
     #[inline]
-    fn escape(&mut self, backslashes: u64, length: usize) -> u64 {
+    fn escaped_bytes(&mut self, backslashes: u64, length: usize) -> u64 {
         const EVEN: u64 = 0x5555_5555_5555_5555;
-        // An escaped backslash escapes nothing.
+        // An escaped backslash does not escape the next byte.
         let backslashes = backslashes & !self.escaped;
-        let behind = backslashes << 1 | self.escaped;
-        let odd_starts = backslashes & !EVEN & !behind;
-        // Adding a run's start to the run carries to the bit behind the run, whose parity tells
-        // the run's.
+        let after = backslashes << 1 | self.escaped;
+        let odd_starts = backslashes & !EVEN & !after;
+        // Adding the start of a run to the run carries into the bit after it. The parity of that bit's position gives
+        // the parity of the run's length.
         let (carried, overflow) = odd_starts.overflowing_add(backslashes);
-        let escaped = (EVEN ^ (carried << 1)) & behind;
+        let escaped = (EVEN ^ (carried << 1)) & after;
         self.escaped = if length == 64 { u64::from(overflow) } else { escaped >> length & 1 };
         escaped
     }

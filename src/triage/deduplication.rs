@@ -1,14 +1,15 @@
-//! Which alerts are due, by the state that all invocations share.
+//! Decides which alerts are due, by the state that all invocations share.
 //!
-//! A case alerts at its 1st, 10th, 100th, 1,000th … event in a window, and a mapping event once. The ledger decides,
-//! not the invocation: an alert that a crash prevented is due when the case is seen again, and one that a topic
-//! confirmed is not due on this topic.
+//! An incident is alerted at its 1st, 10th, 100th, 1,000th … event in a window, and an event about a mapping once. The
+//! ledger decides, not the invocation: an alert that a crash prevented is due when the incident is found again, and an
+//! alert that a topic confirmed is not due on this topic.
 //!
-//! Overlapping invocations find the same alert due. A lease lets one of them publish. The others wait until it has recorded
-//! the alert, and publish themselves if the lease expires first, so that a holder that dies loses nothing.
+//! Overlapping invocations find the same alert due. A lease lets one of them publish it. The others wait until it has
+//! recorded the alert, and publish the alert themselves if the lease expires first. If the holder crashes, nothing is
+//! lost.
 //!
-//! The ledger never blocks an alert. Each attempt of a call has a time limit. When two attempts of one call have
-//! exceeded it, this invocation stops asking the ledger, and alerts are due without it.
+//! The ledger never blocks an alert. Each attempt of a call has a time limit. If two attempts of one call exceed it,
+//! the invocation no longer calls the ledger, and alerts are due without it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -18,34 +19,38 @@ use std::time::Duration;
 
 use futures_util::future::{self, Either};
 use futures_util::stream::{self, StreamExt as _};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use super::fingerprint::Caller;
-use super::{
-    Audience, CASES_OF_A_CALLER, Claim, Claimed, Contribution, DedupKey, Incident, Ledger, LedgerEntry,
-    MAX_CONTRIBUTIONS, TopicRole, Window,
-};
-use crate::ports::{Clock, Fault, ServiceError};
+use super::audience::{Audience, TopicRole};
+use super::fingerprint::{Caller, DedupKey};
+use super::incident::Incident;
+use super::ledger::{Claim, Claimed, Contribution, Ledger, LedgerEntry, MAX_CONTRIBUTIONS};
+use super::threshold::MAX_INCIDENTS_PER_CALLER;
+use super::window::Window;
+use crate::clock::{Clock, after, time_between};
+use crate::service::{Fault, ServiceError};
 
-/// How long a lease on publishing an alert lasts. Publishing takes a fraction of a second; an alert that takes longer
-/// than the lease may be published twice.
+/// Duration of a lease. Publishing takes a fraction of a second. An alert that takes longer than the lease may be
+/// published twice.
 pub const LEASE: Duration = Duration::from_secs(4);
-/// How long one attempt of a ledger call may take.
+/// Time limit of one attempt of a ledger call.
 const CALL_TIMEOUT: Duration = Duration::from_secs(2);
-/// Time that the ledger may take for all incidents of an invocation that are not about mappings.
+/// Time limit of all ledger calls of an invocation for incidents that are not about mappings.
 const LEDGER_TIME: Duration = Duration::from_secs(20);
-/// Time that recording what was published together may take.
+/// Time limit of recording the alerts that were published together.
 const RECORD_TIME: Duration = Duration::from_secs(5);
-/// Timeouts of one call after which the ledger is not asked again: a single one may come from a broken connection.
-const TIMEOUTS: u32 = 2;
-/// Attempts of a call while other writers are using the entry.
-const ATTEMPTS: u32 = 10;
-/// The pause before the second attempt. It doubles with each further one.
+/// Number of timeouts of one call after which the ledger is no longer called. A single timeout may be due to a broken
+/// connection.
+const MAX_TIMEOUTS: u32 = 2;
+/// Maximum number of attempts of a call while other writers are using the entry.
+const MAX_ATTEMPTS: u32 = 10;
+/// The pause before the second attempt. It doubles with each further attempt.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 /// The longest pause between attempts.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
-/// The most concurrent ledger calls. Few incidents make fewer, because each concurrent call opens a connection.
-const CONCURRENT_CALLS: usize = 16;
+/// Maximum number of concurrent ledger calls. A few incidents use fewer, because each concurrent call opens a
+/// connection.
+const MAX_CONCURRENT_CALLS: usize = 16;
 
 /// One invocation's view of the ledger.
 #[derive(Debug)]
@@ -55,27 +60,26 @@ pub struct Deduplication<'a, L, C> {
     audience: Audience,
     /// Identifies the invocation.
     holder: &'a str,
-    /// Lease requests so far.
-    leases: Cell<u64>,
-    /// A call has timed out twice, so the ledger is not asked again.
+    /// Number of candidates so far.
+    candidates: Cell<u64>,
+    /// A call has timed out twice, so the ledger is no longer called.
     stopped: Cell<bool>,
     budget: LedgerBudget,
     errors: RefCell<LedgerErrors>,
 }
 
-/// The time that is left for ledger calls and for waiting on leases. When it is used up, alerts are due without the
-/// ledger.
+/// The time left for ledger calls and for waiting on leases. When it is used up, alerts are due without the ledger.
 #[derive(Debug)]
 pub struct LedgerBudget(Cell<Duration>);
 
 impl LedgerBudget {
-    /// A budget of this much time.
+    /// Creates a budget.
     #[must_use]
     pub fn new(time: Duration) -> Self {
         Self(Cell::new(time))
     }
 
-    /// Deducts time.
+    /// Deducts time that was used.
     pub fn spend(&self, time: Duration) {
         self.0.set(self.0.get().saturating_sub(time));
     }
@@ -84,19 +88,19 @@ impl LedgerBudget {
 /// Ledger calls that failed.
 #[derive(Debug, Default)]
 pub struct LedgerErrors {
-    /// How many.
+    /// Number of failed calls.
     pub count: u64,
-    /// The first of them.
+    /// The error of the first failed call.
     pub first: Option<ServiceError>,
 }
 
-/// An incident with what the ledger says about it.
+/// An incident with its entry in the ledger.
 #[derive(Debug)]
 pub struct Candidate {
     incident: Incident,
     /// `None` if the ledger is unavailable.
     entry: Option<LedgerEntry>,
-    /// Identifies the candidate in its lease.
+    /// Holder of the candidate's lease.
     holder: String,
 }
 
@@ -105,7 +109,7 @@ pub struct Candidate {
 pub struct Counted {
     /// Incidents that may be due.
     pub candidates: Vec<Candidate>,
-    /// Incidents that are replaced by the summary of their caller.
+    /// Number of incidents that the summaries of their callers replace.
     pub summarized: u64,
 }
 
@@ -116,37 +120,37 @@ pub enum Verdict {
     Due(Due),
     /// No alert is due.
     Known,
-    /// Another invocation is publishing it. Ask again after a pause.
+    /// Another invocation is publishing the alert. Claim it again after a pause.
     Held(Candidate),
 }
 
 /// An alert that is due.
 #[derive(Debug)]
 pub struct Due {
-    /// What it is about.
+    /// The subject of the alert.
     pub incident: Incident,
-    /// The threshold that it reaches.
+    /// The threshold that the incident reached.
     pub threshold: u64,
-    /// The topics that have not confirmed it.
+    /// The topics that have not confirmed the alert.
     pub topics: Vec<TopicRole>,
 }
 
 impl<'a, L: Ledger, C: Clock> Deduplication<'a, L, C> {
-    /// Deduplication for an invocation. `holder` is an ID that no other running invocation has.
+    /// Creates the deduplication of an invocation. `holder` is an ID that no other running invocation has.
     pub fn new(ledger: &'a L, clock: &'a C, audience: Audience, holder: &'a str) -> Self {
         Self {
             ledger,
             clock,
             audience,
             holder,
-            leases: Cell::default(),
+            candidates: Cell::default(),
             stopped: Cell::default(),
             budget: LedgerBudget::new(LEDGER_TIME),
             errors: RefCell::default(),
         }
     }
 
-    /// The calls that failed.
+    /// The ledger calls that failed.
     pub fn errors(self) -> LedgerErrors {
         self.errors.into_inner()
     }
@@ -156,7 +160,7 @@ impl<'a, L: Ledger, C: Clock> Deduplication<'a, L, C> {
         &self.budget
     }
 
-    /// Counts incidents in the ledger. If a caller has too many cases, replaces them with a summary.
+    /// Counts incidents in the ledger. If a caller has too many incidents, a summary replaces them.
     pub async fn count(&self, incidents: Vec<Incident>, budget: &LedgerBudget) -> Counted {
         let started = self.clock.now();
         let counted = self.count_until(incidents, after(started, budget.0.get())).await;
@@ -169,19 +173,19 @@ impl<'a, L: Ledger, C: Clock> Deduplication<'a, L, C> {
         let candidates = incidents.into_iter().map(|incident| self.contribute(incident, until));
         let candidates: Vec<_> = stream::iter(candidates).buffered(concurrency).collect().await;
         let (by_caller, others) = by_caller(candidates);
-        let summaries = by_caller.into_iter().map(async |(caller, cases)| {
-            let summary = self.summarize(&caller, &cases, until).await;
-            (summary, cases)
+        let summaries = by_caller.into_iter().map(async |(caller, candidates)| {
+            let summary = self.summarize(&caller, &candidates, until).await;
+            (summary, candidates)
         });
         let summaries: Vec<_> = stream::iter(summaries).buffered(concurrency).collect().await;
         let mut counted = Counted { candidates: others, summarized: 0 };
-        for (summary, cases) in summaries {
+        for (summary, candidates) in summaries {
             match summary {
                 Some(summary) => {
-                    counted.summarized += cases.len() as u64;
+                    counted.summarized += candidates.len() as u64;
                     counted.candidates.push(summary);
                 }
-                None => counted.candidates.extend(cases),
+                None => counted.candidates.extend(candidates),
             }
         }
         counted.candidates.sort_by(|a, b| a.incident.cmp_urgency(&b.incident));
@@ -230,8 +234,8 @@ impl<'a, L: Ledger, C: Clock> Deduplication<'a, L, C> {
         let contributions: Vec<_> =
             contributions.iter().map(|(from, events)| Contribution { from, events: *events }).collect();
         let mut entry = None;
-        for some in contributions.chunks(MAX_CONTRIBUTIONS) {
-            entry = self.call("ledger:Contribute", until, || self.ledger.contribute(&key, some)).await;
+        for chunk in contributions.chunks(MAX_CONTRIBUTIONS) {
+            entry = self.call("ledger:Contribute", until, || self.ledger.contribute(&key, chunk)).await;
             if entry.is_none() {
                 break;
             }
@@ -240,22 +244,28 @@ impl<'a, L: Ledger, C: Clock> Deduplication<'a, L, C> {
         self.candidate(incident, entry)
     }
 
-    /// The summary about a caller, if it has too many cases in its window.
-    async fn summarize(&self, caller: &CallerInWindow, cases: &[Candidate], until: Timestamp) -> Option<Candidate> {
+    /// The summary of a caller, if it has too many incidents in its window.
+    async fn summarize(
+        &self,
+        caller: &CallerInWindow,
+        candidates: &[Candidate],
+        until: Timestamp,
+    ) -> Option<Candidate> {
         let (caller, window) = caller;
         let key = DedupKey::of_caller(self.audience, caller, *window);
-        let incidents: Vec<_> = cases.iter().map(|case| &case.incident).collect();
+        let incidents: Vec<_> = candidates.iter().map(|candidate| &candidate.incident).collect();
         let mut summary = self.contribute(Incident::of_caller(key, &incidents)?, until).await;
-        // A case that the ledger did not count may be due, and no entry says so: the summary is published without it.
-        if cases.iter().any(|case| case.entry.is_none()) {
+        // If the ledger did not count one of the incidents, it cannot show that no alert is due. The summary is then
+        // published without the ledger.
+        if candidates.iter().any(|candidate| candidate.entry.is_none()) {
             summary.entry = None;
         }
-        (summary.incident.total > CASES_OF_A_CALLER).then_some(summary)
+        (summary.incident.total > MAX_INCIDENTS_PER_CALLER).then_some(summary)
     }
 
     fn candidate(&self, incident: Incident, entry: Option<LedgerEntry>) -> Candidate {
-        self.leases.set(self.leases.get() + 1);
-        Candidate { incident, entry, holder: format!("{}#{}", self.holder, self.leases.get()) }
+        self.candidates.set(self.candidates.get() + 1);
+        Candidate { incident, entry, holder: format!("{}#{}", self.holder, self.candidates.get()) }
     }
 
     async fn claim(&self, candidate: Candidate, topics: &[TopicRole], until: Timestamp) -> Verdict {
@@ -291,101 +301,91 @@ impl<'a, L: Ledger, C: Clock> Deduplication<'a, L, C> {
         F: Future<Output = Result<V, ServiceError>>,
     {
         let (mut pause, mut timeouts) = (FIRST_PAUSE, 0);
-        for left in (0..ATTEMPTS).rev() {
+        for attempts_left in (0..MAX_ATTEMPTS).rev() {
             let time_limit = time_between(self.clock.now(), until).min(CALL_TIMEOUT);
             if self.stopped.get() {
                 return None;
             }
             if time_limit.is_zero() {
-                self.note(no_answer(operation));
+                self.add_error(no_response(operation));
                 return None;
             }
             match future::select(pin!(attempt()), pin!(self.clock.sleep(time_limit))).await {
                 Either::Left((Ok(value), _)) => return Some(value),
-                Either::Left((Err(error), _)) if error.retryable && left > 0 => {
+                Either::Left((Err(error), _)) if error.retryable && attempts_left > 0 => {
                     let time_left = time_between(self.clock.now(), until);
-                    self.clock.sleep(self.jittered(pause, left).min(time_left)).await;
+                    self.clock.sleep(self.jittered(pause, attempts_left).min(time_left)).await;
                     pause = (2 * pause).min(LONGEST_PAUSE);
                 }
                 Either::Left((Err(error), _)) => {
-                    self.note(error);
+                    self.add_error(error);
                     return None;
                 }
                 Either::Right(((), _)) => {
-                    // A timeout at a shorter limit says little about the ledger.
+                    // A timeout at a shorter limit does not show that the ledger hangs.
                     timeouts += u32::from(time_limit == CALL_TIMEOUT);
-                    if timeouts == TIMEOUTS {
+                    if timeouts == MAX_TIMEOUTS {
                         self.stopped.set(true);
-                        self.note(no_answer(operation));
+                        self.add_error(no_response(operation));
                         return None;
                     }
                 }
             }
         }
-        self.note(no_answer(operation));
+        self.add_error(no_response(operation));
         None
     }
 
-    fn note(&self, error: ServiceError) {
+    fn add_error(&self, error: ServiceError) {
         let mut errors = self.errors.borrow_mut();
         errors.count += 1;
         errors.first.get_or_insert(error);
     }
 
-    /// Between half of a pause and all of it, so that conflicting writers do not collide again.
+    /// A pause between half and all of `pause`, so that conflicting writers do not collide again.
     fn jittered(&self, pause: Duration, attempt: u32) -> Duration {
-        let seed = (self.holder, self.leases.get(), attempt, self.clock.now());
+        let seed = (self.holder, self.candidates.get(), attempt, self.clock.now());
         let share = BuildHasherDefault::<DefaultHasher>::default().hash_one(seed) as u16;
         pause / 2 + pause / 2 * u32::from(share) / u32::from(u16::MAX)
     }
 }
 
 impl Candidate {
-    /// True if no invocation has tried to alert it by itself. Once one has, the case keeps its own alerts, so that a retry
-    /// brings what a topic did not confirm.
+    /// True if no invocation has tried to alert the incident individually. After such an attempt, the incident keeps
+    /// its own alerts, so that a retry publishes those that a topic did not confirm.
     fn is_new(&self) -> bool {
         self.entry.as_ref().is_none_or(|entry| entry.alerted.is_empty() && !entry.claimed)
     }
 }
 
-/// A caller, and the window in which its cases count.
+/// A caller, and the window in which its incidents are counted.
 type CallerInWindow = (Caller, Option<Window>);
 
-/// The new cases of each caller, in the order in which the callers first occur, and all other candidates.
+/// Groups the new candidates by caller, in the order in which the callers first occur. Returns the groups and all other
+/// candidates.
 fn by_caller(candidates: Vec<Candidate>) -> (Vec<(CallerInWindow, Vec<Candidate>)>, Vec<Candidate>) {
     let (mut callers, mut others) = (Vec::<(CallerInWindow, Vec<Candidate>)>::new(), Vec::new());
-    let mut places: HashMap<CallerInWindow, usize> = HashMap::new();
+    let mut indexes: HashMap<CallerInWindow, usize> = HashMap::new();
     for candidate in candidates {
         let caller = Caller::of(&candidate.incident.finding).filter(|_| candidate.is_new());
         let Some(caller) = caller.map(|caller| (caller, candidate.incident.window)) else {
             others.push(candidate);
             continue;
         };
-        let place = *places.entry(caller.clone()).or_insert(callers.len());
-        match callers.get_mut(place) {
-            Some((_, cases)) => cases.push(candidate),
+        let index = *indexes.entry(caller.clone()).or_insert(callers.len());
+        match callers.get_mut(index) {
+            Some((_, candidates)) => candidates.push(candidate),
             None => callers.push((caller, vec![candidate])),
         }
     }
     (callers, others)
 }
 
-fn no_answer(operation: &'static str) -> ServiceError {
-    ServiceError::new(operation, Fault::OutOfTime, "no answer in time")
+fn no_response(operation: &'static str) -> ServiceError {
+    ServiceError::new(operation, Fault::OutOfTime, "no response in time")
 }
 
 /// The number of concurrent calls for this many incidents.
 fn concurrency(incidents: usize) -> usize {
-    (incidents / 4).clamp(1, CONCURRENT_CALLS)
-}
-
-/// A time after another one.
-fn after(time: Timestamp, duration: Duration) -> Timestamp {
-    let duration = SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
-    time.saturating_add(duration).unwrap_or(time)
-}
-
-/// The time between two moments; zero if `to` is earlier.
-fn time_between(from: Timestamp, to: Timestamp) -> Duration {
-    Duration::try_from(from.duration_until(to)).unwrap_or_default()
+    (incidents / 4).clamp(1, MAX_CONCURRENT_CALLS)
 }

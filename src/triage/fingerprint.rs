@@ -1,15 +1,17 @@
-//! Which findings have one cause.
+//! Keys that identify findings with one cause.
 
 use std::fmt;
 
-use super::{TopicRole, Window};
-use crate::detect::{Effect, Finding, FindingKind, PolicyType};
+use super::audience::Audience;
+use super::window::Window;
+use crate::detect::{Effect, Finding, FindingKind, PolicyType, Severity};
 use crate::identity::Identity;
-use crate::rules::Severity;
 
-/// Findings with the same fingerprint are one incident: the same caller was denied the same action for the same reason in
-/// the same account, or repeated what a rule watches for. Region and resource are not part of it, so that a scanner that
-/// tries thousands of functions is one alert.
+/// Identifies the cause of a finding. Findings with the same fingerprint are one incident: a caller was denied an
+/// action for the same reason in the same account, or repeated an action that a rule watches for.
+///
+/// The fingerprint contains neither the Region nor the resource, so a scanner that tries thousands of functions causes
+/// one alert.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Fingerprint {
     alert_type: &'static str,
@@ -46,18 +48,10 @@ impl Fingerprint {
     }
 }
 
-/// Who receives the alerts of a case. What one audience received says nothing about the other.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Audience {
-    /// All topics.
-    #[default]
-    All,
-    /// The topic for machines: findings in old objects.
-    Machines,
-}
-
-/// Identifies a case in the ledger: a fingerprint in a window, an event that is never grouped, or a caller in a window.
-/// Callers choose text in their records, so it is a collision-resistant hash. It is the same in every process.
+/// Identifies an incident in the ledger: a fingerprint in a window, an event that is never grouped, or a caller in a
+/// window.
+///
+/// It is a collision-resistant hash, because callers choose text in their records. It is the same in every process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DedupKey(Identity);
 
@@ -65,7 +59,7 @@ impl DedupKey {
     pub(super) fn of_group(audience: Audience, fingerprint: &Fingerprint, window: Option<Window>) -> Self {
         let Fingerprint { alert_type, account, principal, action, cause, policy_type, effect } = fingerprint;
         let [start, end] = bounds(window);
-        Self(Identity::of_texts(&[
+        Self(Identity::of_strings(&[
             audience.as_str(),
             alert_type,
             account.as_deref().unwrap_or_default(),
@@ -80,14 +74,14 @@ impl DedupKey {
     }
 
     pub(crate) fn of_event(audience: Audience, finding: &Finding) -> Self {
-        Self(Identity::of_texts(&[audience.as_str(), finding.alert_type(), finding.event.identity()]))
+        Self(Identity::of_strings(&[audience.as_str(), finding.alert_type(), finding.event.identity()]))
     }
 
     pub(super) fn of_caller(audience: Audience, caller: &Caller, window: Option<Window>) -> Self {
         let Caller { account, principal, severity } = caller;
         let [start, end] = bounds(window);
         let account = account.as_deref().unwrap_or_default();
-        Self(Identity::of_texts(&[audience.as_str(), "caller", severity.as_str(), account, principal, &start, &end]))
+        Self(Identity::of_strings(&[audience.as_str(), "caller", severity.as_str(), account, principal, &start, &end]))
     }
 }
 
@@ -95,9 +89,9 @@ fn bounds(window: Option<Window>) -> [String; 2] {
     window.map_or_else(Default::default, |it| [it.start(), it.end()].map(|time| time.to_string()))
 }
 
-/// Who was denied, and how severely. Cases of one caller with the same severity in a window are summarized together, so that
-/// a summary of implicit denials never hides an explicit deny, and invalid credentials never use up the cases of a caller
-/// that AWS asserts.
+/// A denied caller, with the severity of its denials. Only incidents of the same severity are summarized together. A
+/// summary of implicit denials therefore never hides an explicit deny, and denials with invalid credentials never
+/// count toward the limit of a caller that AWS asserts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Caller {
     account: Option<String>,
@@ -118,23 +112,8 @@ impl Caller {
 }
 
 impl fmt::Display for DedupKey {
-    /// 32 hexadecimal digits.
+    /// Writes 32 hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-impl Audience {
-    /// True if alerts go to topics of this role.
-    #[must_use]
-    pub fn includes(self, role: TopicRole) -> bool {
-        self == Self::All || role == TopicRole::Event
-    }
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::All => "all",
-            Self::Machines => "machines",
-        }
     }
 }

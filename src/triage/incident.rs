@@ -1,39 +1,42 @@
-//! What one alert is about.
+//! Incidents: findings that are alerted together.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
+use super::fingerprint::DedupKey;
+use super::ledger::LedgerKey;
 use super::threshold::{alert_threshold, next_alert_threshold, next_summary_threshold, summary_threshold};
-use super::{DedupKey, LedgerKey, Window};
+use super::window::Window;
 use crate::detect::{Finding, FindingKind};
 
-/// Values that a [`Tally`] keeps; it counts all.
-const KEPT: usize = 10;
-/// Actions that the summary of a caller keeps.
-const KEPT_ACTIONS: usize = 20;
-/// Distinct values that a [`Tally`] distinguishes.
-const DISTINCT: usize = 10_000;
+/// Maximum number of values that a [`Tally`] keeps. It counts all values.
+const MAX_KEPT: usize = 10;
+/// Maximum number of actions that the summary of a caller keeps.
+const MAX_KEPT_ACTIONS: usize = 20;
+/// Maximum number of distinct values that a [`Tally`] counts.
+const MAX_DISTINCT: usize = 10_000;
 
-/// What one alert is about: a finding, several findings with one cause, or the cases of one caller.
+/// The subject of an alert: a finding, several findings with one cause, or the incidents of one caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incident {
-    /// What identifies it in the ledger.
+    /// Identifies the incident in the ledger.
     pub dedup_key: DedupKey,
-    /// The window in which its events are counted; `None` if it is a single event, or its events have no time.
+    /// The window in which the events are counted; `None` for a single event, or if the events have no time.
     pub window: Option<Window>,
-    /// What it covers.
+    /// The findings that the incident covers.
     pub scope: Scope,
     /// The first finding; in a summary of a caller, the most severe one.
     pub finding: Finding,
-    /// Findings in this invocation; in a summary of a caller, cases.
+    /// Number of findings in this invocation; in a summary of a caller, number of incidents.
     pub count: u64,
-    /// Findings in the window so far, including those of earlier log objects; in a summary of a caller, cases.
+    /// Number of findings in the window so far, including those in earlier log objects; in a summary of a caller,
+    /// number of incidents.
     pub total: u64,
-    /// Earliest time of an event.
+    /// Time of the earliest event.
     pub first: Option<String>,
-    /// Latest time of an event.
+    /// Time of the latest event.
     pub last: Option<String>,
     /// Regions of the events.
     pub regions: Tally,
@@ -41,25 +44,25 @@ pub struct Incident {
     pub resources: Tally,
     /// Functions that the events are about.
     pub functions: Tally,
-    /// It is fictitious and tests alert delivery.
+    /// The incident is fictitious, for a test of alert delivery.
     pub is_test: bool,
 }
 
-/// What an incident covers.
+/// The findings that an incident covers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
     /// One event about an event source mapping.
     Event,
     /// Events with one cause.
     Cause {
-        /// Distinct events of each log object.
+        /// Number of distinct events in each log object.
         contributions: Contributions,
     },
-    /// The cases of a caller that has too many of them to alert each one.
+    /// The incidents of a caller that has too many for individual alerts.
     Caller {
-        /// The cases, each once.
+        /// The incidents, each with a count of one.
         contributions: Contributions,
-        /// The denied actions, as far as this invocation found them.
+        /// The denied actions that this invocation found.
         actions: Tally,
     },
 }
@@ -86,32 +89,32 @@ impl Incident {
         }
     }
 
-    /// The summary about the caller of these cases, which are in order of severity; `None` without a case.
-    pub(super) fn of_caller(dedup_key: DedupKey, cases: &[&Self]) -> Option<Self> {
-        let (worst, _) = cases.split_first()?;
-        let contributions = cases.iter().map(|case| (Arc::from(case.dedup_key.to_string()), 1)).collect();
-        let mut actions = Tally { kept_at_most: KEPT_ACTIONS, ..Tally::default() };
+    /// Summarizes the incidents of a caller, which must be in order of severity. Returns `None` if there are none.
+    pub(super) fn of_caller(dedup_key: DedupKey, incidents: &[&Self]) -> Option<Self> {
+        let (most_severe, _) = incidents.split_first()?;
+        let contributions = incidents.iter().map(|it| (Arc::from(it.dedup_key.to_string()), 1)).collect();
+        let mut actions = Tally { max_kept: MAX_KEPT_ACTIONS, ..Tally::default() };
         let mut summary = Self {
             dedup_key,
             scope: Scope::Event,
-            count: cases.len() as u64,
-            total: cases.len() as u64,
-            ..(*worst).clone()
+            count: incidents.len() as u64,
+            total: incidents.len() as u64,
+            ..(*most_severe).clone()
         };
-        for case in cases {
-            actions.add(Some(&case.finding.action()));
-            summary.extend_period(case.first.as_deref());
-            summary.extend_period(case.last.as_deref());
-            summary.regions.merge(&case.regions);
-            summary.resources.merge(&case.resources);
-            summary.functions.merge(&case.functions);
+        for incident in incidents {
+            actions.add(Some(&incident.finding.action()));
+            summary.extend_period(incident.first.as_deref());
+            summary.extend_period(incident.last.as_deref());
+            summary.regions.merge(&incident.regions);
+            summary.resources.merge(&incident.resources);
+            summary.functions.merge(&incident.functions);
         }
         summary.scope = Scope::Caller { contributions, actions };
         Some(summary)
     }
 
-    /// Adds a finding. `events` is the number of distinct events in its log object so far. Returns how many values were
-    /// new.
+    /// Adds a finding. `events` is the number of distinct events in its log object so far. Returns the number of new
+    /// values in the tallies.
     pub(super) fn add(&mut self, finding: &Finding, object: &Arc<str>, events: u64) -> usize {
         let event = &finding.event;
         self.count += 1;
@@ -128,7 +131,7 @@ impl Incident {
         new.into_iter().filter(|it| *it).count()
     }
 
-    /// Times are written so that lexical order is chronological order.
+    /// Extends the period to include `time`. The lexical order of event times is chronological.
     fn extend_period(&mut self, time: Option<&str>) {
         let Some(time) = time else { return };
         if self.first.as_deref().is_none_or(|first| time < first) {
@@ -139,19 +142,19 @@ impl Incident {
         }
     }
 
-    /// The most severe first, then by time.
+    /// Orders incidents by severity, most severe first, and then by time.
     pub(super) fn cmp_urgency(&self, other: &Self) -> Ordering {
         let severity = other.finding.severity().cmp(&self.finding.severity());
         severity.then_with(|| self.first.cmp(&other.first))
     }
 
-    /// The key of its entry in the ledger.
+    /// The key of the incident's entry in the ledger.
     #[must_use]
     pub fn ledger_key(&self) -> LedgerKey {
         LedgerKey { dedup_key: self.dedup_key, window: self.window }
     }
 
-    /// The contributions to its count; `None` for a single event.
+    /// The contributions to the incident's count; `None` for a single event.
     #[must_use]
     pub fn contributions(&self) -> Option<&Contributions> {
         match &self.scope {
@@ -160,7 +163,7 @@ impl Incident {
         }
     }
 
-    /// The highest alert threshold that its total reaches; 0 if it reaches none.
+    /// The highest alert threshold that the total reaches; 0 if it reaches none.
     #[must_use]
     pub fn threshold(&self) -> u64 {
         match self.scope {
@@ -188,35 +191,35 @@ fn resource(finding: &Finding) -> Option<&str> {
     }
 }
 
-/// Distinct values: the first ones in order of arrival, and the number of all.
+/// Distinct values: the first few in order of arrival, and the number of all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tally {
     kept: Vec<String>,
-    kept_at_most: usize,
-    /// Hashes of all.
+    max_kept: usize,
+    /// Hashes of all values.
     seen: HashSet<u64>,
 }
 
 impl Default for Tally {
     fn default() -> Self {
-        Self { kept: Vec::new(), kept_at_most: KEPT, seen: HashSet::new() }
+        Self { kept: Vec::new(), max_kept: MAX_KEPT, seen: HashSet::new() }
     }
 }
 
 impl Tally {
-    /// The first values: ten, or twenty actions of a caller.
+    /// The first values: up to ten, or up to twenty actions in the summary of a caller.
     #[must_use]
     pub fn kept(&self) -> &[String] {
         &self.kept
     }
 
-    /// How many there are; a lower bound above ten thousand.
+    /// The number of distinct values, up to ten thousand.
     #[must_use]
     pub fn count(&self) -> usize {
         self.seen.len()
     }
 
-    /// How many there are besides those kept.
+    /// The number of values that were counted but not kept.
     #[must_use]
     pub fn more(&self) -> usize {
         self.seen.len() - self.kept.len()
@@ -237,11 +240,11 @@ impl Tally {
         tally
     }
 
-    /// True if the value was new.
+    /// Adds a value. Returns true if it is new.
     fn add(&mut self, value: Option<&str>) -> bool {
         let Some(value) = value else { return false };
-        let is_new = self.see(BuildHasherDefault::<DefaultHasher>::default().hash_one(value));
-        if is_new && self.kept.len() < self.kept_at_most {
+        let is_new = self.count_hash(BuildHasherDefault::<DefaultHasher>::default().hash_one(value));
+        if is_new && self.kept.len() < self.max_kept {
             self.kept.push(value.to_owned());
         }
         is_new
@@ -253,11 +256,11 @@ impl Tally {
             self.add(Some(value));
         });
         other.seen.iter().for_each(|hash| {
-            self.see(*hash);
+            self.count_hash(*hash);
         });
     }
 
-    fn see(&mut self, hash: u64) -> bool {
-        self.seen.len() < DISTINCT && self.seen.insert(hash)
+    fn count_hash(&mut self, hash: u64) -> bool {
+        self.seen.len() < MAX_DISTINCT && self.seen.insert(hash)
     }
 }

@@ -1,10 +1,10 @@
 //! The counts at which an alert is published.
 
-/// The most distinct cases of one caller in a window that alert one by one. Above that, one summary about the caller
-/// replaces them.
-pub const CASES_OF_A_CALLER: u64 = 20;
+/// Maximum number of one caller's incidents in a window that are alerted individually. Above it, a summary of the
+/// caller replaces them.
+pub const MAX_INCIDENTS_PER_CALLER: u64 = 20;
 
-/// The highest alert threshold that a count reaches: the largest power of ten not above it; 0 for 0.
+/// The highest alert threshold that a count reaches: the largest power of ten that does not exceed it; 0 for 0.
 #[must_use]
 pub fn alert_threshold(count: u64) -> u64 {
     count.checked_ilog10().map_or(0, |exponent| 10_u64.pow(exponent))
@@ -16,23 +16,23 @@ pub(super) fn next_alert_threshold(count: u64) -> u64 {
     alert_threshold(count).saturating_mul(10).max(1)
 }
 
-/// The highest summary threshold that a number of distinct cases reaches: 21, then 100, 1,000, 10,000 …; 0 below 21.
+/// The highest summary threshold that a number of incidents reaches: 21, 100, 1,000, 10,000 …; 0 below 21.
 #[must_use]
-pub(super) fn summary_threshold(cases: u64) -> u64 {
-    const FIRST: u64 = CASES_OF_A_CALLER + 1;
-    match cases {
+pub(super) fn summary_threshold(incidents: u64) -> u64 {
+    const FIRST: u64 = MAX_INCIDENTS_PER_CALLER + 1;
+    match incidents {
         0..FIRST => 0,
         FIRST..100 => FIRST,
-        _ => alert_threshold(cases),
+        _ => alert_threshold(incidents),
     }
 }
 
-/// The lowest summary threshold above a number of distinct cases.
+/// The lowest summary threshold above a number of incidents.
 #[must_use]
-pub(super) fn next_summary_threshold(cases: u64) -> u64 {
-    match summary_threshold(cases) {
-        0 => CASES_OF_A_CALLER + 1,
-        _ => next_alert_threshold(cases),
+pub(super) fn next_summary_threshold(incidents: u64) -> u64 {
+    match summary_threshold(incidents) {
+        0 => MAX_INCIDENTS_PER_CALLER + 1,
+        _ => next_alert_threshold(incidents),
     }
 }
 
@@ -56,11 +56,15 @@ mod tests {
     }
 
     #[test]
-    fn a_summary_starts_above_twenty_cases() {
-        for (cases, expected, next) in
+    fn a_summary_starts_above_twenty_incidents() {
+        for (incidents, expected, next) in
             [(0, 0, 21), (20, 0, 21), (21, 21, 100), (99, 21, 100), (100, 100, 1_000), (2_000, 1_000, 10_000)]
         {
-            assert_eq!((summary_threshold(cases), next_summary_threshold(cases)), (expected, next), "{cases}");
+            assert_eq!(
+                (summary_threshold(incidents), next_summary_threshold(incidents)),
+                (expected, next),
+                "{incidents}"
+            );
         }
     }
 }

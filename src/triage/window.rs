@@ -4,12 +4,12 @@ use std::num::NonZeroU16;
 
 use jiff::Timestamp;
 
-/// The length of the windows, in hours. Windows are consecutive from 1970-01-01 in UTC, so that a window of 24 hours is
-/// a calendar day.
+/// The length of the windows, in hours. Windows are consecutive from 1970-01-01 in UTC, so a window of 24 hours is a
+/// calendar day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WindowLength(NonZeroU16);
 
-/// A time window.
+/// A time window in which events are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Window {
     start: Timestamp,
@@ -17,17 +17,17 @@ pub struct Window {
 }
 
 impl WindowLength {
-    /// The shortest and the longest, in hours.
+    /// The minimum and the maximum length, in hours.
     pub const HOURS: [u16; 2] = [1, 168];
 
-    /// A length in hours; `None` if it is out of bounds.
+    /// Creates a length in hours; `None` if it is not within [`HOURS`](Self::HOURS).
     #[must_use]
     pub fn of_hours(hours: u16) -> Option<Self> {
-        let [least, most] = Self::HOURS;
-        NonZeroU16::new(hours).filter(|it| (least..=most).contains(&it.get())).map(Self)
+        let [min, max] = Self::HOURS;
+        NonZeroU16::new(hours).filter(|it| (min..=max).contains(&it.get())).map(Self)
     }
 
-    /// The window of an event, by its time as the record has it; `None` if that is not a valid time.
+    /// The window of an event, by its time as written in the record; `None` if the time is invalid.
     ///
     /// ```
     /// use trailwarden::triage::WindowLength;
@@ -46,20 +46,20 @@ impl WindowLength {
 }
 
 impl Default for WindowLength {
-    /// A day.
+    /// 24 hours.
     fn default() -> Self {
         Self(NonZeroU16::MIN.saturating_add(23))
     }
 }
 
 impl Window {
-    /// Its first second.
+    /// The first second of the window.
     #[must_use]
     pub fn start(&self) -> Timestamp {
         self.start
     }
 
-    /// The second after its last.
+    /// The second after the last second of the window.
     #[must_use]
     pub fn end(&self) -> Timestamp {
         self.end

@@ -1,4 +1,4 @@
-//! `trailscan`: what trailwarden finds, in CloudTrail log files on disk.
+//! `trailscan`, the command-line tool: finds in log files what trailwarden alerts on.
 
 mod inputs;
 mod report;
@@ -8,12 +8,13 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use trailwarden::detect::Detector;
+use clap::{Args, Parser, Subcommand};
+use trailwarden::detect::{Detector, EventSources};
 use trailwarden::rules::{Rules, RulesError};
-use trailwarden::trail::EventSources;
 
-/// Finds disabled event source mappings and denied calls in CloudTrail log files.
+use report::{Format, Report};
+
+/// Find disabled event source mappings and denied calls in AWS CloudTrail log files.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 struct Cli {
@@ -23,47 +24,46 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Scan log files; findings go to standard output, progress and summary to standard error
+    /// Search log files and print findings
+    ///
+    /// Findings are printed to standard output. Progress and a summary are printed to standard error.
     Scan(ScanArgs),
-    /// Work with rules
+    /// Work with rules files
     #[command(subcommand)]
     Rules(RulesCommand),
 }
 
 #[derive(Debug, Args)]
 struct ScanArgs {
-    /// Log files, folders that hold *.json and *.json.gz, or - for standard input
+    /// Log files or directories to search, or - for standard input
+    ///
+    /// Directories are searched recursively for *.json and *.json.gz files. Digest files are skipped.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// What is printed: a table, one JSON object a line for each finding, or the text of the alerts
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
-    /// Watch rules and suppressions
+    /// Apply the watch rules and suppressions in FILE
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
-    /// Services to look at besides AWS Lambda, comma-separated, or * for all
+    /// Services to examine in addition to AWS Lambda, separated by commas, or * for all
+    ///
+    /// SOURCES are values of the eventSource field in CloudTrail records, such as s3.amazonaws.com.
     #[arg(long, value_name = "SOURCES", default_value = "lambda.amazonaws.com")]
     event_sources: EventSources,
-    /// Also find event source mappings that users disabled, deleted or enabled
+    /// Also report event source mappings that users disabled, deleted or enabled
     #[arg(long)]
     esm_changes: bool,
-    /// Also find calls with expired or invalid credentials
+    /// Also report calls with expired or invalid credentials
     #[arg(long)]
     authentication_failures: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Table,
-    Jsonl,
-    Text,
-}
-
 #[derive(Debug, Subcommand)]
 enum RulesCommand {
-    /// Check a file of rules, and tell all that is wrong with it
+    /// Check a rules file and report every problem in it
     Check {
-        /// The file
+        /// Rules file to check
         file: PathBuf,
     },
 }
@@ -87,12 +87,12 @@ fn run_scan(args: ScanArgs) -> Result<ExitCode, Failure> {
         authentication_failures: args.authentication_failures,
     };
     let inputs = inputs::collect(&args.paths);
-    let mut report = report::Report::new(args.format);
-    let written = scan::run(&inputs, &detector, &rules, |scanned| report.take(scanned));
+    let mut report = Report::new(args.format);
+    let written = scan::run(&inputs, &detector, &rules, |scanned| report.add(scanned));
     match written.and_then(|elapsed| report.finish(&inputs, elapsed)) {
-        Ok(()) if report.complete() => Ok(ExitCode::SUCCESS),
+        Ok(()) if report.is_complete() => Ok(ExitCode::SUCCESS),
         Ok(()) => Ok(ExitCode::FAILURE),
-        // Whoever reads has read enough.
+        // The reader closed the pipe, as `head` does.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
         Err(error) => Err(error.into()),
     }
@@ -100,7 +100,8 @@ fn run_scan(args: ScanArgs) -> Result<ExitCode, Failure> {
 
 fn check_rules(file: &std::path::Path) -> Result<ExitCode, Failure> {
     let rules = read_rules(file)?;
-    let line = format!("{}: {} watch, {} suppress", file.display(), rules.watch.len(), rules.suppress.len());
+    let line =
+        format!("{}: valid, {} watch, {} suppress", file.display(), rules.watch.rules().len(), rules.suppress.len());
     writeln!(std::io::stdout(), "{line}")?;
     Ok(ExitCode::SUCCESS)
 }
@@ -110,18 +111,18 @@ fn read_rules(file: &std::path::Path) -> Result<Rules, Failure> {
     Rules::parse(&text).map_err(|source| Failure::Rules { file: file.to_owned(), source })
 }
 
-/// Why `trailscan` ends without doing what it was asked for.
+/// An error that ends `trailscan`.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error("{}: {source}", file.display())]
     File { file: PathBuf, source: std::io::Error },
     #[error("{}: {}", file.display(), problems(source))]
     Rules { file: PathBuf, source: RulesError },
-    #[error("output: {0}")]
+    #[error("cannot write output: {0}")]
     Output(#[from] std::io::Error),
 }
 
 fn problems(error: &RulesError) -> String {
     let lines = error.problems.iter().map(|it| format!("\n  {}: {}", it.path, it.problem));
-    lines.fold("rules are wrong".to_owned(), |text, line| text + &line)
+    lines.fold("invalid rules".to_owned(), |text, line| text + &line)
 }

@@ -1,24 +1,35 @@
-//! What is printed.
+//! Prints the findings and the summary.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::time::Duration;
 
+use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table, presets};
 use trailwarden::alert::{Alert, Format as AlertFormat, sanitize};
 use trailwarden::detect::FindingKind;
 use trailwarden::triage::{Incident, Triage};
 
-use crate::Format;
 use crate::inputs::Inputs;
 use crate::scan::Scanned;
 
-/// Values that the summary shows of a kind.
+/// Number of callers, of actions and of functions that the summary lists.
 const TOP: usize = 5;
-/// Width of a table that does not go to a terminal.
+/// Width of a table that is not printed to a terminal, in columns.
 const WIDTH: u16 = 160;
 
-/// Prints findings as they come, or gathers them, and counts all.
+/// Output formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A table with a row for each incident
+    Table,
+    /// A JSON object for each finding, one per line
+    Jsonl,
+    /// The text of the alert for each incident
+    Text,
+}
+
+/// Prints findings as they arrive, or collects them, and counts everything.
 pub(crate) struct Report {
     format: Format,
     out: BufWriter<Stdout>,
@@ -45,19 +56,19 @@ impl Report {
         Self { format, out: BufWriter::new(io::stdout()), triage: Triage::default(), totals: Totals::default() }
     }
 
-    /// True if every input could be read.
-    pub(crate) fn complete(&self) -> bool {
+    /// True if every input was read without problems.
+    pub(crate) fn is_complete(&self) -> bool {
         self.totals.problems == 0
     }
 
-    /// Takes what an input came to.
-    pub(crate) fn take(&mut self, scanned: Scanned) -> io::Result<()> {
+    /// Adds the result of an input.
+    pub(crate) fn add(&mut self, scanned: Scanned) -> io::Result<()> {
         for problem in &scanned.problems {
             eprintln!("trailscan: {}: {problem}", sanitize::line(&scanned.name));
         }
-        let untold = scanned.problem_count - scanned.problems.len() as u64;
-        if untold > 0 {
-            eprintln!("trailscan: {}: and {untold} more problems", sanitize::line(&scanned.name));
+        let unlisted = scanned.problem_count - scanned.problems.len() as u64;
+        if unlisted > 0 {
+            eprintln!("trailscan: {}: and {unlisted} more problems", sanitize::line(&scanned.name));
         }
         self.totals.count(&scanned);
         for finding in scanned.findings {
@@ -73,7 +84,7 @@ impl Report {
         Ok(())
     }
 
-    /// Prints what was gathered, and the summary.
+    /// Prints the collected findings and the summary.
     pub(crate) fn finish(&mut self, inputs: &Inputs, elapsed: Duration) -> io::Result<()> {
         for (path, error) in &inputs.unreadable {
             eprintln!("trailscan: {}: {error}", path.display());
@@ -129,7 +140,7 @@ impl Totals {
                 "objects        {} read, {} other files skipped, {} problems",
                 self.objects, inputs.skipped, self.problems
             ),
-            format!("records        {}, of AWS Lambda {}", self.records, self.lambda_events),
+            format!("records        {}, {} of them from AWS Lambda", self.records, self.lambda_events),
             format!(
                 "findings       {}",
                 or_none(&self.findings.iter().map(|(kind, count)| format!("{count} {kind}")).collect::<Vec<_>>())
@@ -163,7 +174,7 @@ fn add(counts: &mut HashMap<String, u64>, value: &str) {
     }
 }
 
-/// The values that were counted most, and in their order as texts where equal.
+/// The most frequent values, in alphabetical order where the counts are equal.
 fn top(counts: &HashMap<String, u64>) -> Vec<String> {
     let mut values: Vec<_> = counts.iter().collect();
     values.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));

@@ -16,12 +16,12 @@ use trailwarden::triage::suppressing_rule;
 
 use crate::inputs::{Inputs, Source};
 
-/// Stored bytes that are read at a time.
+/// Number of bytes that are read at a time.
 const CHUNK: usize = 256 * 1024;
-/// Inputs per worker that may be started before the oldest result is taken.
+/// Number of inputs per worker that may be started before the oldest result is taken.
 const AHEAD: usize = 4;
-/// Problems of one input that are reported; all are counted.
-const REPORTED: usize = 10;
+/// Maximum number of problems that are listed for one input. All are counted.
+const MAX_LISTED: usize = 10;
 
 /// The result of one input.
 #[derive(Debug, Default)]
@@ -34,7 +34,7 @@ pub(crate) struct Scanned {
     pub(crate) records: u64,
     pub(crate) lambda_events: u64,
     pub(crate) inflated_bytes: u64,
-    /// The first [`REPORTED`] problems.
+    /// The first [`MAX_LISTED`] problems.
     pub(crate) problems: Vec<String>,
     /// The number of all problems.
     pub(crate) problem_count: u64,
@@ -59,9 +59,11 @@ pub(crate) fn run(
     outcome.map(|()| started.elapsed())
 }
 
-/// Processes inputs on `workers` threads, each with the function that `worker` returns, and passes the results to `take` in
-/// the order of the inputs. While one input is slow, at most [`AHEAD`] × `workers` inputs are processed or wait with their
-/// results, so memory is bounded. If `take` fails, each worker processes at most one more input.
+/// Processes inputs on `workers` threads, and passes the results to `take` in the order of the inputs. Each thread uses
+/// its own function, which `worker` returns.
+///
+/// Memory is bounded: while one input is slow, at most [`AHEAD`] × `workers` inputs are being processed or have results
+/// that wait. If `take` fails, each worker processes at most one more input.
 fn in_order<I: Send, R: Send, W: FnMut(I) -> R>(
     inputs: impl IntoIterator<Item = I>,
     workers: usize,
@@ -71,7 +73,7 @@ fn in_order<I: Send, R: Send, W: FnMut(I) -> R>(
     let (jobs, queue) = mpsc::channel::<(I, SyncSender<R>)>();
     let queue = Mutex::new(queue);
     std::thread::scope(|scope| {
-        // Dropped when the scope ends, early or not: workers then find the queue closed.
+        // Dropped at the end of this closure, even after an error. The workers then find the queue closed.
         let jobs = jobs;
         for _ in 0..workers {
             scope.spawn(|| {
@@ -92,14 +94,14 @@ fn in_order<I: Send, R: Send, W: FnMut(I) -> R>(
                     results.push_back(result);
                 }
             }
-            // A result that never comes is that of a worker that panicked, which ends the scope too.
+            // If a result never arrives, its worker panicked, and the scope will panic, too.
             let Some(Ok(result)) = results.pop_front().map(|result: Receiver<R>| result.recv()) else { return Ok(()) };
             take(result)?;
         }
     })
 }
 
-/// The next job of a worker; `None` when there are no more. The lock is released before the job is processed.
+/// The next job for a worker; `None` if there are no more. The lock is released before the job is processed.
 fn next_job<J>(queue: &Mutex<Receiver<J>>) -> Option<J> {
     queue.lock().ok()?.recv().ok()
 }
@@ -109,7 +111,7 @@ fn progress_bar(inputs: &Inputs) -> ProgressBar {
         Source::File { bytes, .. } => Some(*bytes),
         Source::Stdin => None,
     };
-    let template = "{bar:30} {bytes}/{total_bytes} stored, {bytes_per_sec}, {eta} left";
+    let template = "{bar:30} {bytes}/{total_bytes} read, {bytes_per_sec}, {eta} left";
     match inputs.sources.iter().map(bytes).sum::<Option<u64>>() {
         Some(total) => {
             let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -119,7 +121,7 @@ fn progress_bar(inputs: &Inputs) -> ProgressBar {
     }
 }
 
-/// A thread that scans inputs, one after the other, with the same buffers.
+/// Scans inputs one after another on a thread, and reuses its buffers.
 struct Worker<'a> {
     detector: &'a Detector,
     rules: &'a Rules,
@@ -179,7 +181,7 @@ enum ReadProblem {
     Trail(#[from] trailwarden::trail::TrailError),
 }
 
-/// An input during its scan.
+/// The scan of one input.
 struct Scanning<'a> {
     detector: &'a Detector,
     rules: &'a Rules,
@@ -196,7 +198,7 @@ impl Scanning<'_> {
                 return self.problem(&format_args!("record at inflated byte {offset}: {error}"));
             }
         };
-        match self.detector.examine(bytes, &self.object, self.rules) {
+        match self.detector.examine(bytes, &self.object, &self.rules.watch) {
             Ok(examined) => {
                 self.scanned.lambda_events += u64::from(examined.of_lambda);
                 if let Some(error) = examined.unreadable {
@@ -217,7 +219,7 @@ impl Scanning<'_> {
 
     fn problem(&mut self, problem: &dyn std::fmt::Display) {
         self.scanned.problem_count += 1;
-        if self.scanned.problems.len() < REPORTED {
+        if self.scanned.problems.len() < MAX_LISTED {
             self.scanned.problems.push(problem.to_string());
         }
     }
@@ -251,7 +253,7 @@ mod tests {
         let process = |input: usize| {
             started.fetch_add(1, Ordering::SeqCst);
             most_ahead.fetch_max(input + 1 - taken.load(Ordering::SeqCst), Ordering::SeqCst);
-            // The first input takes until the workers have reached the limit, and would have passed it.
+            // The first input waits until the other workers reach the limit, and long enough for them to exceed it.
             while input == 0 && started.load(Ordering::SeqCst) < AHEAD * WORKERS {
                 std::thread::yield_now();
             }
@@ -269,17 +271,17 @@ mod tests {
     }
 
     #[test]
-    fn workers_stop_when_results_are_refused() {
+    fn workers_stop_when_a_result_cannot_be_written() {
         let started = AtomicUsize::new(0);
         let process = |_| started.fetch_add(1, Ordering::SeqCst);
-        let refused = in_order(0..1_000, 2, || process, |_| Err(io::ErrorKind::BrokenPipe.into()));
-        assert_eq!(refused.map_err(|error| error.kind()), Err(io::ErrorKind::BrokenPipe));
+        let outcome = in_order(0..1_000, 2, || process, |_| Err(io::ErrorKind::BrokenPipe.into()));
+        assert_eq!(outcome.map_err(|error| error.kind()), Err(io::ErrorKind::BrokenPipe));
         assert!(started.load(Ordering::SeqCst) <= 2 * AHEAD);
     }
 
     #[test]
     #[should_panic(expected = "a scoped thread panicked")]
-    fn a_worker_that_panics_does_not_hang_the_others() {
+    fn a_panic_in_a_worker_does_not_hang_the_others() {
         let process = |input| assert!(input != 500, "a bug");
         in_order(0..1_000, 2, || process, Ok).ok();
     }

@@ -1,0 +1,58 @@
+//! The content of an alert, before it has a format.
+
+use super::attributes::{Attribute, attributes_of};
+use super::next_steps::Step;
+use super::sanitize;
+use crate::detect::Severity;
+use crate::triage::Incident;
+
+/// The content of an alert.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alert<'a> {
+    /// The incident.
+    pub incident: &'a Incident,
+    /// How urgent it is.
+    pub severity: Severity,
+    /// At most 99 characters of printable ASCII.
+    pub subject: String,
+    /// What happened, in a sentence.
+    pub headline: String,
+    /// Where, when and how often it happened, and its consequences.
+    pub situation: Vec<String>,
+    /// Why it happened, as far as the record says.
+    pub why: Vec<String>,
+    /// What to do next.
+    pub next_steps: Vec<Step>,
+    /// Labels and values.
+    pub details: Vec<(&'static str, String)>,
+    /// Attributes that subscriptions can filter on.
+    pub attributes: Vec<Attribute>,
+}
+
+impl<'a> Alert<'a> {
+    /// An alert with the parts that every alert has.
+    pub(super) fn new(incident: &'a Incident, subject: String, headline: String, error_code: Option<&str>) -> Self {
+        Self {
+            incident,
+            severity: incident.finding.severity(),
+            subject,
+            headline,
+            situation: Vec::new(),
+            why: Vec::new(),
+            next_steps: Vec::new(),
+            details: Vec::new(),
+            attributes: attributes_of(incident, error_code),
+        }
+    }
+
+    /// The first value of an attribute.
+    pub(super) fn attribute(&self, name: &str) -> Option<&String> {
+        self.attributes.iter().find(|it| it.name == name).and_then(|it| it.values.first())
+    }
+
+    pub(super) fn marked_as_test(mut self) -> Self {
+        self.subject = sanitize::subject(&format!("[Test] {}", self.subject));
+        self.headline = format!("This is a test. Nothing happened. {}", self.headline);
+        self
+    }
+}

@@ -1,0 +1,47 @@
+//! Credentials, Region, timeouts and retries for all services.
+//!
+//! The timeouts suit services in the same Region.
+
+use std::time::Duration;
+
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+
+use super::http::http_client;
+
+/// Time limit of a call, including its retries.
+pub(crate) const OPERATION_TIMEOUT: Duration = Duration::from_secs(40);
+/// Time limit of a connection attempt.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Time limit of the wait for a response.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time that the transfer of a body may stall.
+const STALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// Maximum number of attempts of a call if the service fails or is unreachable.
+const MAX_ATTEMPTS: u32 = 3;
+
+/// Loads credentials, Region and endpoints from the environment, and sets timeouts and retries. The SDK retries
+/// retryable failures.
+pub async fn configuration() -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+        .operation_timeout(OPERATION_TIMEOUT)
+        .build();
+    let loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http_client())
+        .timeout_config(timeouts)
+        .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(STALL_TIMEOUT).build())
+        .retry_config(RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS));
+    // Lambda sets both. Elsewhere, the default provider chain of the SDK applies.
+    match (std::env::var("AWS_REGION"), std::env::var_os("AWS_SESSION_TOKEN")) {
+        (Ok(region), Some(_)) => {
+            let loader = loader.region(Region::new(region));
+            loader.credentials_provider(EnvironmentVariableCredentialsProvider::new()).load().await
+        }
+        _ => loader.load().await,
+    }
+}

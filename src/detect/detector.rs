@@ -1,0 +1,215 @@
+//! Examines one record.
+
+use std::sync::Arc;
+
+use super::access_denied::{self, AccessDenied, DenialKind};
+use super::api_action::api_action;
+use super::event::Event;
+use super::event_sources::{EventSources, is_lambda};
+use super::finding::{Finding, FindingKind};
+use super::watch::WatchRules;
+use super::{esm_changed, esm_disabled};
+use crate::trail::{Record, RecordError};
+
+/// Finds what matters in the records of the selected services.
+#[derive(Debug, Clone, Default)]
+pub struct Detector {
+    /// Services to examine.
+    pub event_sources: EventSources,
+    /// Find mappings that users disable, delete or enable.
+    pub esm_changes: bool,
+    /// Find calls with invalid credentials.
+    pub authentication_failures: bool,
+}
+
+/// The result of examining a record.
+#[derive(Debug, Default)]
+pub struct Examined {
+    /// The record belongs to a selected service.
+    pub selected: bool,
+    /// The record belongs to AWS Lambda.
+    pub of_lambda: bool,
+    /// What was found.
+    pub findings: Vec<Finding>,
+    /// A field that detection or a rule needs does not parse, so a finding may be missing.
+    pub unreadable: Option<RecordError>,
+}
+
+impl Detector {
+    /// Examines one record of `object`, including the events that `rules` watch for. Most records cost only a search in
+    /// their bytes.
+    ///
+    /// # Errors
+    /// If the record may belong to a selected service but does not parse.
+    pub fn examine(&self, bytes: &[u8], object: &Arc<str>, rules: &WatchRules) -> Result<Examined, RecordError> {
+        if !self.event_sources.may_select(bytes) && !rules.sources().may_select(bytes) {
+            return Ok(Examined::default());
+        }
+        let record = Record::parse(bytes)?;
+        let event_source = record.event_source.as_deref().unwrap_or_default();
+        let selected = self.event_sources.selects(event_source);
+        if !selected && !rules.sources().selects(event_source) {
+            return Ok(Examined::default());
+        }
+        let mut findings = Vec::new();
+        let mut unreadable = None;
+        if selected {
+            match self.built_in(&record, bytes) {
+                Ok(Some(kind)) => {
+                    findings.push(Finding { event: Event::of(&record, bytes, function_arn(&kind), object), kind });
+                }
+                Ok(None) => {}
+                Err(error) => unreadable = Some(error),
+            }
+        }
+        if !rules.rules().is_empty() {
+            let event = Event::of(&record, bytes, None, object);
+            if let Err(error) = rules.watch(&event, bytes, &mut findings) {
+                unreadable = Some(error);
+            }
+        }
+        Ok(Examined { selected: true, of_lambda: is_lambda(event_source), findings, unreadable })
+    }
+
+    fn built_in(&self, record: &Record<'_>, bytes: &[u8]) -> Result<Option<FindingKind>, RecordError> {
+        let event_name = record.event_name.as_deref().unwrap_or_default();
+        if is_lambda(record.event_source.as_deref().unwrap_or_default()) {
+            if event_name == esm_disabled::EVENT_NAME {
+                return Ok(Some(FindingKind::EsmDisabled(esm_disabled::detect(bytes))));
+            }
+            let changed = if self.esm_changes { esm_changed::detect(record, api_action(event_name))? } else { None };
+            if let Some(changed) = changed {
+                return Ok(Some(FindingKind::EsmChanged(changed)));
+            }
+        }
+        let wanted = |it: &AccessDenied| self.authentication_failures || it.kind != DenialKind::Authentication;
+        Ok(access_denied::detect(record).filter(wanted).map(FindingKind::AccessDenied))
+    }
+}
+
+/// The ARN that names the function of a finding. In a denial, the resource may be a function.
+fn function_arn(kind: &FindingKind) -> Option<&str> {
+    match kind {
+        FindingKind::EsmDisabled(esm) => esm.function_arn.as_deref(),
+        FindingKind::EsmChanged(esm) => esm.function_arn.as_deref(),
+        FindingKind::AccessDenied(denied) => denied.resource.as_deref(),
+        FindingKind::Watched(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::{Severity, WatchRule};
+    use crate::pattern::Pattern;
+
+    fn examine(record: &str) -> Examined {
+        let object = Arc::from("s3://trail/key");
+        Detector::default().examine(record.as_bytes(), &object, &WatchRules::default()).expect("a record")
+    }
+
+    #[test]
+    fn functions_are_named_in_every_form() {
+        for (function, name) in [
+            ("orders", "orders"),
+            ("orders:live", "orders"),
+            ("my-function:live", "my-function"),
+            ("111122223333:function:orders", "orders"),
+            ("arn:aws:lambda:us-east-1:111122223333:function:orders:7", "orders"),
+        ] {
+            let record = format!(
+                r#"{{"eventSource":"lambda.amazonaws.com","eventName":"Invoke","errorCode":"AccessDenied",
+                     "requestParameters":{{"functionName":"{function}"}}}}"#
+            );
+            let finding = examine(&record).findings.pop().expect("a finding");
+            assert_eq!(finding.event.function_name.as_deref(), Some(name), "{function}");
+        }
+    }
+
+    #[test]
+    fn text_in_a_record_is_not_a_record() {
+        let fake = r#"{\"eventSource\":\"lambda.amazonaws.com\",\"eventName\":\"LambdaESMDisabled\"}"#;
+        for record in [
+            format!(r#"{{"eventSource":"s3.amazonaws.com","eventName":"PutObject","userAgent":"{fake}"}}"#),
+            r#"{"eventSource":"s3.amazonaws.com","requestParameters":{"eventSource":"lambda.amazonaws.com",
+                "eventName":"LambdaESMDisabled","errorCode":"AccessDenied"}}"#
+                .to_owned(),
+            r#"{"eventSource":"s3.lambda.amazonaws.com","eventName":"LambdaESMDisabled"}"#.to_owned(),
+            r#"{"eventSource":"lambda.amazonaws.com","eventName":"UpdateFunctionConfiguration",
+                "requestParameters":{"eventName":"LambdaESMDisabled","errorCode":"AccessDenied"}}"#
+                .to_owned(),
+        ] {
+            assert_eq!(examine(&record).findings, [], "{record}");
+        }
+    }
+
+    #[test]
+    fn lambda_in_china_is_lambda() {
+        let examined = examine(r#"{"eventSource":"lambda.amazonaws.com.cn","eventName":"LambdaESMDisabled"}"#);
+        assert!(matches!(examined.findings.as_slice(), [Finding { kind: FindingKind::EsmDisabled(_), .. }]));
+    }
+
+    fn watching(pattern: &str) -> WatchRules {
+        let pattern = serde_json::from_str(pattern).expect("JSON");
+        let pattern = Pattern::parse(&pattern, "pattern").expect("a pattern");
+        let (name, title) = ("w".to_owned(), "t".to_owned());
+        WatchRules::new(vec![WatchRule { name, title, severity: Severity::Low, pattern }])
+    }
+
+    fn of_all_services() -> Detector {
+        Detector { esm_changes: true, event_sources: EventSources::all(), ..Detector::default() }
+    }
+
+    #[test]
+    fn rules_see_records_with_odd_values() {
+        let deep = format!("{}{{}}{}", r#"{"a":["#.repeat(90), "]}".repeat(90));
+        for (odd, pattern) in [
+            (r#""half \ud800""#, r#"{"requestParameters":{"x":[{"prefix":"half"}]}}"#),
+            ("1e999", r#"{"requestParameters":{"x":[{"numeric":[">",5]}]}}"#),
+            (&deep, r#"{"requestParameters":{"name":["orders"]}}"#),
+        ] {
+            let record = format!(r#"{{"eventName":"Put","requestParameters":{{"name":"orders","x":{odd}}}}}"#);
+            let examined = of_all_services().examine(record.as_bytes(), &Arc::from("key"), &watching(pattern));
+            let examined = examined.expect("a record");
+            assert_eq!(examined.findings.len(), 1, "{record}");
+        }
+    }
+
+    #[test]
+    fn a_field_that_stays_unreadable_is_reported_beside_what_was_found() {
+        let deep = format!("{}1{}", r#"{"a":"#.repeat(300), "}".repeat(300));
+        let (detector, rules) = (of_all_services(), watching(r#"{"requestParameters":{"name":["orders"]}}"#));
+        let examine = |fields: &str| {
+            let record = format!(r#"{{"requestParameters":{deep},{fields}}}"#);
+            let examined = detector.examine(record.as_bytes(), &Arc::from("key"), &rules).expect("a record");
+            assert!(matches!(examined.unreadable, Some(RecordError::TooDeep)), "{fields}");
+            examined.findings.len()
+        };
+        let lambda = r#""eventSource":"lambda.amazonaws.com","eventName""#;
+        assert_eq!(examine(&format!(r#"{lambda}:"UpdateEventSourceMapping""#)), 0);
+        assert_eq!(examine(&format!(r#"{lambda}:"CreateFunction""#)), 0);
+        assert_eq!(examine(&format!(r#"{lambda}:"LambdaESMDisabled""#)), 1);
+        assert_eq!(examine(r#""errorCode":"AccessDenied""#), 1);
+        // Nobody needs the field of a record that no rule watches, or of another service.
+        let record = format!(r#"{{"requestParameters":{deep},"sourceIPAddress":"lambda.amazonaws.com"}}"#);
+        let default = Detector { esm_changes: true, ..Detector::default() };
+        let examine = |record: &str| default.examine(record.as_bytes(), &Arc::from("key"), &WatchRules::default());
+        assert!(examine(&record).is_ok_and(|it| !it.selected && it.unreadable.is_none()));
+        let record = format!(r#"{{"requestParameters":{deep},{lambda}:"CreateFunction"}}"#);
+        assert!(examine(&record).is_ok_and(|it| it.selected && it.unreadable.is_none()));
+    }
+
+    #[test]
+    fn events_with_a_blank_id_are_distinct() {
+        for blank in ["", " "] {
+            let [one, other] = ["orders", "invoices"].map(|function| {
+                let record = format!(
+                    r#"{{"eventSource":"lambda.amazonaws.com","eventName":"LambdaESMDisabled","eventID":"{blank}",
+                         "requestParameters":{{"functionName":"{function}"}}}}"#
+                );
+                examine(&record).findings.pop().expect("a finding").event
+            });
+            assert_ne!(one.identity(), other.identity());
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What detection returns: an event that a person should know about.
+
+use super::access_denied::{AccessDenied, DenialKind};
+use super::denial_message::Effect;
+use super::esm_changed::{EsmChange, EsmChanged};
+use super::esm_disabled::EsmDisabled;
+use super::event::Event;
+use super::severity::Severity;
+
+/// A record that matters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The event that the record describes.
+    pub event: Event,
+    /// Why it matters.
+    pub kind: FindingKind,
+}
+
+/// Why a record matters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FindingKind {
+    /// AWS disabled an event source mapping.
+    EsmDisabled(EsmDisabled),
+    /// A user disabled, deleted or enabled an event source mapping.
+    EsmChanged(EsmChanged),
+    /// A call was denied.
+    AccessDenied(AccessDenied),
+    /// A rule watches for the event.
+    Watched(Watched),
+}
+
+/// A match of a watch rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watched {
+    /// Name of the rule.
+    pub rule: String,
+    /// Title of the alert.
+    pub title: String,
+    /// Severity of the alert.
+    pub severity: Severity,
+}
+
+impl Finding {
+    /// The type of alert, as attributes and rules name it.
+    #[must_use]
+    pub fn alert_type(&self) -> &'static str {
+        match self.kind {
+            FindingKind::EsmDisabled(_) => "esm_disabled",
+            FindingKind::EsmChanged(_) => "esm_changed",
+            FindingKind::AccessDenied(_) => "access_denied",
+            FindingKind::Watched(_) => "watch",
+        }
+    }
+
+    /// The approximate length of its strings in bytes.
+    pub(crate) fn text_bytes(&self) -> usize {
+        let bytes = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let of_kind = match &self.kind {
+            FindingKind::EsmDisabled(esm) => bytes(&esm.reason),
+            FindingKind::AccessDenied(denied) => bytes(&denied.message) + bytes(&denied.resource),
+            FindingKind::EsmChanged(_) | FindingKind::Watched(_) => 0,
+        };
+        // The fingerprint repeats the caller and the action.
+        of_kind + 2 * (self.event.principal.key.len() + self.event.name.len())
+    }
+
+    /// The action that was called, as IAM names it: `service:Action`.
+    #[must_use]
+    pub fn action(&self) -> String {
+        match &self.kind {
+            FindingKind::AccessDenied(AccessDenied { action: Some(action), .. }) => action.clone(),
+            _ => format!("{}:{}", self.event.service(), self.event.api_action),
+        }
+    }
+
+    /// How urgent it is.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        match &self.kind {
+            FindingKind::EsmDisabled(_) => Severity::Critical,
+            FindingKind::EsmChanged(EsmChanged { change: EsmChange::Enabled, .. }) => Severity::Low,
+            FindingKind::EsmChanged(_) => Severity::Medium,
+            FindingKind::AccessDenied(denied) => match (denied.kind, denied.effect) {
+                (DenialKind::Authentication, _) => Severity::Low,
+                (DenialKind::Dependency, _) | (_, Some(Effect::Explicit)) => Severity::High,
+                (DenialKind::Policy, _) => Severity::Medium,
+            },
+            FindingKind::Watched(rule) => rule.severity,
+        }
+    }
+
+    /// The reason a mapping was disabled, the change a user made to a mapping, the kind of a denial, or the name of a
+    /// watch rule.
+    #[must_use]
+    pub fn category(&self) -> &str {
+        match &self.kind {
+            FindingKind::EsmDisabled(esm) => esm.category.as_str(),
+            FindingKind::EsmChanged(esm) => esm.change.as_str(),
+            FindingKind::AccessDenied(denied) => denied.kind.as_str(),
+            FindingKind::Watched(rule) => &rule.rule,
+        }
+    }
+}

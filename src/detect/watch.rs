@@ -1,0 +1,98 @@
+//! The events that the user's rules watch for.
+
+use serde_json::Value;
+
+use super::event::Event;
+use super::event_sources::EventSources;
+use super::finding::{Finding, FindingKind, Watched};
+use super::json::FindingJson;
+use super::severity::Severity;
+use crate::pattern::Pattern;
+use crate::trail::{RecordError, value_of};
+
+/// A rule that watches for events.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WatchRule {
+    /// Name of the rule.
+    pub name: String,
+    /// Title of the alert.
+    pub title: String,
+    /// Severity of the alert.
+    pub severity: Severity,
+    /// The events to alert on.
+    pub pattern: Pattern,
+}
+
+/// All watch rules.
+#[derive(Debug, Clone)]
+pub struct WatchRules {
+    rules: Vec<WatchRule>,
+    /// The services that the rules name in `eventSource`.
+    sources: EventSources,
+}
+
+impl Default for WatchRules {
+    /// No rules.
+    fn default() -> Self {
+        Self::new(Vec::new())
+    }
+}
+
+impl PartialEq for WatchRules {
+    fn eq(&self, other: &Self) -> bool {
+        // The sources follow from the rules.
+        self.rules == other.rules
+    }
+}
+
+impl WatchRules {
+    /// These rules. The services that they name in `eventSource` are examined in addition to the detector's own.
+    #[must_use]
+    pub fn new(rules: Vec<WatchRule>) -> Self {
+        let named = rules.iter().filter_map(|rule| rule.pattern.required_strings("eventSource")).flatten();
+        Self { sources: EventSources::only(named), rules }
+    }
+
+    /// The rules, in the order of the user's file.
+    #[must_use]
+    pub fn rules(&self) -> &[WatchRule] {
+        &self.rules
+    }
+
+    /// The services that the rules name in `eventSource`.
+    pub(super) fn sources(&self) -> &EventSources {
+        &self.sources
+    }
+
+    /// Adds a finding for each rule that matches the event. A rule also sees the built-in finding, if there is one.
+    ///
+    /// # Errors
+    /// If the record contains a field that does not parse.
+    pub(super) fn watch(&self, event: &Event, record: &[u8], findings: &mut Vec<Finding>) -> Result<(), RecordError> {
+        let value = value_of(record)?;
+        let subject = match findings.first() {
+            Some(finding) => pattern_subject(value, &finding.to_json()),
+            None => pattern_subject(value, &event.to_json()),
+        };
+        for rule in self.rules.iter().filter(|rule| rule.pattern.matches(&subject)) {
+            let watched = Watched { rule: rule.name.clone(), title: rule.title.clone(), severity: rule.severity };
+            findings.push(Finding { event: event.clone(), kind: FindingKind::Watched(watched) });
+        }
+        Ok(())
+    }
+}
+
+impl Finding {
+    /// The value that patterns of rules are matched against: the record, with the finding as JSON in the additional field
+    /// `finding`. `None` if the record does not parse.
+    pub(crate) fn pattern_subject(&self, record: &[u8]) -> Option<Value> {
+        value_of(record).ok().map(|value| pattern_subject(value, &self.to_json()))
+    }
+}
+
+fn pattern_subject(mut subject: Value, finding: &FindingJson<'_>) -> Value {
+    if let (Some(members), Ok(finding)) = (subject.as_object_mut(), serde_json::to_value(finding)) {
+        members.insert("finding".to_owned(), finding);
+    }
+    subject
+}

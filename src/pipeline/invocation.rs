@@ -1,0 +1,125 @@
+//! The state of one invocation.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::wiring::{Invocation, Pipeline};
+use crate::clock::Clock;
+use crate::delivery::{PayloadError, Skipped};
+use crate::detect::{Finding, FindingKind};
+use crate::failure::Failures;
+use crate::publish::{Published, Topic};
+use crate::reply::Reply;
+use crate::rules::Rules;
+use crate::service::ServiceError;
+use crate::telemetry::Counters;
+use crate::trail::{ObjectSource, RecordReader};
+use crate::triage::{Audience, Deduplication, Ledger, LedgerBudget, TopicRole, Triage, suppressing_rule};
+
+/// The time that the ledger may take for all alerts about mappings of an invocation. Then they are published without it.
+const MAPPING_LEDGER_TIME: Duration = Duration::from_secs(8);
+
+/// What an invocation did, what failed, and the reply.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Counts of everything that happened.
+    pub counters: Counters,
+    /// Number of suppressed findings, by the name of the rule.
+    pub suppressed: BTreeMap<String, u64>,
+    /// Everything that failed.
+    pub failures: Failures,
+    /// The first error of the ledger. It does not fail the invocation: alerts are published without the ledger.
+    pub ledger_error: Option<ServiceError>,
+    /// The reply.
+    pub reply: Reply,
+}
+
+impl Outcome {
+    pub(super) fn count_published(&mut self, published: Vec<Published>) {
+        for Published { failures, .. } in published {
+            self.counters.alerts += 1;
+            self.counters.alerts_failed += u64::from(!failures.is_empty());
+            self.counters.alerts_published += u64::from(failures.is_empty());
+            self.failures.alerts.extend(failures);
+        }
+    }
+}
+
+/// An invocation while it runs.
+pub(super) struct Running<'a, S, T, L, C> {
+    pub(super) pipeline: &'a Pipeline<S, T, L, C>,
+    pub(super) rules: &'a Rules,
+    without_rules: bool,
+    /// The topics that receive the alerts.
+    pub(super) topics: Vec<TopicRole>,
+    pub(super) deduplication: Deduplication<'a, L, C>,
+    /// The time that the ledger may take for all alerts about mappings.
+    pub(super) mapping_budget: LedgerBudget,
+    pub(super) state: RefCell<State>,
+}
+
+/// What an invocation has found and done so far. Objects are read concurrently on one thread. No borrow of the state is
+/// held across an `.await`.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) triage: Triage,
+    pub(super) outcome: Outcome,
+    /// Idle readers, for reuse.
+    pub(super) readers: Vec<RecordReader>,
+}
+
+impl State {
+    /// Counts a finding of a record, and adds it to triage unless a rule suppresses it.
+    pub(super) fn add(&mut self, finding: Finding, record: &[u8], rules: &Rules) {
+        let Self { triage, outcome, .. } = self;
+        outcome.counters.findings += 1;
+        *match finding.kind {
+            FindingKind::EsmDisabled(_) => &mut outcome.counters.disabled_mappings,
+            FindingKind::EsmChanged(_) => &mut outcome.counters.changed_mappings,
+            FindingKind::AccessDenied(_) => &mut outcome.counters.denials,
+            FindingKind::Watched(_) => &mut outcome.counters.watched_events,
+        } += 1;
+        match suppressing_rule(&rules.suppress, &finding, record) {
+            Some(rule) => {
+                outcome.counters.suppressed += 1;
+                *outcome.suppressed.entry(rule.name.clone()).or_default() += 1;
+            }
+            None => triage.add(finding),
+        }
+    }
+}
+
+impl<'a, S: ObjectSource, T: Topic, L: Ledger, C: Clock> Running<'a, S, T, L, C> {
+    pub(super) fn new<F>(
+        pipeline: &'a Pipeline<S, T, L, C>,
+        audience: Audience,
+        invocation: &Invocation<'a, F>,
+    ) -> Self {
+        let triage = Triage::new(audience, pipeline.windows);
+        Self {
+            pipeline,
+            rules: invocation.rules,
+            without_rules: invocation.without_rules,
+            topics: pipeline.topics.roles().filter(|role| audience.includes(*role)).collect(),
+            deduplication: Deduplication::new(&pipeline.ledger, &pipeline.clock, audience, invocation.id),
+            mapping_budget: LedgerBudget::new(MAPPING_LEDGER_TIME),
+            state: RefCell::new(State { triage, outcome: Outcome::default(), readers: Vec::new() }),
+        }
+    }
+
+    /// The outcome, with what the payload contained besides log objects and inline records.
+    pub(super) fn finish(self, skipped: Skipped, problems: Vec<PayloadError>) -> Outcome {
+        let ledger_errors = self.deduplication.errors();
+        let State { triage, mut outcome, .. } = self.state.into_inner();
+        outcome.counters.skipped = skipped;
+        outcome.counters.repeated = triage.repeated();
+        outcome.counters.payload_problems = problems.len() as u64;
+        outcome.counters.ledger_errors = ledger_errors.count;
+        outcome.ledger_error = ledger_errors.first;
+        outcome.failures.payload = problems;
+        // Without objects, there was nothing to examine with the rules.
+        outcome.failures.without_rules = self.without_rules && outcome.counters.objects > 0;
+        outcome
+    }
+}

@@ -1,0 +1,47 @@
+//! What the pipeline is built from, and its input.
+
+use crate::delivery::Accepted;
+use crate::detect::Detector;
+use crate::publish::Topics;
+use crate::rules::Rules;
+use crate::trail::Limits;
+use crate::triage::WindowLength;
+
+/// The pipeline, with the services that it uses.
+#[derive(Debug)]
+pub struct Pipeline<S, T, L, C> {
+    /// What a payload may contain.
+    pub accepted: Accepted,
+    /// Finds what matters in records.
+    pub detector: Detector,
+    /// Limits for reading one object.
+    pub limits: Limits,
+    /// How many objects are read concurrently.
+    pub object_concurrency: usize,
+    /// Length of the windows in which denials are counted.
+    pub windows: WindowLength,
+    /// The store that log objects are read from.
+    pub source: S,
+    /// The topics that alerts are published to.
+    pub topics: Topics<T>,
+    /// The deduplication state that all invocations share.
+    pub ledger: L,
+    /// The clock.
+    pub clock: C,
+}
+
+/// The input of one invocation.
+#[derive(Debug)]
+pub struct Invocation<'a, F> {
+    /// An ID that no other running invocation has.
+    pub id: &'a str,
+    /// The payload.
+    pub payload: &'a str,
+    /// The user's rules that are in effect.
+    pub rules: &'a Rules,
+    /// The user has rules, but no valid ones could be read, so `rules` is empty.
+    pub without_rules: bool,
+    /// Resolves when reading must end. What was found until then is published. Objects that were not read to their end
+    /// fail.
+    pub time_up: F,
+}
