@@ -1,13 +1,13 @@
 //! Log objects for the benchmarks, named by how common relevant records are.
 
-#[path = "../tests/support/generator.rs"]
-#[allow(dead_code, unreachable_pub, reason = "shared with the tests")]
+#[path = "../tests/it/fixture/records.rs"]
+#[allow(dead_code, reason = "shared with the tests")]
 mod generator;
 
 use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
-use generator::{denied, disabled_mapping, gzip, log_file, ordinary};
+use generator::{allowed, denied, disabled_mapping, gzip, log_file, ordinary};
 use serde_json::{Value, json};
 use std::io::Read as _;
 
@@ -40,15 +40,6 @@ impl Input {
     }
 }
 
-/// A successful call to Lambda.
-fn allowed(n: u64) -> Value {
-    let mut record = denied(n, "GetFunction", "orders");
-    record["errorCode"] = Value::Null;
-    record["errorMessage"] = Value::Null;
-    record["requestParameters"] = json!({"functionName": "orders"});
-    record
-}
-
 /// Adds unique identifiers to a record, which make real records hard to compress.
 fn with_identifiers(mut record: Value, n: u64) -> Value {
     let mut state = n;
@@ -79,7 +70,7 @@ fn record(n: u64, lambda: u64, denials: u64) -> Value {
     let record = match n.wrapping_mul(0x9e37_79b9) % 1_000 {
         _ if lambda > 0 && n % 100_000 == 50_000 => disabled_mapping(n, "orders", "AUTHORIZATION_ERROR"),
         at if at < denials => denied(n, "GetFunction", &format!("f{}", n % 50)),
-        at if at < lambda => allowed(n),
+        at if at < lambda => allowed(n, "GetFunction", &json!({"functionName": "orders"})),
         _ => ordinary(n),
     };
     with_identifiers(record, n)

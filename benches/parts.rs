@@ -10,8 +10,8 @@
     reason = "a benchmark, with a part of what is shared"
 )]
 
-#[path = "../tests/support/generator.rs"]
-#[allow(dead_code, unreachable_pub, reason = "shared with the tests")]
+#[path = "../tests/it/fixture/records.rs"]
+#[allow(dead_code, reason = "shared with the tests")]
 mod generator;
 
 use std::sync::Arc;

@@ -3,14 +3,14 @@
 //! `trailgen FOLDER` writes a small trail with disabled mappings and denied calls.
 //! `trailgen FOLDER BYTES` writes one object that inflates to at least this many bytes.
 
-#[path = "../tests/support/generator.rs"]
-#[allow(dead_code, unreachable_pub, clippy::expect_used, clippy::indexing_slicing, reason = "shared with the tests")]
+#[path = "../tests/it/fixture/records.rs"]
+#[allow(dead_code, clippy::expect_used, clippy::indexing_slicing, reason = "shared with the tests")]
 mod generator;
 
 use std::error::Error;
 use std::path::Path;
 
-use generator::{denied, disabled_mapping, gzip, key, large_log_file, log_file, ordinary};
+use generator::{denied, disabled_mapping, gzip, key, log_file, ordinary};
 
 /// Functions whose mapping AWS disabled, with the reason. The two reasons in prose have been published.
 const DISABLED: [(&str, &str); 8] = [
@@ -49,6 +49,23 @@ fn write_small_trail(folder: &Path) -> Result<(), Box<dyn Error>> {
     records.extend((0..25).map(|n| denied(n, "UpdateFunctionCode", &format!("orders-{}", n % 3))));
     write(folder, &key("denied"), &gzip(log_file(&records)))?;
     write(folder, &key("quiet"), &gzip(log_file(&(0..500).map(ordinary).collect::<Vec<_>>())))
+}
+
+/// A log file that inflates to at least `inflated` bytes of ordinary records, followed by one disabled mapping. The same
+/// 4,000 records repeat, and are compressed only once.
+fn large_log_file(inflated: usize) -> Vec<u8> {
+    let mut block = String::new();
+    for n in 0..4_000 {
+        block.push_str(&ordinary(n).to_string());
+        block.push(',');
+    }
+    let member = gzip(&block);
+    let mut file = gzip(r#"{"Records":["#);
+    for _ in 0..inflated.div_ceil(block.len()) {
+        file.extend_from_slice(&member);
+    }
+    file.extend(gzip(format!("{}]}}", disabled_mapping(99_999, "orders", "AUTHORIZATION_ERROR"))));
+    file
 }
 
 fn write(folder: &Path, key: &str, bytes: &[u8]) -> Result<(), Box<dyn Error>> {

@@ -1,0 +1,124 @@
+//! The ledger in DynamoDB.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use trailwarden::detect::Detector;
+use trailwarden::rules::Rules;
+use trailwarden::triage::{Claim, Claimed, Contribution, Ledger, LedgerKey, TopicRole};
+use wiremock::MockServer;
+
+use crate::fakes::sockets::Sdk;
+use crate::fakes::sockets::responses::{dynamodb, dynamodb_error, dynamodb_requests, expect_dynamodb};
+use crate::fixture::findings::{findings, incidents};
+use crate::fixture::records::denied;
+
+fn key() -> LedgerKey {
+    let record = denied(1, "GetFunction", "orders");
+    incidents(findings(&Detector::default(), &Rules::default(), "s3://trail/key", &record))[0].ledger_key()
+}
+
+/// The counts and conditions of a transaction.
+fn items(transaction: &Value) -> Vec<String> {
+    let put = |it: &Value| format!("{} if {}", it["Item"]["event_count"]["N"], it["ConditionExpression"]);
+    let update = |it: &Value| format!("add {}", it["ExpressionAttributeValues"][":more"]["N"]);
+    let items = transaction["TransactItems"].as_array().expect("items").iter();
+    items.map(|it| it.get("Put").map_or_else(|| update(&it["Update"]), put).replace('"', "")).collect()
+}
+
+#[tokio::test]
+async fn contributions_are_one_transaction_that_raises_recorded_counts() {
+    let server = MockServer::start().await;
+    let recorded = |count: &str| json!({"Code": "ConditionalCheckFailed", "Item": {"event_count": {"N": count}}});
+    let reasons = json!({"CancellationReasons": [recorded("3"), {"Code": "None"}, recorded("9"), {"Code": "None"}]});
+    let canceled = dynamodb_error("TransactionCanceledException", &reasons);
+    expect_dynamodb(&server, "TransactWriteItems", 1, canceled).await;
+    expect_dynamodb(&server, "TransactWriteItems", 1, dynamodb(&json!({}))).await;
+    let item =
+        json!({"Item": {"event_count": {"N": "40"}, "alerted": {"SS": ["alert#1", "alert#10", "chat#1", "new#x"]}}});
+    expect_dynamodb(&server, "GetItem", 1, dynamodb(&item)).await;
+    let contributions = [("a", 5), ("b", 2), ("c", 4)].map(|(from, events)| Contribution { from, events });
+    let ledger = Sdk::new(&server.uri()).await.ledger();
+    let entry = ledger.contribute(&key(), &contributions).await.expect("an entry");
+    assert_eq!(entry.count, 40);
+    assert_eq!([TopicRole::Alert, TopicRole::Chat, TopicRole::Event].map(|it| entry.alerted_on(it)), [10, 1, 0]);
+    let transactions = dynamodb_requests(&server, "TransactWriteItems").await;
+    let new = "if attribute_not_exists(id)";
+    assert_eq!(
+        items(&transactions[0]),
+        [format!("5 {new}"), format!("2 {new}"), format!("4 {new}"), "add 11".to_owned()]
+    );
+    // The first is raised from 3 to 5, the second is new, and a larger count is recorded for the third.
+    assert_eq!(
+        items(&transactions[1]),
+        ["5 if event_count = :recorded".to_owned(), format!("2 {new}"), "add 4".to_owned()]
+    );
+}
+
+#[tokio::test]
+async fn an_expired_entry_has_at_least_the_events_of_its_contributors() {
+    let server = MockServer::start().await;
+    expect_dynamodb(&server, "TransactWriteItems", 1, dynamodb(&json!({}))).await;
+    expect_dynamodb(&server, "GetItem", 1, dynamodb(&json!({}))).await;
+    let ledger = Sdk::new(&server.uri()).await.ledger();
+    let entry = ledger.contribute(&key(), &[Contribution { from: "a", events: 5 }]).await.expect("an entry");
+    assert_eq!((entry.count, entry.alerted_on(TopicRole::Alert)), (5, 0));
+}
+
+#[tokio::test]
+async fn a_conflict_is_retryable_and_other_errors_are_not() {
+    let conflict = json!({"CancellationReasons": [{"Code": "None"}, {"Code": "TransactionConflict"}]});
+    let mixed = json!({"CancellationReasons": [{"Code": "ValidationError"}, {"Code": "None"}]});
+    let none = json!({});
+    // The SDK itself retries the second one.
+    for (code, fields, requests, retryable) in [
+        ("TransactionCanceledException", &conflict, 1, true),
+        ("TransactionInProgressException", &none, 3, true),
+        ("TransactionCanceledException", &mixed, 1, false),
+        ("ResourceNotFoundException", &none, 1, false),
+    ] {
+        let server = MockServer::start().await;
+        expect_dynamodb(&server, "TransactWriteItems", requests, dynamodb_error(code, fields)).await;
+        let ledger = Sdk::new(&server.uri()).await.ledger();
+        let error = ledger.contribute(&key(), &[Contribution { from: "a", events: 5 }]).await;
+        assert_eq!(error.expect_err("an error").retryable, retryable, "{code} {fields}");
+    }
+    let claim = Claim { threshold: 1, holder: "h", now: Timestamp::UNIX_EPOCH, until: Timestamp::UNIX_EPOCH };
+    for (code, retryable) in [("TransactionConflictException", true), ("AccessDeniedException", false)] {
+        let server = MockServer::start().await;
+        expect_dynamodb(&server, "UpdateItem", 2, dynamodb_error(code, &none)).await;
+        let ledger = Sdk::new(&server.uri()).await.ledger();
+        assert_eq!(ledger.claim(&key(), &claim).await.expect_err("an error").retryable, retryable, "{code}");
+        let recorded = ledger.record_alerted(&key(), 1, &[TopicRole::Alert]).await;
+        assert_eq!(recorded.expect_err("an error").retryable, retryable, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn a_lease_is_granted_or_held_with_the_current_entry() {
+    let server = MockServer::start().await;
+    let item = json!({"lease_until": {"N": "5000"}, "event_count": {"N": "7"}, "alerted": {"SS": ["event#1"]}});
+    let held = dynamodb_error("ConditionalCheckFailedException", &json!({"Item": item}));
+    expect_dynamodb(&server, "UpdateItem", 1, held).await;
+    expect_dynamodb(&server, "UpdateItem", 1, dynamodb(&json!({"Attributes": item}))).await;
+    let [now, until] = [5, 9].map(|second| Timestamp::from_second(second).expect("a time"));
+    let claim = Claim { threshold: 10, holder: "request#1", now, until };
+    let ledger = Sdk::new(&server.uri()).await.ledger();
+    let Claimed::Held(entry) = ledger.claim(&key(), &claim).await.expect("a result") else { panic!("held") };
+    assert_eq!((entry.count, entry.alerted_on(TopicRole::Event)), (7, 1));
+    let Claimed::Granted(entry) = ledger.claim(&key(), &claim).await.expect("a result") else { panic!("granted") };
+    assert_eq!(entry.count, 7);
+    let values = &dynamodb_requests(&server, "UpdateItem").await[0]["ExpressionAttributeValues"];
+    assert_eq!([&values[":now"]["N"], &values[":until"]["N"], &values[":threshold"]["N"]], ["5000", "9000", "10"]);
+    assert_eq!(values[":holder"]["S"], "request#1");
+}
+
+#[tokio::test]
+async fn confirmed_topics_are_added_without_a_condition() {
+    let server = MockServer::start().await;
+    expect_dynamodb(&server, "UpdateItem", 1, dynamodb(&json!({}))).await;
+    let ledger = Sdk::new(&server.uri()).await.ledger();
+    ledger.record_alerted(&key(), 100, &[TopicRole::Alert, TopicRole::Event]).await.expect("recorded");
+    let request = &dynamodb_requests(&server, "UpdateItem").await[0];
+    assert_eq!(request["ExpressionAttributeValues"][":alerted"], json!({"SS": ["alert#100", "event#100"]}));
+    assert_eq!(request.get("ConditionExpression"), None);
+}

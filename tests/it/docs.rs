@@ -1,0 +1,74 @@
+//! What the documents and the template say is what the code does.
+
+mod semantics;
+mod settings;
+
+use std::path::{Path, PathBuf};
+
+use trailwarden::alert::{Alert, Format};
+use trailwarden::detect::Detector;
+use trailwarden::rules::Rules;
+
+use crate::fixture::findings::{findings, incidents};
+use crate::fixture::records::{denied, disabled_mapping, key};
+
+pub(crate) const RULES_PAGE: &str = include_str!("../../docs/RULES.md");
+const TEMPLATE: &str = include_str!("../../template.yaml");
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("a folder");
+    entries.map(|entry| entry.expect("an entry").path()).collect()
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).expect("a text file")
+}
+
+/// README.md and the pages in docs/, joined: text may move between them.
+fn documents() -> String {
+    let pages = files(&root().join("docs")).into_iter().filter(|it| it.extension().is_some_and(|it| it == "md"));
+    pages.chain([root().join("README.md")]).map(|path| read(&path)).collect::<Vec<_>>().join("\n")
+}
+
+/// Cells of the documented table whose first column has this heading.
+fn table(heading: &str) -> Vec<Vec<String>> {
+    let documents = documents();
+    let head = format!("\n| {heading} | default | meaning |\n|---|---|---|\n");
+    let (_, table) = documents.split_once(&head).expect("a table");
+    let rows = table.lines().take_while(|line| line.starts_with('|'));
+    rows.map(|row| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()).collect()
+}
+
+#[test]
+fn the_documented_alerts_are_real() {
+    let object = format!("s3://trailwarden-111122223333-us-east-1/{}", key("disabled"));
+    let reason = "Lambda does not have required permissions to poll the queue (sqs:ReceiveMessage, sqs:DeleteMessage \
+                  and sqs:GetQueueAttributes)";
+    let denials = (0..25).map(|n| denied(n, "UpdateFunctionCode", &format!("orders-{}", n % 3)));
+    let records = denials.chain([disabled_mapping(5, "shipments", reason)]);
+    let found = records.flat_map(|record| findings(&Detector::default(), &Rules::default(), &object, &record));
+    let incidents = incidents(found);
+    let messages: Vec<_> = incidents.iter().map(|incident| Alert::of(incident).message(Format::Text)).collect();
+    let [disabled, denied] = messages.as_slice() else { panic!("two alerts") };
+    let (without_message, _) = denied.body.split_once("  AWS says").expect("the message of AWS");
+    for alert in [
+        format!("Subject: {}\n\n{}", disabled.subject, disabled.body),
+        format!("Subject: {}\n\n{without_message}", denied.subject),
+    ] {
+        assert!(documents().contains(&alert), "{alert}");
+    }
+}
+
+#[test]
+fn the_documented_rules_are_valid() {
+    let (_, examples) = RULES_PAGE.split_once("\n## Examples\n").expect("examples");
+    let blocks: Vec<_> = examples.split("```json\n").skip(1).filter_map(|it| it.split("```").next()).collect();
+    assert_eq!(blocks.len(), 3);
+    for block in blocks {
+        Rules::parse(block).expect("rules");
+    }
+}

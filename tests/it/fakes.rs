@@ -1,0 +1,14 @@
+//! The services that the pipeline uses: in memory, with faults that a test sets, and over [`sockets`].
+
+mod bucket;
+mod clock;
+mod ledger;
+mod topic;
+
+#[cfg(feature = "lambda")]
+pub(crate) mod sockets;
+
+pub(crate) use bucket::{MemoryBucket, RUNNING};
+pub(crate) use clock::TestClock;
+pub(crate) use ledger::{LedgerFaults, MemoryLedger};
+pub(crate) use topic::MemoryTopic;

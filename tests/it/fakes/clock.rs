@@ -1,0 +1,29 @@
+//! The clock of the tokio runtime.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+use trailwarden::ports::Clock;
+
+/// The clock of the tokio runtime, which a test may pause. It starts at 1970-01-01.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TestClock;
+
+thread_local! {
+    static START: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        let now = Instant::now();
+        let start = START.get().filter(|start| *start <= now).unwrap_or(now);
+        START.set(Some(start));
+        Timestamp::UNIX_EPOCH + jiff::SignedDuration::try_from(now - start).expect("a duration")
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}

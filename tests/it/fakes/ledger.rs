@@ -1,0 +1,177 @@
+//! A ledger that behaves like the DynamoDB table, including its faults.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
+use tokio::time::Instant;
+use trailwarden::ports::{Fault, ServiceError};
+use trailwarden::triage::{Claim, Claimed, Contribution, Ledger, LedgerEntry, LedgerKey, MAX_CONTRIBUTIONS, TopicRole};
+
+/// Faults of a [`MemoryLedger`]: shares of all calls, and delays.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct LedgerFaults {
+    /// Another transaction is using the entry: nothing is written.
+    pub(crate) conflicts: f64,
+    /// The call takes effect, but its acknowledgement is lost. The SDK repeats it, at most twice.
+    pub(crate) lost: f64,
+    /// The call fails, and nothing is written.
+    pub(crate) failures: f64,
+    /// No response arrives, whether or not the call takes effect.
+    pub(crate) hangs: f64,
+    /// The longest delay before a call takes effect, and again before its acknowledgement.
+    pub(crate) latency: Duration,
+    /// The additional time that a claim takes.
+    pub(crate) claim: Duration,
+    /// The additional time that recording takes.
+    pub(crate) record: Duration,
+}
+
+/// The deduplication state, in memory.
+pub(crate) struct MemoryLedger {
+    entries: RefCell<HashMap<LedgerKey, Entry>>,
+    pub(crate) faults: Cell<LedgerFaults>,
+    random: RefCell<SmallRng>,
+    /// Contributions that fail before any succeeds.
+    pub(crate) failing_contributions: Cell<usize>,
+    /// When the first contribution was made.
+    pub(crate) first_contribution: Cell<Option<Instant>>,
+}
+
+#[derive(Default)]
+struct Entry {
+    contributions: HashMap<String, u64>,
+    alerted: BTreeSet<(TopicRole, u64)>,
+    lease: Option<Lease>,
+    /// Leases that were granted after the lease of another holder expired.
+    expired_leases: u64,
+}
+
+struct Lease {
+    threshold: u64,
+    holder: String,
+    until: Timestamp,
+}
+
+impl Default for MemoryLedger {
+    fn default() -> Self {
+        Self::seeded(0)
+    }
+}
+
+impl MemoryLedger {
+    pub(crate) fn seeded(seed: u64) -> Self {
+        Self {
+            entries: RefCell::default(),
+            faults: Cell::default(),
+            random: RefCell::new(SmallRng::seed_from_u64(seed)),
+            failing_contributions: Cell::default(),
+            first_contribution: Cell::default(),
+        }
+    }
+
+    /// The entry of a key.
+    pub(crate) fn entry(&self, key: &LedgerKey) -> LedgerEntry {
+        self.entries.borrow().get(key).map(Entry::shown).unwrap_or_default()
+    }
+
+    /// How many leases for a key were granted after the lease of another holder expired.
+    pub(crate) fn expired_leases(&self, key: &LedgerKey) -> u64 {
+        self.entries.borrow().get(key).map_or(0, |entry| entry.expired_leases)
+    }
+
+    /// Applies a call, with the faults.
+    async fn call<V>(&self, key: &LedgerKey, apply: impl Fn(&mut Entry) -> V) -> Result<V, ServiceError> {
+        let faults = self.faults.get();
+        let roll = |share: f64| self.random.borrow_mut().random_bool(share);
+        let wait = async || {
+            let share = self.random.borrow_mut().random::<f64>();
+            // Like a network call, this yields to other tasks.
+            tokio::task::yield_now().await;
+            tokio::time::sleep(faults.latency.mul_f64(share)).await;
+        };
+        wait().await;
+        let (hangs, takes_effect) = (roll(faults.hangs), roll(0.5));
+        if hangs && !takes_effect {
+            std::future::pending::<()>().await;
+        }
+        if roll(faults.failures) {
+            return Err(ServiceError::new("ledger", Fault::Unavailable, "down"));
+        }
+        if roll(faults.conflicts) {
+            let error = ServiceError::new("ledger", Fault::Unavailable, "TransactionConflict");
+            return Err(ServiceError { retryable: true, ..error });
+        }
+        for _ in 0..3 {
+            let value = apply(self.entries.borrow_mut().entry(*key).or_default());
+            if hangs {
+                std::future::pending::<()>().await;
+            }
+            wait().await;
+            if !roll(faults.lost) {
+                return Ok(value);
+            }
+        }
+        Err(ServiceError::new("ledger", Fault::Unavailable, "no acknowledgement"))
+    }
+}
+
+impl Entry {
+    fn shown(&self) -> LedgerEntry {
+        LedgerEntry {
+            count: self.contributions.values().sum(),
+            alerted: self.alerted.clone(),
+            claimed: self.lease.is_some(),
+        }
+    }
+}
+
+impl Ledger for MemoryLedger {
+    async fn contribute(
+        &self,
+        key: &LedgerKey,
+        contributions: &[Contribution<'_>],
+    ) -> Result<LedgerEntry, ServiceError> {
+        assert!(contributions.len() <= MAX_CONTRIBUTIONS, "{} contributions", contributions.len());
+        self.first_contribution.set(self.first_contribution.get().or(Some(Instant::now())));
+        if let Some(left) = self.failing_contributions.get().checked_sub(1) {
+            self.failing_contributions.set(left);
+            return Err(ServiceError::new("ledger", Fault::Unavailable, "InternalServerError"));
+        }
+        self.call(key, |entry| {
+            for Contribution { from, events } in contributions {
+                let recorded = entry.contributions.entry((*from).to_owned()).or_default();
+                *recorded = (*recorded).max(*events);
+            }
+            entry.shown()
+        })
+        .await
+    }
+
+    async fn claim(&self, key: &LedgerKey, claim: &Claim<'_>) -> Result<Claimed, ServiceError> {
+        tokio::time::sleep(self.faults.get().claim).await;
+        self.call(key, |entry| match &entry.lease {
+            Some(lease)
+                if lease.until > claim.now && lease.threshold >= claim.threshold && lease.holder != claim.holder =>
+            {
+                Claimed::Held(entry.shown())
+            }
+            lease => {
+                let is_other = |it: &Lease| it.holder != claim.holder && it.threshold >= claim.threshold;
+                entry.expired_leases += u64::from(lease.as_ref().is_some_and(is_other));
+                let (threshold, holder, until) = (claim.threshold, claim.holder.to_owned(), claim.until);
+                entry.lease = Some(Lease { threshold, holder, until });
+                Claimed::Granted(entry.shown())
+            }
+        })
+        .await
+    }
+
+    async fn record_alerted(&self, key: &LedgerKey, threshold: u64, topics: &[TopicRole]) -> Result<(), ServiceError> {
+        tokio::time::sleep(self.faults.get().record).await;
+        self.call(key, |entry| entry.alerted.extend(topics.iter().map(|topic| (*topic, threshold)))).await
+    }
+}

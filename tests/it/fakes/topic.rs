@@ -1,0 +1,100 @@
+//! A topic that keeps the messages that it confirmed.
+
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use trailwarden::alert::Message;
+use trailwarden::ports::{AlertSink, Fault, ServiceError, Subscriptions};
+use trailwarden::publish::{MAX_BYTES, MAX_ENTRIES};
+
+use super::bucket::{RUNNING, ReadTimes};
+use crate::fixture::BUCKET;
+
+/// Confirmed messages. Panics on a message that SNS would reject.
+#[derive(Default)]
+pub(crate) struct MemoryTopic {
+    confirmed: RefCell<Vec<Message>>,
+    /// When each message was confirmed.
+    pub(crate) confirmed_at: RefCell<Vec<Instant>>,
+    /// For each message, the time since its invocation last read the object that it names.
+    pub(crate) delays: RefCell<Vec<(String, Duration)>>,
+    /// The read times that `delays` are measured from; `None` measures none.
+    pub(crate) read_at: Option<ReadTimes>,
+    /// The ARN; `None` is a standard topic.
+    pub(crate) arn: Option<&'static str>,
+    /// Batches in flight now, and the most so far.
+    pub(crate) in_flight: Cell<(usize, usize)>,
+    /// The time that a call takes.
+    pub(crate) latency: Duration,
+    /// Calls so far.
+    pub(crate) calls: Cell<usize>,
+    /// The service cannot be reached.
+    pub(crate) down: Cell<bool>,
+    /// Rejects messages whose subject contains this string, this many times.
+    pub(crate) rejects: RefCell<Option<(&'static str, usize)>>,
+    /// The subscriptions that the topic reports.
+    pub(crate) subscriptions: Cell<Subscriptions>,
+}
+
+impl MemoryTopic {
+    pub(crate) fn confirmed(&self) -> Vec<Message> {
+        self.confirmed.borrow().clone()
+    }
+
+    fn confirm(&self, message: &Message) -> Result<(), ServiceError> {
+        let is_rejected = match self.rejects.borrow_mut().as_mut() {
+            Some((part, times)) if *times > 0 && message.subject.contains(*part) => {
+                *times -= 1;
+                true
+            }
+            _ => false,
+        };
+        if is_rejected {
+            let error = ServiceError::new("sns:PublishBatch", Fault::Unavailable, "InternalError");
+            return Err(ServiceError { retryable: true, ..error });
+        }
+        let location = message.body.trim_end().rsplit_once(&format!("s3://{BUCKET}/"));
+        if let (Some(read_at), Some((_, key))) = (&self.read_at, location) {
+            let read = read_at.borrow()[&(RUNNING.get(), key.to_owned())];
+            self.delays.borrow_mut().push((message.subject.clone(), read.elapsed()));
+        }
+        self.confirmed.borrow_mut().push(message.clone());
+        self.confirmed_at.borrow_mut().push(Instant::now());
+        Ok(())
+    }
+}
+
+impl AlertSink for MemoryTopic {
+    fn arn(&self) -> &'static str {
+        self.arn.unwrap_or("arn:aws:sns:us-east-1:111122223333:alerts")
+    }
+
+    async fn subscriptions(&self) -> Result<Subscriptions, ServiceError> {
+        Ok(self.subscriptions.get())
+    }
+
+    async fn publish(&self, batch: &[Message]) -> Vec<Result<(), ServiceError>> {
+        let (now, most) = self.in_flight.get();
+        self.in_flight.set((now + 1, most.max(now + 1)));
+        // Like a network call, this yields to other tasks.
+        tokio::task::yield_now().await;
+        tokio::time::sleep(self.latency).await;
+        let (now, most) = self.in_flight.get();
+        self.in_flight.set((now - 1, most));
+        self.calls.set(self.calls.get() + 1);
+        let bytes: usize = batch.iter().map(Message::bytes).sum();
+        assert!(batch.len() <= MAX_ENTRIES && bytes <= MAX_BYTES, "{} entries, {bytes} bytes", batch.len());
+        for message in batch {
+            assert!(!message.subject.is_empty() && message.subject.len() < 100, "{:?}", message.subject);
+            assert!(message.subject.bytes().all(|b| b == b' ' || b.is_ascii_graphic()), "{:?}", message.subject);
+            assert!(!message.body.is_empty() && message.attributes.len() <= 8);
+            assert!(message.attributes.iter().all(|it| !it.values.is_empty() && !it.values.contains(&String::new())));
+        }
+        if self.down.get() {
+            let down = || ServiceError::new("sns:PublishBatch", Fault::Unavailable, "request failed");
+            return batch.iter().map(|_| Err(down())).collect();
+        }
+        batch.iter().map(|message| self.confirm(message)).collect()
+    }
+}

@@ -1,0 +1,224 @@
+//! Builds a pipeline, invokes it, and returns what it alerted.
+
+pub(crate) mod findings;
+pub(crate) mod payload;
+pub(crate) mod records;
+
+use std::cell::Cell;
+use std::fmt::Write as _;
+use std::ops::Deref;
+
+use serde_json::Value;
+use trailwarden::alert::Message;
+use trailwarden::delivery::Accepted;
+use trailwarden::detect::Detector;
+use trailwarden::outcome::Outcome;
+use trailwarden::pipeline::{Invocation, Pipeline};
+use trailwarden::ports::{AlertSink, ObjectSource};
+use trailwarden::publish::Topics;
+use trailwarden::rules::Rules;
+use trailwarden::trail::Limits;
+use trailwarden::triage::WindowLength;
+
+use crate::fakes::{LedgerFaults, MemoryBucket, MemoryLedger, MemoryTopic, TestClock};
+use payload::notification;
+use records::{gzip, key, log_file};
+
+/// The bucket that the pipeline may read.
+pub(crate) const BUCKET: &str = "trail";
+
+/// A pipeline with the default settings and one topic. Its bucket and topic are in memory unless a test needs sockets;
+/// its clock needs a tokio runtime.
+pub(crate) struct Fixture<S = MemoryBucket, A = MemoryTopic> {
+    pub(crate) pipeline: Pipeline<S, A, MemoryLedger, TestClock>,
+    rules: Rules,
+    without_rules: bool,
+    invocations: Cell<usize>,
+}
+
+impl<S: ObjectSource, A: AlertSink> Fixture<S, A> {
+    pub(crate) fn over(source: S, topic: A) -> Self {
+        let pipeline = Pipeline {
+            accepted: Accepted { trail_buckets: vec![BUCKET.to_owned()], ..Accepted::default() },
+            detector: Detector::default(),
+            limits: Limits::default(),
+            object_concurrency: 8,
+            windows: WindowLength::default(),
+            source,
+            topics: Topics { alert: topic, chat: None, event: None },
+            ledger: MemoryLedger::default(),
+            clock: TestClock,
+        };
+        Self { pipeline, rules: Rules::default(), without_rules: false, invocations: Cell::default() }
+    }
+
+    pub(crate) fn configure(mut self, change: impl FnOnce(&mut Pipeline<S, A, MemoryLedger, TestClock>)) -> Self {
+        change(&mut self.pipeline);
+        self
+    }
+
+    /// The user's rules, as JSON.
+    pub(crate) fn rules(self, rules: &str) -> Self {
+        Self { rules: Rules::parse(rules).expect("valid rules"), ..self }
+    }
+
+    /// The user's rules are unavailable.
+    pub(crate) fn without_rules(self) -> Self {
+        Self { without_rules: true, ..self }
+    }
+
+    pub(crate) fn ledger_faults(self, faults: LedgerFaults) -> Self {
+        self.pipeline.ledger.faults.set(faults);
+        self
+    }
+
+    /// Runs an invocation that must stop reading when `time_up` resolves. Checks that its counters add up.
+    pub(crate) async fn run(&self, id: &str, payload: &str, time_up: impl Future<Output = ()>) -> Outcome {
+        let (rules, without_rules) = (&self.rules, self.without_rules);
+        let outcome = self.pipeline.run(Invocation { id, payload, rules, without_rules, time_up }).await;
+        assert_counters_add_up(&outcome);
+        outcome
+    }
+}
+
+impl Fixture {
+    pub(crate) fn new() -> Self {
+        Self::over(MemoryBucket::default(), MemoryTopic::default())
+    }
+
+    /// Adds a compressed log object with these records.
+    pub(crate) fn object(self, name: &str, records: impl IntoIterator<Item = Value>) -> Self {
+        self.stored(name, gzip(log_file(&records.into_iter().collect::<Vec<_>>())))
+    }
+
+    /// Adds compressed log objects with these records.
+    pub(crate) fn objects(
+        self,
+        objects: impl IntoIterator<Item = (impl AsRef<str>, impl IntoIterator<Item = Value>)>,
+    ) -> Self {
+        objects.into_iter().fold(self, |fixture, (name, records)| fixture.object(name.as_ref(), records))
+    }
+
+    /// Adds an object with these bytes.
+    pub(crate) fn stored(mut self, name: &str, bytes: impl Into<Vec<u8>>) -> Self {
+        self.pipeline.source.put(key(name), bytes);
+        self
+    }
+
+    /// Sets the size in which the bucket returns the bytes of its objects.
+    pub(crate) fn chunks_of(mut self, bytes: usize) -> Self {
+        self.pipeline.source.chunk = Some(bytes);
+        self
+    }
+
+    /// Interrupts each transfer of an object after this many bytes.
+    pub(crate) fn interrupted(mut self, name: &str, after: usize) -> Self {
+        self.pipeline.source.interrupted.get_mut().insert(key(name), after);
+        self
+    }
+
+    /// Stalls each transfer of an object after this many chunks.
+    pub(crate) fn stalled(mut self, name: &str, after: usize) -> Self {
+        self.pipeline.source.stalled.insert(key(name), after);
+        self
+    }
+
+    pub(crate) fn with_chat_topic(self) -> Self {
+        self.configure(|pipeline| pipeline.topics.chat = Some(MemoryTopic::default()))
+    }
+
+    pub(crate) fn with_event_topic(self) -> Self {
+        self.configure(|pipeline| pipeline.topics.event = Some(MemoryTopic::default()))
+    }
+
+    /// The topic for people.
+    pub(crate) fn topic(&self) -> &MemoryTopic {
+        &self.pipeline.topics.alert
+    }
+
+    pub(crate) fn chat_topic(&self) -> &MemoryTopic {
+        self.pipeline.topics.chat.as_ref().expect("a topic for chat")
+    }
+
+    pub(crate) fn event_topic(&self) -> &MemoryTopic {
+        self.pipeline.topics.event.as_ref().expect("a topic for machines")
+    }
+
+    /// Subjects of the alerts that the topic for people has confirmed.
+    pub(crate) fn subjects(&self) -> Vec<String> {
+        self.topic().confirmed().into_iter().map(|it| it.subject).collect()
+    }
+
+    /// Announces objects by a notification of S3.
+    pub(crate) async fn invoke(&self, names: &[impl AsRef<str>]) -> Run {
+        self.invoke_with(&notification(names)).await
+    }
+
+    /// Announces objects; reading must stop when `time_up` resolves.
+    pub(crate) async fn invoke_until(&self, names: &[impl AsRef<str>], time_up: impl Future<Output = ()>) -> Run {
+        self.invoke_with_until(&notification(names), time_up).await
+    }
+
+    pub(crate) async fn invoke_with(&self, payload: &str) -> Run {
+        self.invoke_with_until(payload, std::future::pending()).await
+    }
+
+    async fn invoke_with_until(&self, payload: &str, time_up: impl Future<Output = ()>) -> Run {
+        self.invocations.set(self.invocations.get() + 1);
+        let earlier = self.topic().confirmed().len();
+        let outcome = self.run(&self.invocations.get().to_string(), payload, time_up).await;
+        Run { outcome, alerts: self.topic().confirmed().split_off(earlier) }
+    }
+}
+
+/// The outcome of an invocation, and the alerts that the topic for people confirmed in the meantime.
+pub(crate) struct Run {
+    pub(crate) outcome: Outcome,
+    pub(crate) alerts: Vec<Message>,
+}
+
+impl Deref for Run {
+    type Target = Outcome;
+
+    fn deref(&self) -> &Outcome {
+        &self.outcome
+    }
+}
+
+impl Run {
+    pub(crate) fn subjects(&self) -> Vec<&str> {
+        self.alerts.iter().map(|it| it.subject.as_str()).collect()
+    }
+
+    /// Everything that failed, one line each.
+    pub(crate) fn failed(&self) -> String {
+        self.failures().collect::<Vec<_>>().join("\n")
+    }
+
+    /// Subjects, attributes and bodies.
+    pub(crate) fn rendered(&self) -> String {
+        let mut out = String::new();
+        for message in &self.alerts {
+            writeln!(out, "Subject: {}", message.subject).expect("a string");
+            for attribute in &message.attributes {
+                writeln!(out, "{}: {}", attribute.name, attribute.values.join(" | ")).expect("a string");
+            }
+            writeln!(out, "\n{}", message.body).expect("a string");
+        }
+        out
+    }
+}
+
+/// Everything that enters a stage of the pipeline leaves it.
+fn assert_counters_add_up(outcome: &Outcome) {
+    let it = &outcome.counters;
+    assert_eq!(it.objects, it.objects_read + it.objects_failed, "{it:?}");
+    assert_eq!(it.objects_failed, outcome.objects.len() as u64, "{it:?}");
+    assert_eq!(it.records, it.records_selected + it.records_passed_over + it.records_unreadable, "{it:?}");
+    assert_eq!(it.findings, it.disabled_mappings + it.changed_mappings + it.denials + it.watched_events, "{it:?}");
+    assert_eq!(it.suppressed, outcome.suppressed.values().sum::<u64>(), "{it:?}");
+    assert_eq!(it.incidents, it.alerts + it.incidents_known + it.incidents_summarized, "{it:?}");
+    assert_eq!(it.alerts, it.alerts_published + it.alerts_failed, "{it:?}");
+    assert_eq!(it.alerts_failed > 0, !outcome.alerts.is_empty(), "{it:?}");
+    assert_eq!(it.payload_problems, outcome.payload.len() as u64, "{it:?}");
+}

@@ -1,0 +1,96 @@
+//! Alerts in every format, as subscribers receive them.
+
+mod chat;
+mod checks;
+mod hostile;
+mod json;
+mod limits;
+mod text;
+
+use serde_json::{Value, json};
+use trailwarden::alert::{Alert, Format};
+use trailwarden::detect::Detector;
+use trailwarden::rules::Rules;
+use trailwarden::triage::Incident;
+
+use crate::fixture::findings::{findings, incidents};
+use crate::fixture::records::{allowed, denied, disabled_mapping};
+
+const FORMATS: [Format; 3] = [Format::Text, Format::Chat, Format::Json];
+
+/// The incidents of records, with all detection enabled and a watch rule.
+fn incidents_of(records: &[Value]) -> Vec<Incident> {
+    let rules = r#"{"watch": [{"name": "deleted", "title": "A function was deleted", "severity": "high",
+                    "pattern": {"finding": {"api_action": ["DeleteFunction"]}}}]}"#;
+    let rules = Rules::parse(rules).expect("rules");
+    let detector = Detector { esm_changes: true, authentication_failures: true, ..Detector::default() };
+    incidents(records.iter().flat_map(|record| findings(&detector, &rules, "s3://trail/key", record)))
+}
+
+fn changed_mapping() -> Value {
+    let uuid = "863d0ee4-2f3c-4994-8005-000000000005";
+    let mut record = allowed(7, "UpdateEventSourceMapping", &json!({"uUID": uuid, "enabled": false}));
+    record["responseElements"] = json!({
+        "uUID": uuid,
+        "functionArn": "arn:aws:lambda:us-east-1:111122223333:function:orders",
+        "eventSourceArn": "arn:aws:kinesis:us-east-1:111122223333:stream/clicks",
+    });
+    record
+}
+
+fn watched_event() -> Value {
+    allowed(8, "DeleteFunction", &json!({"functionName": "orders"}))
+}
+
+/// One incident of each alert type. The denial is the twelfth in its window.
+fn every_alert_type() -> Vec<Incident> {
+    let mut records =
+        vec![disabled_mapping(1, "orders", "Lambda Function not found"), changed_mapping(), watched_event()];
+    records.extend((0..3).map(|n| denied(n, "GetFunction", "orders")));
+    let mut incidents = incidents_of(&records);
+    assert_eq!(incidents.len(), 4);
+    denial(&mut incidents).total = 12;
+    incidents
+}
+
+fn denial(incidents: &mut [Incident]) -> &mut Incident {
+    incidents.iter_mut().find(|it| it.finding.alert_type() == "access_denied").expect("a denial")
+}
+
+/// The body of an alert in a format that is JSON.
+fn parsed(incident: &Incident, format: Format) -> Value {
+    serde_json::from_str(&Alert::of(incident).message(format).body).expect("JSON")
+}
+
+/// The bodies of one alert of each type in a format that is JSON.
+fn bodies(format: Format) -> String {
+    let bodies = every_alert_type().into_iter().map(|it| format!("{:#}", parsed(&it, format)));
+    bodies.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_test_alert_is_marked_in_every_format() {
+    for mut incident in every_alert_type() {
+        incident.is_test = true;
+        let text = Alert::of(&incident).message(Format::Text);
+        assert!(text.subject.starts_with("[Test] ") && text.body.starts_with("This is a test, nothing has happened. "));
+        let chat = parsed(&incident, Format::Chat);
+        let description = chat["content"]["description"].as_str().expect("a string");
+        assert!(description.starts_with("This is a test, nothing has happened. "));
+        assert_eq!(parsed(&incident, Format::Json)["test"], true);
+    }
+}
+
+#[test]
+fn a_repeated_alert_has_the_deduplication_id_of_the_first_and_the_next_threshold_another() {
+    let ids = |total: u64| {
+        let mut incidents = every_alert_type();
+        denial(&mut incidents).total = total;
+        let message = Alert::of(denial(&mut incidents)).message(Format::Text);
+        (message.group_id, message.deduplication_id)
+    };
+    assert_eq!(ids(10), ids(99));
+    assert_eq!(ids(10).0, "111122223333");
+    assert_ne!(ids(10).1, ids(100).1);
+    assert!(ids(u64::MAX).1.len() <= 128);
+}

@@ -1,0 +1,33 @@
+//! Sizes of messages.
+
+use serde_json::json;
+use trailwarden::alert::Format;
+
+use super::checks::assert_valid;
+use super::hostile::records_with;
+use super::{denial, incidents_of, parsed};
+
+/// In UTF-8, a crab has four bytes. A quote has two in JSON, and four in the JSON of a list in an attribute. Isolates add
+/// six bytes to a character. A letter may be a word of a command.
+const FILLERS: [&str; 8] = ["🦀", "\"", "\\", "\u{202e}", "\u{1e900}-", "x", "x.co/", ":x"];
+
+#[test]
+fn the_largest_alerts_are_within_the_limits() {
+    for filler in FILLERS {
+        let long = filler.repeat(100_000 / filler.len());
+        let mut records = records_with(&[(); 6].map(|()| long.clone()));
+        let denied = records.remove(3);
+        for n in 0..30 {
+            let mut another = denied.clone();
+            another["eventID"] = json!(n.to_string());
+            another["awsRegion"] = json!(format!("{n}{long}"));
+            another["requestParameters"] = json!({"functionName": format!("{n}{long}")});
+            records.push(another);
+        }
+        let mut incidents = incidents_of(&records);
+        assert_valid(&incidents);
+        let json = parsed(denial(&mut incidents), Format::Json);
+        let cut = json["cut"].as_array().expect("a list");
+        assert!(["regions", "error_message"].iter().all(|field| cut.contains(&json!(field))), "{cut:?}");
+    }
+}

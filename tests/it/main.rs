@@ -1,0 +1,33 @@
+//! The integration tests: the function and `trailscan` from outside, by topic.
+//!
+//! A test builds a [`fixture::Fixture`], invokes it, and asserts what was alerted. [`fakes`] are the services that it
+//! uses: in memory, and over sockets with the AWS SDK.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::too_many_lines,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and a snapshot is as long as its output"
+)]
+
+mod deduplication;
+mod docs;
+mod fakes;
+mod fixture;
+mod formats;
+mod oracle;
+mod pipeline;
+mod security_rules;
+mod storm;
+mod trail;
+
+#[cfg(feature = "lambda")]
+mod aws;
+#[cfg(feature = "lambda")]
+mod faults;
+
+#[cfg(feature = "cli")]
+mod trailscan;

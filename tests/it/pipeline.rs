@@ -1,0 +1,11 @@
+//! From payload to topic: what an invocation alerts, and what its failure means.
+
+mod counters;
+mod deliveries;
+mod denials;
+mod failures;
+mod hostile;
+mod limits;
+mod mappings;
+mod publishing;
+mod rules;

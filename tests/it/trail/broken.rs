@@ -1,0 +1,62 @@
+//! JSON with a broken structure.
+
+use insta::assert_snapshot;
+
+use super::{read, twenty_records};
+use crate::fixture::records::gzip;
+
+#[test]
+fn a_broken_structure_is_an_error_after_the_records_before_it() {
+    let (file, sixteen) = twenty_records();
+    let cut = |at: usize| file[..at].to_vec();
+    let mut errors = Vec::new();
+    for (records, plain) in [
+        (0, b"hello".to_vec()),
+        (0, vec![0xff, 0xfe]),
+        (0, Vec::new()),
+        (0, b"  ".to_vec()),
+        (0, b"[{}]".to_vec()),
+        (0, b"{}".to_vec()),
+        (0, br#"{"records":[{}],"Record":[{}],"Records ":[{}],"\u0052ecords":[{}]}"#.to_vec()),
+        (0, br#"{"Records":null}"#.to_vec()),
+        (0, br#"{"Records":{"Records":[{}]}}"#.to_vec()),
+        (0, br#"{"a":[{"Records":[{}]}],"b":"\"Records\":[{}]"}"#.to_vec()),
+        (1, br#"{"Records":[{} {}]}"#.to_vec()),
+        (1, br#"{"Records":[{}}]}"#.to_vec()),
+        (1, br#"{"Records":[{}]} {}"#.to_vec()),
+        (0, br#"{"Records":[,{}]}"#.to_vec()),
+        (16, cut(sixteen)),
+        (15, cut(sixteen - 1)),
+        (15, cut(sixteen - 300)),
+        (20, cut(file.len() - 1)),
+        (20, cut(file.len() - 2)),
+        (0, cut(5)),
+    ] {
+        let reading = read(&plain);
+        assert_eq!(reading.records(), records, "{}", reading.error());
+        assert_eq!(reading, read(gzip(&plain)), "gzip");
+        errors.push(reading.error());
+    }
+    assert_snapshot!(errors.join("\n"), @"
+    expected gzip, or a JSON object with `Records`, found `h` at inflated byte 0
+    expected gzip, or a JSON object with `Records`, found byte 0xff at inflated byte 0
+    expected a JSON object with `Records`, found the end of the object at inflated byte 0
+    expected a JSON object with `Records`, found the end of the object at inflated byte 2
+    expected gzip, or a JSON object with `Records`, found `[` at inflated byte 0
+    no `Records` in the JSON object of 2 inflated bytes
+    no `Records` in the JSON object of 66 inflated bytes
+    expected `[` behind `Records`, found `n` at inflated byte 11
+    expected `[` behind `Records`, found `{` at inflated byte 11
+    no `Records` in the JSON object of 47 inflated bytes
+    expected `,` or `]` behind a record, found `{` at inflated byte 15
+    expected `,` or `]` behind a record, found `}` at inflated byte 14
+    expected nothing behind the JSON object, found `{` at inflated byte 17
+    expected a record, found `,` at inflated byte 12
+    expected the end of `Records`, found the end of the object at inflated byte 22501
+    expected the end of a record, found the end of the object at inflated byte 22500
+    expected the end of a record, found the end of the object at inflated byte 22201
+    expected the end of the JSON object, found the end of the object at inflated byte 28133
+    expected the end of `Records`, found the end of the object at inflated byte 28132
+    expected the end of the JSON object, found the end of the object at inflated byte 5
+    ");
+}

@@ -1,0 +1,127 @@
+//! Findings and summary.
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use super::{Folder, findings, scan, scan_standard_input, start, text, trailscan};
+use crate::fixture::records::{denied, disabled_mapping, gzip, log_file};
+
+/// A finding, without the path of its object.
+fn shown(finding: &Value) -> String {
+    let mut shown = finding.clone();
+    shown["object"] = Value::from("…");
+    serde_json::to_string_pretty(&shown).expect("JSON")
+}
+
+#[test]
+fn jsonl_has_one_finding_per_line() {
+    let output = scan(Folder::with_trail("jsonl").path());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let findings = findings(&output);
+    assert_eq!(findings.len(), 4);
+    assert!(findings[0]["object"].as_str().is_some_and(|it| it.ends_with("_a.json.gz")));
+    assert_snapshot!(shown(&findings[0]), @r#"
+    {
+      "account": "111122223333",
+      "actor": "service lambda.amazonaws.com",
+      "alert_type": "esm_disabled",
+      "api_action": "LambdaESMDisabled",
+      "category": "AUTHORIZATION_ERROR",
+      "event_id": "bd4607c8-6933-48e9-8001-000000000001",
+      "event_name": "LambdaESMDisabled",
+      "event_source": "lambda.amazonaws.com",
+      "event_source_arn": "arn:aws:sqs:us-east-1:111122223333:orders-queue",
+      "event_time": "2026-01-02T03:00:01Z",
+      "function_arn": "arn:aws:lambda:us-east-1:111122223333:function:orders",
+      "function_name": "orders",
+      "mapping_uuid": "d46904b0-0f95-48b0-8001-000000000001",
+      "object": "…",
+      "principal": "lambda.amazonaws.com",
+      "reason": "AUTHORIZATION_ERROR",
+      "region": "us-east-1",
+      "severity": "critical",
+      "source_ip_address": "lambda.amazonaws.com",
+      "user_agent": "lambda.amazonaws.com",
+      "version": "1"
+    }
+    "#);
+    assert_snapshot!(shown(&findings[1]), @r#"
+    {
+      "account": "111122223333",
+      "actor": "role deployer",
+      "alert_type": "access_denied",
+      "api_action": "DeleteFunction",
+      "category": "policy",
+      "denied_action": "lambda:DeleteFunction",
+      "denied_principal": "arn:aws:sts::111122223333:assumed-role/deployer/run-0",
+      "denied_resource": "arn:aws:lambda:us-east-1:111122223333:function:orders",
+      "error_code": "AccessDenied",
+      "error_message": "User: arn:aws:sts::111122223333:assumed-role/deployer/run-0 is not authorized to perform: lambda:DeleteFunction on resource: arn:aws:lambda:us-east-1:111122223333:function:orders because no identity-based policy allows the lambda:DeleteFunction action",
+      "error_message_encoded": false,
+      "error_message_truncated": false,
+      "event_id": "5ea303e4-3498-4c74-8000-000000000000",
+      "event_name": "DeleteFunction20150331",
+      "event_source": "lambda.amazonaws.com",
+      "event_time": "2026-01-02T03:00:00Z",
+      "function_name": "orders",
+      "object": "…",
+      "policy_effect": "implicit",
+      "policy_type": "identity-based",
+      "principal": "arn:aws:iam::111122223333:role/deployer",
+      "region": "us-east-1",
+      "session_name": "run-0",
+      "severity": "medium",
+      "source_ip_address": "203.0.113.0",
+      "user_agent": "aws-sdk-rust/1.3 \"quoted\" os/linux lang/rust {brace}",
+      "version": "1"
+    }
+    "#);
+}
+
+#[test]
+fn the_summary_counts_objects_records_and_findings() {
+    let output = trailscan(&["scan", Folder::with_trail("summary").path()]);
+    let summary = text(&output.stderr);
+    let (counts, throughput) = summary.rsplit_once("throughput ").expect("a throughput");
+    assert!(
+        throughput.contains(" MB of inflated JSON in ") && throughput.trim_end().ends_with(" MB/s"),
+        "{throughput}"
+    );
+    assert_snapshot!(counts, @"
+    objects        2 read, 2 other files skipped, 0 problems
+    records        5, of AWS Lambda 4
+    findings       3 access_denied, 1 esm_disabled
+    top callers    3 arn:aws:iam::111122223333:role/deployer, 1 lambda.amazonaws.com
+    top actions    3 lambda:DeleteFunction, 1 LambdaESMDisabled
+    top functions  4 orders
+    ");
+    assert_snapshot!(text(&output.stdout), @"
+    ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+     Severity   First                  Count   What happened                                                 Why
+    ════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════
+     critical   2026-01-02T03:00:01Z   1       Lambda no longer reads the SQS queue orders-queue for the     AUTHORIZATION_ERROR: permissions are missing or wrong.
+                                               function orders.
+    ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+     medium     2026-01-02T03:00:00Z   3       Denied: role deployer may not call lambda:DeleteFunction on   No identity-based policy allows it (AccessDenied).
+                                               the function orders.
+    ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+    ");
+}
+
+#[test]
+fn standard_input_is_scanned() {
+    let file = gzip(log_file(&[disabled_mapping(1, "orders", "AUTHORIZATION_ERROR")]));
+    let output = scan_standard_input("text", &file);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output.stdout).starts_with("Subject: Stopped: orders-queue -> orders AUTHORIZATION_ERROR"));
+}
+
+#[test]
+fn a_closed_output_pipe_is_not_an_error() {
+    let records: Vec<_> = (0..5_000).map(|n| denied(n, "GetFunction", "orders")).collect();
+    let folder = Folder::new("pipe").put("a.json", log_file(&records));
+    let mut child = start(&["scan", "--format", "jsonl", folder.path()]);
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("an exit code");
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+}
