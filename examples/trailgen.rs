@@ -1,7 +1,8 @@
 //! Generates log objects in CloudTrail's format and writes them to a folder, under their keys.
 //!
-//! `trailgen FOLDER` writes a small trail with disabled mappings and denied calls.
+//! `trailgen FOLDER` writes a small trail with one finding of every kind.
 //! `trailgen FOLDER BYTES` writes one object that inflates to at least this many bytes.
+//! `trailgen --records` prints one record of each kind, with the placeholders FUNCTION, REASON and ROLE.
 
 #[path = "../tests/it/fixture/records.rs"]
 #[allow(dead_code, clippy::expect_used, clippy::indexing_slicing, reason = "shared with the tests")]
@@ -10,7 +11,8 @@ mod generator;
 use std::error::Error;
 use std::path::Path;
 
-use generator::{denied, disabled_mapping, gzip, key, log_file, ordinary};
+use generator::{denied, denied_to, disabled_mapping, gzip, key, log_file, ordinary};
+use serde_json::{Value, json};
 
 /// Functions whose mapping AWS disabled, with the reason. The two reasons in prose have been published.
 const DISABLED: [(&str, &str); 8] = [
@@ -30,7 +32,11 @@ const DISABLED: [(&str, &str); 8] = [
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let folder = arguments.next().ok_or("usage: trailgen FOLDER [BYTES]")?;
+    let folder = arguments.next().ok_or("usage: trailgen FOLDER [BYTES] | --records")?;
+    if folder == "--records" {
+        println!("{}", placeholder_records());
+        return Ok(());
+    }
     let folder = Path::new(&folder);
     match arguments.next() {
         Some(bytes) => write(folder, &key("large"), &large_log_file(bytes.parse()?)),
@@ -66,6 +72,14 @@ fn large_log_file(inflated: usize) -> Vec<u8> {
     }
     file.extend(gzip(format!("{}]}}", disabled_mapping(99_999, "orders", "AUTHORIZATION_ERROR"))));
     file
+}
+
+fn placeholder_records() -> Value {
+    json!({
+        "ordinary": ordinary(0),
+        "disabled_mapping": disabled_mapping(0, "FUNCTION", "REASON"),
+        "denied": denied_to("ROLE", 0, "GetFunction", "FUNCTION"),
+    })
 }
 
 fn write(folder: &Path, key: &str, bytes: &[u8]) -> Result<(), Box<dyn Error>> {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import os
 import statistics
@@ -48,14 +47,12 @@ def invocations(binary: Path, environment: dict[str, str], event: str) -> tuple[
 
 def large_event(emulator: Emulator, bucket: str) -> str:
     """Uploads a log object that inflates to 1 GiB; returns the event that announces it."""
-    record = json.dumps({"eventSource": "kms.amazonaws.com", "eventName": "Decrypt", "userAgent": "x" * 924}) + ","
-    mebibyte = gzip.compress((record * (2**20 // len(record))).encode())
-    body = gzip.compress(b'{"Records":[') + mebibyte * 1024 + gzip.compress(b"{}]}")
+    ((_, path),) = stack.log_objects(stack.SCRATCH / "large", 2**30).items()
     event = json.loads((stack.ROOT / "events" / "s3_notification.json").read_text())
     event["Records"] = event["Records"][:1]
     described = event["Records"][0]["s3"]["object"]
     described["key"] = described["key"].replace(".json.gz", "_large.json.gz")
-    emulator.client("s3").put_object(Bucket=bucket, Key=described["key"], Body=body)
+    emulator.client("s3").put_object(Bucket=bucket, Key=described["key"], Body=path.read_bytes())
     return json.dumps(event)
 
 

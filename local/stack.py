@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import platform
@@ -138,12 +139,24 @@ def receive(emulator: Emulator, url: str, seconds: float, enough: int = 1) -> li
     return received
 
 
-def log_objects(folder: Path) -> dict[str, Path]:
-    """Generates log objects; returns their files by key."""
+def trailgen(*arguments: str) -> list[str]:
+    """The command that generates records and log objects."""
+    return ["cargo", "run", "--quiet", "--no-default-features", "--example", "trailgen", "--", *arguments]
+
+
+def log_objects(folder: Path, inflated_bytes: int | None = None) -> dict[str, Path]:
+    """Generates a small trail, or one log object that inflates to this many bytes; returns the files by key."""
     shutil.rmtree(folder, ignore_errors=True)
-    command = ["cargo", "run", "--quiet", "--no-default-features", "--example", "trailgen", "--", str(folder)]
-    run("generate log objects", command, dict(os.environ))
+    size = [] if inflated_bytes is None else [str(inflated_bytes)]
+    run("generate log objects", trailgen(str(folder), *size), dict(os.environ))
     return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*.json.gz"))}
+
+
+@functools.cache
+def placeholder_records() -> dict[str, str]:
+    """Generates one record of each kind, as JSON with the placeholders FUNCTION, REASON and ROLE."""
+    output = subprocess.run(trailgen("--records"), cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return {kind: json.dumps(record) for kind, record in json.loads(output).items()}
 
 
 def create_resources(emulator: Emulator, topics: list[str]) -> dict[str, str]:

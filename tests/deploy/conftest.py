@@ -1,4 +1,4 @@
-"""A stack of template.yaml, deployed into an emulator once for all tests."""
+"""A stack of template.yaml, deployed to an emulator once for all tests."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from local import stack  # noqa: E402
 from local.emulator import ACCOUNT, REGION, Emulator  # noqa: E402
 
 FOLDER = f"AWSLogs/{ACCOUNT}/CloudTrail/{REGION}/2026/01/02"
-# The emulator tries a failed invocation three times before it goes to the on-failure queue.
+# The emulator tries an invocation three times before it sends the event to the on-failure queue.
 FAILURE_SECONDS = 120
 
 
 class Stack:
-    """The deployed stack, from outside: a bucket to put into, queues to read from."""
+    """The deployed stack, from outside: a bucket to upload to, and queues to read from."""
 
     def __init__(self, emulator: Emulator, outputs: dict[str, str]) -> None:
         self.emulator = emulator
@@ -47,7 +47,7 @@ class Stack:
         return [envelope for _, envelope in stack.receive(self.emulator, url, seconds, enough)]
 
     def invoke(self, payload: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
-        """Invokes the function and waits; returns its answer and, if it failed, the kind of error."""
+        """Invokes the function synchronously; returns its response and, if it failed, the kind of error."""
         answer = self.emulator.client("lambda").invoke(FunctionName=self.outputs["FunctionName"], Payload=json.dumps(payload))
         return json.loads(answer["Payload"].read() or b"null"), answer.get("FunctionError")
 
@@ -55,7 +55,7 @@ class Stack:
         return [record for _, record in stack.receive(self.emulator, self.outputs["OnFailureQueueUrl"], seconds, enough)]
 
     def set_environment(self, **variables: str) -> dict[str, str]:
-        """Adds to the function's environment; returns what it was."""
+        """Adds to the function's environment; returns the previous environment."""
         client = self.emulator.client("lambda")
         name = self.outputs["FunctionName"]
         before: dict[str, str] = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
@@ -69,7 +69,7 @@ class Stack:
         )
 
     def peak_memory(self) -> int:
-        """Largest resident set that a process of the function has had, in bytes."""
+        """The largest resident set of any process of the function, in bytes."""
         peaks = [0]
         for status in Path("/proc").glob("[0-9]*/status"):
             try:
@@ -98,40 +98,25 @@ def clean(deployed: Stack) -> Stack:
     return deployed
 
 
+def generated(kind: str, **names: str) -> dict[str, Any]:
+    """A new record of the generator, with these names in place of its placeholders."""
+    record = stack.placeholder_records()[kind]
+    for placeholder, name in names.items():
+        record = record.replace(placeholder, name)
+    return {**json.loads(record), "eventID": str(uuid.uuid4())}
+
+
+def ordinary() -> dict[str, Any]:
+    return generated("ordinary")
+
+
 def disabled_mapping(function: str, reason: str = "AUTHORIZATION_ERROR") -> dict[str, Any]:
-    return {
-        "eventVersion": "1.08",
-        "userIdentity": {"accountId": ACCOUNT, "invokedBy": "lambda.amazonaws.com"},
-        "eventTime": "2026-01-02T03:04:05Z",
-        "eventSource": "lambda.amazonaws.com",
-        "eventName": "LambdaESMDisabled",
-        "awsRegion": REGION,
-        "eventID": str(uuid.uuid4()),
-        "recipientAccountId": ACCOUNT,
-        "resources": [{"ARN": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}"}],
-        "serviceEventDetails": {"ESMDisableReason": reason},
-    }
+    return generated("disabled_mapping", FUNCTION=function, REASON=reason)
 
 
 def denied(role: str, **fields: Any) -> dict[str, Any]:
-    return {
-        "eventVersion": "1.11",
-        "userIdentity": {
-            "type": "AssumedRole",
-            "accountId": ACCOUNT,
-            "arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/{role}/session",
-            "sessionContext": {"sessionIssuer": {"type": "Role", "arn": f"arn:aws:iam::{ACCOUNT}:role/{role}", "userName": role}},
-        },
-        "eventTime": "2026-01-02T03:04:05Z",
-        "eventSource": "lambda.amazonaws.com",
-        "eventName": "GetFunction20150331v2",
-        "awsRegion": REGION,
-        "eventID": str(uuid.uuid4()),
-        "recipientAccountId": ACCOUNT,
-        "errorCode": "AccessDenied",
-        "errorMessage": f"User: arn:aws:sts::{ACCOUNT}:assumed-role/{role}/session is not authorized to perform: lambda:GetFunction",
-        **fields,
-    }
+    """A denial of a call about the function `invoices`."""
+    return {**generated("denied", ROLE=role, FUNCTION="invoices"), **fields}
 
 
 def log_file(*records: dict[str, Any]) -> bytes:
@@ -139,7 +124,7 @@ def log_file(*records: dict[str, Any]) -> bytes:
 
 
 def all_metrics(deployed: Stack) -> list[dict[str, int]]:
-    """The counts that the function logged, for each invocation. The emulator's own log has all; its service, the latest."""
+    """The counts that the function logged for each invocation. Only the emulator's own log has all of them."""
     name = json.dumps(deployed.outputs["FunctionName"])
     lines = deployed.emulator.log.read_text(errors="replace").splitlines()
     return [json.loads(line) for line in lines if '"_aws"' in line and f'"FunctionName":{name}' in line]

@@ -1,4 +1,4 @@
-"""Each way in which an existing bucket can announce its objects, deployed and used."""
+"""Each delivery mode for an existing bucket, deployed and used."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_alerts_arrive_and_a_poisoned_object_ends_in_the_dead_letter_queue(mode:
     for function in ["orders", "returns"]:
         mode.put(log_file(disabled_mapping(function)), f"{function} a+b")
     subjects = sorted(alert["Subject"] for alert in mode.alerts(2))
-    assert subjects == [f"Stopped: {name} AUTHORIZATION_ERROR {ACCOUNT} {REGION}" for name in ["orders", "returns"]]
+    assert subjects == [f"Stopped: {name}-queue -> {name} AUTHORIZATION_ERROR {ACCOUNT} {REGION}" for name in ["orders", "returns"]]
     letters = stack.receive(mode.emulator, mode.outputs["TrailDeadLetterQueueUrl"], 120)
     assert [("poisoned" in json.dumps(letter)) for _, letter in letters] == [True]
     assert mode.alerts(1, seconds=2) == []

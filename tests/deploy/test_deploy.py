@@ -1,11 +1,10 @@
-"""The deployed stack: an object that is put into the bucket ends as alerts, or visibly as a failure."""
+"""The deployed stack: an object that is uploaded leads to alerts or to a visible failure."""
 
 from __future__ import annotations
 
 import http.server
 import json
 import re
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -44,7 +43,7 @@ def test_keys_are_decoded(clean: Stack, name: str) -> None:
     assert f"s3://{clean.outputs['TrailBucketName']}/{key}" in alert["Message"]
 
 
-def test_an_object_that_is_broken_goes_to_the_on_failure_queue(clean: Stack) -> None:
+def test_a_broken_object_goes_to_the_on_failure_queue(clean: Stack) -> None:
     whole = log_file(disabled_mapping("orders"))
     key = clean.put(whole[:-4])
     (failure,) = clean.failures()
@@ -53,16 +52,16 @@ def test_an_object_that_is_broken_goes_to_the_on_failure_queue(clean: Stack) -> 
     message = failure["responsePayload"]["errorMessage"]
     assert message == f"s3://{clean.outputs['TrailBucketName']}/{key}; gzip data cut off at stored byte {len(whole) - 4}"
     subjects = [alert["Subject"] for alert in clean.alerts(3, seconds=5)]
-    assert subjects == ["Stopped: orders AUTHORIZATION_ERROR 111122223333 us-east-1"], "what stands in front of the fault, once"
+    assert subjects == ["Stopped: orders-queue -> orders AUTHORIZATION_ERROR 111122223333 us-east-1"], "the finding before the fault, once"
 
 
-def test_objects_that_are_no_log_files_are_skipped(clean: Stack) -> None:
+def test_objects_that_are_not_log_files_are_skipped(clean: Stack) -> None:
     client = clean.emulator.client("s3")
     folders = ["CloudTrail-Digest", "CloudTrail-Insight", "CloudTrail-Aggregated", "Config"]
     keys = [f"AWSLogs/111122223333/{folder}/us-east-1/2026/01/02/d.json.gz" for folder in folders]
     for key in [*keys, "photo.jpg", "AWSLogs/111122223333/CloudTrail/"]:
         client.put_object(Bucket=clean.outputs["TrailBucketName"], Key=key, Body=b"not a log file")
-    # Of an organization, and under prefixes that hold the words.
+    # Organization trails, and prefixes that contain the words.
     for prefix in ["", "AWSLogs/o-abc123/", "CloudTrail-Digest/AWSLogs/o-abc123/", "my CloudTrail/AWSLogs/"]:
         key = f"{prefix or 'AWSLogs/'}111122223333/CloudTrail/us-east-1/2026/01/02/a.json.gz"
         client.put_object(Bucket=clean.outputs["TrailBucketName"], Key=key, Body=log_file(disabled_mapping("orders")))
@@ -84,8 +83,8 @@ def test_a_service_that_is_down_fails_the_invocation(clean: Stack, service: str,
     assert last_metrics(clean)["AlertsPublished"] == 0
 
 
-def test_one_refused_entry_fails_the_invocation(clean: Stack) -> None:
-    with topic_that_refuses("returns") as (url, confirmed):
+def test_one_rejected_entry_fails_the_invocation(clean: Stack) -> None:
+    with topic_that_rejects("returns") as (url, confirmed):
         before = clean.set_environment(AWS_ENDPOINT_URL_SNS=url)
         try:
             clean.put(log_file(*(disabled_mapping(name) for name in ["orders", "returns", "invoices"])))
@@ -93,12 +92,12 @@ def test_one_refused_entry_fails_the_invocation(clean: Stack) -> None:
         finally:
             clean.restore_environment(before)
     assert failure["responsePayload"]["errorType"] == "AlertNotPublished"
-    refusal = r'alert "Stopped: returns [^"]+" to arn:[^ ]+: sns:PublishBatch: InternalError: refused'
+    rejection = r'alert "Stopped: returns-queue -> returns [^"]+" to arn:[^ ]+: sns:PublishBatch: InternalError: rejected'
     lines = failure["responsePayload"]["errorMessage"].splitlines()
-    assert lines and all(re.fullmatch(refusal, line) for line in lines), "each topic that failed"
+    assert lines and all(re.fullmatch(rejection, line) for line in lines), "each topic that failed"
     assert any("orders" in it for it in confirmed) and any("invoices" in it for it in confirmed)
     counts = [(it["Alerts"], it["AlertsPublished"], it["AlertsFailed"]) for it in all_metrics(clean)[-3:]]
-    assert counts == [(3, 2, 1), (1, 0, 1), (1, 0, 1)], "what was confirmed is not tried again"
+    assert counts == [(3, 2, 1), (1, 0, 1), (1, 0, 1)], "a confirmed alert is not sent again"
 
 
 def other_keys_skipped(deployed: Stack) -> int:
@@ -120,12 +119,12 @@ def test_rules_are_read_from_the_bucket(clean: Stack) -> None:
         rules = {"suppress": [{"name": "orders", "pattern": pattern, **rule}]}
         skipped = other_keys_skipped(clean)
         clean.emulator.client("s3").put_object(Bucket=bucket, Key="rules.json", Body=json.dumps(rules).encode())
-        # The rules make an invocation too. It must be over: a new environment kills processes of the emulator.
+        # Uploading the rules also invokes the function. Wait for that: a new environment kills processes of the emulator.
         wait_until(lambda: other_keys_skipped(clean) > skipped)
         before = clean.set_environment(RULES_URI=f"s3://{bucket}/rules.json")
         try:
             clean.put(log_file(disabled_mapping("orders"), disabled_mapping("returns")))
-            received = sorted(alert["Subject"].split()[1] for alert in clean.alerts(2, seconds=20))
+            received = sorted(alert["Subject"].split()[3] for alert in clean.alerts(2, seconds=20))
             failures = [it["responsePayload"]["errorType"] for it in clean.failures(seconds=60 if fails else 1)]
             assert (received, failures) == (alerts, ["RulesUnavailable"] if fails else [])
             assert last_metrics(clean)["RulesErrors"] == int(fails)
@@ -134,13 +133,7 @@ def test_rules_are_read_from_the_bucket(clean: Stack) -> None:
 
 
 def test_memory_is_flat(clean: Stack) -> None:
-    folder = stack.SCRATCH / "large"
-    subprocess.run(
-        ["cargo", "run", "--quiet", "--no-default-features", "--example", "trailgen", "--", folder, str(1024 * MIB)],
-        check=True,
-        cwd=stack.ROOT,
-    )
-    (path,) = folder.rglob("*.json.gz")
+    ((_, path),) = stack.log_objects(stack.SCRATCH / "large", 1024 * MIB).items()
     clean.put(path.read_bytes())
     assert len(clean.alerts(seconds=110)) == 1
     metrics = last_metrics(clean)
@@ -151,8 +144,8 @@ def test_memory_is_flat(clean: Stack) -> None:
 
 
 @contextmanager
-def topic_that_refuses(part: str) -> Iterator[tuple[str, list[str]]]:
-    """An SNS that answers PublishBatch, and refuses entries whose subject contains `part`."""
+def topic_that_rejects(part: str) -> Iterator[tuple[str, list[str]]]:
+    """An SNS that responds to PublishBatch, and rejects entries whose subject contains `part`."""
     confirmed: list[str] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -168,7 +161,7 @@ def topic_that_refuses(part: str) -> Iterator[tuple[str, list[str]]]:
             confirmed.extend(subject for _, subject in accepted)
             successful = "".join(f"<member><Id>{id}</Id><MessageId>m</MessageId></member>" for id, _ in accepted)
             failed = "".join(
-                f"<member><Id>{id}</Id><Code>InternalError</Code><Message>refused</Message><SenderFault>false</SenderFault></member>"
+                f"<member><Id>{id}</Id><Code>InternalError</Code><Message>rejected</Message><SenderFault>false</SenderFault></member>"
                 for id, subject in entries
                 if part in subject
             )

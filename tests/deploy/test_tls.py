@@ -1,4 +1,4 @@
-"""Whom the function trusts, as a process of this machine whose calls go through TLS to the emulator."""
+"""The certificate authorities that the function trusts. It runs as a process on this machine and calls the emulator over TLS."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from local.tls import Authority, TlsFront
 
 
 class Loopback(NamedTuple):
-    """The emulator behind TLS, with what the function needs in it."""
+    """The emulator behind TLS, with the resources of the function."""
 
     authority: Authority
     front: TlsFront
@@ -39,14 +39,14 @@ def loopback(deployed: Stack, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield Loopback(authority, front, settings, queue)
 
 
-def test_an_unknown_authority_is_refused(loopback: Loopback) -> None:
+def test_an_unknown_authority_is_rejected(loopback: Loopback) -> None:
     before = loopback.front.handshakes
     runtime = loopback.invoke()
     assert ["ObjectUnavailable" in failure for failure in runtime.failed] == [True], runtime.failed
     assert loopback.front.handshakes == before
 
 
-def test_an_authority_that_is_named_is_trusted(loopback: Loopback, deployed: Stack) -> None:
+def test_a_configured_authority_is_trusted(loopback: Loopback, deployed: Stack) -> None:
     before = loopback.front.handshakes
     runtime = loopback.invoke(SSL_CERT_FILE=str(loopback.authority.file))
     assert runtime.failed == []
