@@ -1,5 +1,6 @@
 //! What the documents and the template say is what the code does.
 
+mod figures;
 mod semantics;
 mod settings;
 
