@@ -7,7 +7,7 @@ mod settings;
 use std::path::{Path, PathBuf};
 
 use trailwarden::alert::{Alert, Format};
-use trailwarden::detect::Detector;
+use trailwarden::detect::{Detector, WatchRules};
 use trailwarden::rules::Rules;
 
 use crate::fixture::findings::{findings, incidents};
@@ -51,7 +51,7 @@ fn the_documented_alerts_are_real() {
                   and sqs:GetQueueAttributes)";
     let denials = (0..25).map(|n| denied(n, "UpdateFunctionCode", &format!("orders-{}", n % 3)));
     let records = denials.chain([disabled_mapping(5, "shipments", reason)]);
-    let found = records.flat_map(|record| findings(&Detector::default(), &Rules::default(), &object, &record));
+    let found = records.flat_map(|record| findings(&Detector::default(), &WatchRules::default(), &object, &record));
     let incidents = incidents(found);
     let messages: Vec<_> = incidents.iter().map(|incident| Alert::of(incident).message(Format::Text)).collect();
     let [disabled, denied] = messages.as_slice() else { panic!("two alerts") };

@@ -9,7 +9,7 @@ use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use trailwarden::aws::{AlertTopic, TrailBuckets};
-use trailwarden::outcome::Outcome;
+use trailwarden::pipeline::Outcome;
 
 use crate::fakes::sockets::Sdk;
 use crate::fakes::sockets::server::{Fault, Server, Service};
@@ -84,9 +84,9 @@ fn alerted(server: &Server) -> BTreeSet<String> {
 
 fn assert_alerted_or_failed(outcome: &Outcome, objects: &[Object], server: &Server, what: &str) {
     let missing: Vec<_> = functions(objects).difference(&alerted(server)).cloned().collect();
-    let failed = outcome.error_type().is_some();
+    let failed = outcome.failures.error_type().is_some();
     assert!(missing.is_empty() || failed, "{what}: {missing:?} lost without a failure");
-    assert_eq!(failed, outcome.failures().count() > 0, "{what}: a failure is named");
+    assert_eq!(failed, outcome.failures.lines().count() > 0, "{what}: a failure is named");
 }
 
 /// Injects a fault once or always, then retries without faults. Returns how the first invocation ended.
@@ -104,10 +104,10 @@ async fn inject(service: Service, fault: Fault, always: bool, first_object: u64)
     let what = format!("{service:?} {fault:?} {}", if always { "always" } else { "once" });
     assert!(!server.injected().is_empty(), "{what}");
     assert_alerted_or_failed(&outcome, &objects, &server, &what);
-    let end = outcome.error_type().unwrap_or("healed");
+    let end = outcome.failures.error_type().unwrap_or("healed");
     server.plan(|_| None);
     let retry = fixture.announce(&objects).await;
-    assert_eq!((retry.error_type(), alerted(&server)), (None, functions(&objects)), "{what}: the retry");
+    assert_eq!((retry.failures.error_type(), alerted(&server)), (None, functions(&objects)), "{what}: the retry");
     format!("{what}: {end}")
 }
 
@@ -167,7 +167,7 @@ async fn permanent_faults_are_distinguished_from_transient_ones() {
         let objects = put(&server, 0..1);
         server.plan(move |_| Some(fault));
         let outcome = fixture(&server.url, &server.url).await.announce(&objects).await;
-        let [failure] = outcome.objects.values().collect::<Vec<_>>()[..] else {
+        let [failure] = outcome.failures.objects.values().collect::<Vec<_>>()[..] else {
             panic!("{fault:?}: one failure, found {outcome:?}")
         };
         assert_eq!(failure.is_transient(), is_transient, "{fault:?}: {failure}");
@@ -184,10 +184,10 @@ async fn an_address_that_does_not_resolve_fails_the_invocation() {
         [(nowhere, server.url.as_str(), "ObjectUnavailable"), (server.url.as_str(), nowhere, "AlertNotPublished")]
     {
         let outcome = fixture(s3, sns).await.announce(&objects).await;
-        assert_eq!((outcome.error_type(), outcome.counters.alerts_published), (Some(error_type), 0));
+        assert_eq!((outcome.failures.error_type(), outcome.counters.alerts_published), (Some(error_type), 0));
     }
     let retry = fixture(&server.url, &server.url).await.announce(&objects).await;
-    assert_eq!((retry.error_type(), alerted(&server)), (None, functions(&objects)));
+    assert_eq!((retry.failures.error_type(), alerted(&server)), (None, functions(&objects)));
 }
 
 /// Every second request fails at random, and each delivery is retried until it succeeds.
@@ -206,7 +206,7 @@ async fn random_faults_lose_no_alert() {
         loop {
             let outcome = fixture.announce(delivery).await;
             assert_alerted_or_failed(&outcome, delivery, &server, "random faults");
-            if outcome.error_type().is_none() {
+            if outcome.failures.error_type().is_none() {
                 return failed;
             }
             failed += 1;

@@ -12,12 +12,13 @@ use serde_json::Value;
 use trailwarden::alert::Message;
 use trailwarden::delivery::Accepted;
 use trailwarden::detect::Detector;
-use trailwarden::outcome::Outcome;
+use trailwarden::pipeline::Outcome;
 use trailwarden::pipeline::{Invocation, Pipeline};
-use trailwarden::ports::{AlertSink, ObjectSource};
+use trailwarden::publish::Topic;
 use trailwarden::publish::Topics;
 use trailwarden::rules::Rules;
 use trailwarden::trail::Limits;
+use trailwarden::trail::ObjectSource;
 use trailwarden::triage::WindowLength;
 
 use crate::fakes::{LedgerFaults, MemoryBucket, MemoryLedger, MemoryTopic, TestClock};
@@ -36,7 +37,7 @@ pub(crate) struct Fixture<S = MemoryBucket, A = MemoryTopic> {
     invocations: Cell<usize>,
 }
 
-impl<S: ObjectSource, A: AlertSink> Fixture<S, A> {
+impl<S: ObjectSource, A: Topic> Fixture<S, A> {
     pub(crate) fn over(source: S, topic: A) -> Self {
         let pipeline = Pipeline {
             accepted: Accepted { trail_buckets: vec![BUCKET.to_owned()], ..Accepted::default() },
@@ -192,7 +193,7 @@ impl Run {
 
     /// Everything that failed, one line each.
     pub(crate) fn failed(&self) -> String {
-        self.failures().collect::<Vec<_>>().join("\n")
+        self.failures.lines().collect::<Vec<_>>().join("\n")
     }
 
     /// Subjects, attributes and bodies.
@@ -213,12 +214,12 @@ impl Run {
 fn assert_counters_add_up(outcome: &Outcome) {
     let it = &outcome.counters;
     assert_eq!(it.objects, it.objects_read + it.objects_failed, "{it:?}");
-    assert_eq!(it.objects_failed, outcome.objects.len() as u64, "{it:?}");
-    assert_eq!(it.records, it.records_selected + it.records_passed_over + it.records_unreadable, "{it:?}");
+    assert_eq!(it.objects_failed, outcome.failures.objects.len() as u64, "{it:?}");
+    assert_eq!(it.records, it.records_selected + it.records_skipped + it.records_unreadable, "{it:?}");
     assert_eq!(it.findings, it.disabled_mappings + it.changed_mappings + it.denials + it.watched_events, "{it:?}");
     assert_eq!(it.suppressed, outcome.suppressed.values().sum::<u64>(), "{it:?}");
     assert_eq!(it.incidents, it.alerts + it.incidents_known + it.incidents_summarized, "{it:?}");
     assert_eq!(it.alerts, it.alerts_published + it.alerts_failed, "{it:?}");
-    assert_eq!(it.alerts_failed > 0, !outcome.alerts.is_empty(), "{it:?}");
-    assert_eq!(it.payload_problems, outcome.payload.len() as u64, "{it:?}");
+    assert_eq!(it.alerts_failed > 0, !outcome.failures.alerts.is_empty(), "{it:?}");
+    assert_eq!(it.payload_problems, outcome.failures.payload.len() as u64, "{it:?}");
 }

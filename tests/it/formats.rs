@@ -24,7 +24,7 @@ fn incidents_of(records: &[Value]) -> Vec<Incident> {
                     "pattern": {"finding": {"api_action": ["DeleteFunction"]}}}]}"#;
     let rules = Rules::parse(rules).expect("rules");
     let detector = Detector { esm_changes: true, authentication_failures: true, ..Detector::default() };
-    incidents(records.iter().flat_map(|record| findings(&detector, &rules, "s3://trail/key", record)))
+    incidents(records.iter().flat_map(|record| findings(&detector, &rules.watch, "s3://trail/key", record)))
 }
 
 fn changed_mapping() -> Value {

@@ -13,6 +13,7 @@
     reason = "a test fails by panicking, and a snapshot is as long as its output"
 )]
 
+mod architecture;
 mod deduplication;
 mod docs;
 mod fakes;

@@ -2,8 +2,7 @@
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use trailwarden::detect::Detector;
-use trailwarden::rules::Rules;
+use trailwarden::detect::{Detector, WatchRules};
 use trailwarden::triage::{Claim, Claimed, Contribution, Ledger, LedgerKey, TopicRole};
 use wiremock::MockServer;
 
@@ -14,7 +13,7 @@ use crate::fixture::records::denied;
 
 fn key() -> LedgerKey {
     let record = denied(1, "GetFunction", "orders");
-    incidents(findings(&Detector::default(), &Rules::default(), "s3://trail/key", &record))[0].ledger_key()
+    incidents(findings(&Detector::default(), &WatchRules::default(), "s3://trail/key", &record))[0].ledger_key()
 }
 
 /// The counts and conditions of a transaction.

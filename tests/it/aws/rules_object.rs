@@ -1,15 +1,15 @@
 //! The rules object in S3.
 
 use trailwarden::rules::{Fetched, MAX_RULES_BYTES, RulesObject};
-use trailwarden::trail::LogObject;
+use trailwarden::s3_object::S3Object;
 use wiremock::matchers::{header, method};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::fakes::sockets::Sdk;
 use crate::fakes::sockets::responses::s3_error;
 
-fn object() -> LogObject {
-    LogObject::new("bucket", "rules.json")
+fn object() -> S3Object {
+    S3Object::new("bucket", "rules.json")
 }
 
 #[tokio::test]

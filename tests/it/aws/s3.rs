@@ -4,8 +4,9 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 
 use trailwarden::aws::TrailBuckets;
-use trailwarden::ports::{ObjectBody, ObjectSource, ServiceError};
-use trailwarden::trail::LogObject;
+use trailwarden::s3_object::S3Object;
+use trailwarden::service::ServiceError;
+use trailwarden::trail::{ObjectBody, ObjectSource};
 use wiremock::matchers::{method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -13,7 +14,7 @@ use crate::fakes::sockets::Sdk;
 use crate::fakes::sockets::responses::s3_error;
 use crate::fakes::sockets::server::{Fault, Server};
 
-async fn read(buckets: &TrailBuckets, object: &LogObject) -> Result<Vec<u8>, ServiceError> {
+async fn read(buckets: &TrailBuckets, object: &S3Object) -> Result<Vec<u8>, ServiceError> {
     let mut body = buckets.open(object).await?;
     let mut bytes = Vec::new();
     while let Some(chunk) = body.next_chunk().await? {
@@ -22,8 +23,8 @@ async fn read(buckets: &TrailBuckets, object: &LogObject) -> Result<Vec<u8>, Ser
     Ok(bytes)
 }
 
-fn object() -> LogObject {
-    LogObject::new("trail", "k")
+fn object() -> S3Object {
+    S3Object::new("trail", "k")
 }
 
 #[tokio::test]
@@ -35,7 +36,7 @@ async fn an_object_is_read_by_its_key_and_version() {
         .respond_with(ResponseTemplate::new(200).set_body_bytes(vec![7; 300_000]))
         .mount(&server)
         .await;
-    let mut object = LogObject::new("trail", "AWSLogs/a b+c%/é.json.gz");
+    let mut object = S3Object::new("trail", "AWSLogs/a b+c%/é.json.gz");
     object.version = Some("v1".to_owned());
     let bytes = read(&Sdk::new(&server.uri()).await.buckets(), &object).await;
     assert_eq!(bytes.expect("the object"), vec![7; 300_000]);

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 
 use trailwarden::alert::{Attribute, Message};
-use trailwarden::ports::AlertSink;
+use trailwarden::publish::Topic;
 use wiremock::matchers::method;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 

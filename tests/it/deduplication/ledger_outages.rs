@@ -23,9 +23,9 @@ async fn without_the_ledger_alerts_are_published_and_errors_counted() {
         .ledger_faults(LedgerFaults { failures: 1.0, ..LedgerFaults::default() });
     for _ in 0..2 {
         let run = fixture.invoke(&["a"]).await;
-        assert_eq!((run.error_type(), run.alerts.len()), (None, 2));
+        assert_eq!((run.failures.error_type(), run.alerts.len()), (None, 2));
         assert_eq!(run.counters.ledger_errors, 5, "one claim, two counts (incident and caller), two records");
-        assert_eq!(run.ledger.as_ref().expect("an error").to_string(), "ledger: down");
+        assert_eq!(run.ledger_error.as_ref().expect("an error").to_string(), "ledger: down");
         assert!(run.subjects().iter().any(|it| it.contains(" x12 ")), "{:?}", run.subjects());
     }
 }
@@ -36,7 +36,7 @@ async fn without_the_ledger_each_invocation_publishes_one_summary() {
         .object("a", distinct_denials(0..2_000))
         .ledger_faults(LedgerFaults { hangs: 1.0, ..LedgerFaults::default() });
     let run = fixture.invoke(&["a"]).await;
-    assert_eq!((run.alerts.len(), run.error_type()), (1, None));
+    assert_eq!((run.alerts.len(), run.failures.error_type()), (1, None));
 }
 
 #[tokio::test(start_paused = true)]
@@ -46,7 +46,7 @@ async fn if_the_ledger_hangs_all_alerts_are_published_within_ten_seconds() {
         .ledger_faults(LedgerFaults { hangs: 1.0, ..LedgerFaults::default() });
     let started = Instant::now();
     let run = fixture.invoke(&["a"]).await;
-    assert_eq!((run.alerts.len(), run.error_type()), (16, None));
+    assert_eq!((run.alerts.len(), run.failures.error_type()), (16, None));
     assert!(run.alerts[0].subject.starts_with("Stopped"), "{:?}", run.subjects());
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", times_of_alerts(&fixture, started));
     assert_eq!(run.counters.ledger_errors, 1, "the ledger is not asked again");
@@ -77,7 +77,7 @@ async fn if_the_ledger_is_slow_alerts_are_published_within_its_budget() {
         let fixture = fixture.ledger_faults(faults).configure(|it| it.topics.alert.latency = Duration::ZERO);
         let started = Instant::now();
         let run = fixture.invoke(&["a"]).await;
-        assert_eq!((run.error_type(), run.alerts.len()), (None, records.len()));
+        assert_eq!((run.failures.error_type(), run.alerts.len()), (None, records.len()));
         let last = times_of_alerts(&fixture, started).into_iter().max().expect("an alert");
         assert!(last < Duration::from_secs(seconds), "{faults:?}: {last:?}");
         assert!(started.elapsed() < Duration::from_secs(seconds + 5), "{faults:?}: {:?}", started.elapsed());

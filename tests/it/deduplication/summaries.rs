@@ -18,32 +18,35 @@ async fn many_denied_actions_of_one_caller_are_one_summary() {
     assert_snapshot!(format!("Subject: {}\n\n{front}", message.subject), @r#"
     Subject: Denied: role deployer 2000 different calls 111122223333 us-east-1
 
-    Denied: 2000 different calls by role deployer.
-    Seen from 2026-01-02 03:00:00 UTC to 2026-01-02 03:33:19 UTC, in us-east-1, account 111122223333.
-    The next alert about this caller comes after 10000 different calls, or after 2026-01-03 00:00:00 UTC.
+    Role deployer was denied 2000 different calls.
+    The calls were made from 2026-01-02 03:00:00 UTC to 2026-01-02 03:33:19 UTC in us-east-1, account 111122223333.
+    The next alert about this caller is sent at 10000 different calls, or at the first one after 2026-01-03 00:00:00 UTC.
 
     Why
       More than 20 different denied calls by one caller are summarized in one alert.
-      Usual causes: a permission scanner, stolen credentials, or a role that lost a policy.
+      Common causes: a permission scanner, stolen credentials, or a role that lost a policy.
 
     What to do
-      1. If the caller is a known scanner or deployment, correct its policies, or suppress its denials with a rule.
-      2. Otherwise treat its credentials as stolen: revoke the sessions of the role, or disable the keys of the user.
-      3. See one of the calls in full:
+      1. If the caller is a known scanner or deployment, correct its policies or suppress its denials with a rule.
+      2. Otherwise, treat its credentials as stolen: revoke the sessions of the role or deactivate the access keys of the user.
+      3. To see one of the calls in full:
          aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=5ea303e4-3498-4c74-8000-000000000000
 
     Details
       Severity      medium
       Caller        arn:aws:iam::111122223333:role/deployer
       Session name  run-0 (chosen by the caller)
-      From          203.0.113.0
+      Source IP     203.0.113.0
       User agent    aws-sdk-rust/1.3 "quoted" os/linux lang/rust {brace} (chosen by the caller)
       Calls         lambda:Action0, lambda:Action1, lambda:Action2, lambda:Action3, lambda:Action4, lambda:Action5, lambda:Action6, lambda:Action7, lambda:Action8, lambda:Action9, lambda:Action10, lambda:Action11, lambda:Action12, lambda:Action13, lambda:Action14, lambda:Action15, lambda:Action16, lambda:Action17, lambda:Action18, lambda:Action19 and 1980 more
     "#);
     let event: Value = serde_json::from_str(&fixture.event_topic().confirmed()[0].body).expect("JSON");
     assert_eq!((&event["category"], &event["count"]), (&json!("many_denials"), &json!(2_000)));
     assert_eq!(event["denied_actions"].as_array().map(Vec::len), Some(20));
-    assert_eq!((&event["denied_action_count"], &event["cut"]), (&json!(2_000), &json!(["denied_actions"])));
+    assert_eq!(
+        (&event["denied_action_count"], &event["truncated_fields"]),
+        (&json!(2_000), &json!(["denied_actions"]))
+    );
     let again = fixture.invoke(&["a"]).await.outcome.counters;
     assert_eq!((again.alerts, again.incidents_known, again.incidents_summarized), (0, 1, 2_000));
 }
@@ -53,7 +56,7 @@ async fn denied_actions_that_arrive_one_by_one_are_summarized_from_the_21st() {
     let names: Vec<_> = (0..2_000).map(|n| n.to_string()).collect();
     let fixture = Fixture::new().objects(names.iter().zip((0..).map(|n| distinct_denials(n..n + 1))));
     for name in names {
-        assert_eq!(fixture.invoke(&[name]).await.error_type(), None);
+        assert_eq!(fixture.invoke(&[name]).await.failures.error_type(), None);
     }
     let subjects = fixture.subjects();
     let is_summary = |it: &&String| it.contains("different calls");
@@ -111,12 +114,12 @@ async fn an_incident_that_the_ledger_did_not_count_is_alerted_in_another_summary
 async fn incidents_that_a_topic_did_not_confirm_are_alerted_by_the_retry() {
     let fixture = Fixture::new().object("a", distinct_denials(0..20)).object("b", distinct_denials(20..21));
     fixture.topic().down.set(true);
-    assert_eq!(fixture.invoke(&["a"]).await.error_type(), Some("AlertNotPublished"));
+    assert_eq!(fixture.invoke(&["a"]).await.failures.error_type(), Some("AlertNotPublished"));
     fixture.topic().down.set(false);
     assert_eq!(fixture.invoke(&["b"]).await.alerts.len(), 1);
     tokio::time::sleep(LEASE).await;
     let retry = fixture.invoke(&["a"]).await;
-    assert_eq!((retry.error_type(), retry.alerts.len()), (None, 20));
+    assert_eq!((retry.failures.error_type(), retry.alerts.len()), (None, 20));
 }
 
 #[tokio::test(start_paused = true)]

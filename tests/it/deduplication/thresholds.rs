@@ -5,8 +5,7 @@ use std::time::Duration;
 use insta::assert_snapshot;
 use serde_json::json;
 use tokio::time::Instant;
-use trailwarden::detect::Detector;
-use trailwarden::rules::Rules;
+use trailwarden::detect::{Detector, WatchRules};
 
 use crate::fakes::LedgerFaults;
 use crate::fixture::Fixture;
@@ -24,7 +23,7 @@ async fn denials_are_alerted_at_powers_of_ten_in_each_window() {
     let denials = |object: u64| (0..9).map(move |n| on(1, 10 * object + n)).chain([on(2, 10 * object)]);
     let fixture = Fixture::new().objects(names.iter().zip((0..).map(denials)));
     for name in names {
-        assert_eq!(fixture.invoke(&[name]).await.error_type(), None);
+        assert_eq!(fixture.invoke(&[name]).await.failures.error_type(), None);
     }
     let counts: Vec<_> = fixture
         .topic()
@@ -33,11 +32,11 @@ async fn denials_are_alerted_at_powers_of_ten_in_each_window() {
         .map(|it| it.body.lines().nth(1).expect("a count").replace(", in us-east-1, account 111122223333.", ""))
         .collect();
     assert_snapshot!(counts.join("\n"), @"
-    9 times, at 2026-01-01 23:59:59 UTC
-    Once, at 2026-01-02 23:59:59 UTC
-    18 times since 2026-01-01 00:00:00 UTC; the latest 9 at 2026-01-01 23:59:59 UTC
-    10 times since 2026-01-02 00:00:00 UTC; the latest at 2026-01-02 23:59:59 UTC
-    108 times since 2026-01-01 00:00:00 UTC; the latest 9 at 2026-01-01 23:59:59 UTC
+    9 times, at 2026-01-01 23:59:59 UTC in us-east-1, account 111122223333.
+    Once, at 2026-01-02 23:59:59 UTC in us-east-1, account 111122223333.
+    18 times since 2026-01-01 00:00:00 UTC, most recently 9 times at 2026-01-01 23:59:59 UTC in us-east-1, account 111122223333.
+    10 times since 2026-01-02 00:00:00 UTC, most recently at 2026-01-02 23:59:59 UTC in us-east-1, account 111122223333.
+    108 times since 2026-01-01 00:00:00 UTC, most recently 9 times at 2026-01-01 23:59:59 UTC in us-east-1, account 111122223333.
     ");
 }
 
@@ -53,7 +52,8 @@ async fn an_event_counts_once_for_each_log_object() {
 #[tokio::test(start_paused = true)]
 async fn an_object_that_is_delivered_again_or_read_completely_after_a_part_counts_once() {
     let records: Vec<_> = (0..200).map(|n| denied(n, "GetFunction", "orders")).collect();
-    let found = records.iter().flat_map(|it| findings(&Detector::default(), &Rules::default(), "s3://trail/a", it));
+    let found =
+        records.iter().flat_map(|it| findings(&Detector::default(), &WatchRules::default(), "s3://trail/a", it));
     let key = incidents(found)[0].ledger_key();
     let file = log_file(&records);
     let half = file.len() / 2;
@@ -91,7 +91,7 @@ async fn transaction_conflicts_do_not_repeat_a_threshold() {
         .ledger_faults(LedgerFaults { conflicts: 0.3, ..LedgerFaults::default() });
     for name in names {
         let run = fixture.invoke(&[name]).await;
-        assert_eq!((run.error_type(), run.counters.ledger_errors), (None, 0));
+        assert_eq!((run.failures.error_type(), run.counters.ledger_errors), (None, 0));
     }
     assert_eq!(fixture.subjects().len(), 3, "{:?}", fixture.subjects());
 }

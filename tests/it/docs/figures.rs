@@ -1,7 +1,7 @@
 //! Figures that the documents repeat equal the constants they come from.
 
 use trailwarden::detect::EsmCategory;
-use trailwarden::triage::{CASES_OF_A_CALLER, LEASE, MAX_CONTRIBUTIONS, alert_threshold};
+use trailwarden::triage::{LEASE, MAX_CONTRIBUTIONS, MAX_INCIDENTS_PER_CALLER, alert_threshold};
 
 use super::{TEMPLATE, documents};
 
@@ -21,14 +21,17 @@ fn figures() -> Vec<(u64, &'static [&'static str])> {
     let summaries = alerts_about(2_000) - 1;
     vec![
         (LEASE.as_secs(), &["lease of {} seconds", "lease expires after {} seconds"]),
-        (CASES_OF_A_CALLER, &["more than {} incidents", "more than {} cases", "more than {} different denied calls"]),
-        (CASES_OF_A_CALLER + 1, &["at the {}st incident"]),
+        (
+            MAX_INCIDENTS_PER_CALLER,
+            &["more than {} incidents", "more than {} cases", "more than {} different denied calls"],
+        ),
+        (MAX_INCIDENTS_PER_CALLER + 1, &["at the {}st incident"]),
         (MAX_CONTRIBUTIONS as u64, &["up to {} contributions"]),
         (EsmCategory::ALL.len() as u64 - 1, &["its {} codes", "names {} codes"]),
         (alerts_about(5_000), &["at most {} alerts"]),
         (alerts_about(1_000_000), &["and makes {} alerts", "and causes {} alerts"]),
         // At the 21st action instead of the 10th, then at the 100th and the 1,000th.
-        (CASES_OF_A_CALLER + summaries, &["or {} alerts if"]),
+        (MAX_INCIDENTS_PER_CALLER + summaries, &["or {} alerts if"]),
         (in_template("MaximumConcurrency"), &["MaximumConcurrency of the queue's mapping is {}"]),
         (in_template("BatchSize"), &["{} objects an invocation", "{} objects per invocation"]),
         (

@@ -6,8 +6,9 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use tokio::time::Instant;
-use trailwarden::ports::{Fault, ObjectBody, ObjectSource, ServiceError};
-use trailwarden::trail::LogObject;
+use trailwarden::s3_object::S3Object;
+use trailwarden::service::{Fault, ServiceError};
+use trailwarden::trail::{ObjectBody, ObjectSource};
 
 /// When an invocation last read a chunk of an object, by the invocation and the key.
 pub(crate) type ReadTimes = Rc<RefCell<HashMap<(usize, String), Instant>>>;
@@ -47,7 +48,7 @@ impl MemoryBucket {
 impl ObjectSource for MemoryBucket {
     type Body = MemoryBody;
 
-    async fn open(&self, object: &LogObject) -> Result<MemoryBody, ServiceError> {
+    async fn open(&self, object: &S3Object) -> Result<MemoryBody, ServiceError> {
         if self.down.get() {
             return Err(ServiceError::new("s3:GetObject", Fault::Unavailable, "ServiceUnavailable"));
         }

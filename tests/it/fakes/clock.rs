@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
-use trailwarden::ports::Clock;
+use trailwarden::clock::Clock;
 
 /// The clock of the tokio runtime, which a test may pause. It starts at 1970-01-01.
 #[derive(Debug, Clone, Copy)]

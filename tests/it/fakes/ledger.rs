@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tokio::time::Instant;
-use trailwarden::ports::{Fault, ServiceError};
+use trailwarden::service::{Fault, ServiceError};
 use trailwarden::triage::{Claim, Claimed, Contribution, Ledger, LedgerEntry, LedgerKey, MAX_CONTRIBUTIONS, TopicRole};
 
 /// Faults of a [`MemoryLedger`]: shares of all calls, and delays.

@@ -11,7 +11,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use trailwarden::aws::{AlertTopic, Deadline, LedgerTable, RulesInBucket, TrailBuckets, http_client};
-use trailwarden::trail::LogObject;
+use trailwarden::s3_object::S3Object;
 
 /// The SDK, with the settings of the function and short pauses between its three attempts.
 pub(crate) struct Sdk(SdkConfig);
@@ -46,7 +46,7 @@ impl Sdk {
         LedgerTable::new(&self.0, "ledger".to_owned(), Deadline::default())
     }
 
-    pub(crate) fn rules_object(&self, object: LogObject) -> RulesInBucket {
+    pub(crate) fn rules_object(&self, object: S3Object) -> RulesInBucket {
         RulesInBucket::new(&self.0, object, Deadline::default())
     }
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use trailwarden::alert::Message;
-use trailwarden::ports::{AlertSink, Fault, ServiceError, Subscriptions};
 use trailwarden::publish::{MAX_BYTES, MAX_ENTRIES};
+use trailwarden::publish::{Subscriptions, Topic};
+use trailwarden::service::{Fault, ServiceError};
 
 use super::bucket::{RUNNING, ReadTimes};
 use crate::fixture::BUCKET;
@@ -65,7 +66,7 @@ impl MemoryTopic {
     }
 }
 
-impl AlertSink for MemoryTopic {
+impl Topic for MemoryTopic {
     fn arn(&self) -> &'static str {
         self.arn.unwrap_or("arn:aws:sns:us-east-1:111122223333:alerts")
     }

@@ -10,16 +10,16 @@ fn messages_for_chat_are_custom_notifications() {
     assert_snapshot!(bodies(Format::Chat), @r#"
     {
       "content": {
-        "description": "Lambda no longer reads the SQS queue orders-queue for the function orders.\nAWS disabled the event source mapping at 2026-01-02 03:00:01 UTC in us-east-1, account 111122223333.\nMessages pile up in the queue, and expire, until the mapping is enabled again.\nFUNCTION_NOT_FOUND: the function of the mapping does not exist.\nAWS says: \"Lambda Function not found\"",
+        "description": "Lambda stopped reading the SQS queue orders-queue for function orders.\nAWS disabled the event source mapping at 2026-01-02 03:00:01 UTC in us-east-1, account 111122223333.\nUntil the mapping is enabled again, messages accumulate in the queue and eventually expire.\nFUNCTION_NOT_FOUND: the function does not exist.\nAWS says: \"Lambda Function not found\"",
         "keywords": [
           "esm_disabled",
           "critical",
           "FUNCTION_NOT_FOUND"
         ],
         "nextSteps": [
-          "See what Lambda says of the mapping: `aws lambda get-event-source-mapping --region us-east-1 --uuid d46904b0-0f95-48b0-8001-000000000001`",
-          "Deploy the function again under this name, with the alias or version that the mapping names; or delete the mapping if it is no longer needed. See what is there: `aws lambda list-aliases --region us-east-1 --function-name orders`",
-          "Enable the mapping again. It stays disabled until then, even when its cause is gone: `aws lambda update-event-source-mapping --region us-east-1 --uuid d46904b0-0f95-48b0-8001-000000000001 --enabled`"
+          "Check the state of the mapping: `aws lambda get-event-source-mapping --region us-east-1 --uuid d46904b0-0f95-48b0-8001-000000000001`",
+          "Deploy the function again with the same name and the alias or version of the mapping, or delete the mapping if it is no longer needed. To list the existing aliases: `aws lambda list-aliases --region us-east-1 --function-name orders`",
+          "Enable the mapping. Lambda does not enable it automatically, even after the cause is fixed: `aws lambda update-event-source-mapping --region us-east-1 --uuid d46904b0-0f95-48b0-8001-000000000001 --enabled`"
         ],
         "textType": "client-markdown",
         "title": "Stopped: orders-queue -› orders FUNCTION_NOT_FOUND 111122223333 us-east-1"
@@ -43,14 +43,14 @@ fn messages_for_chat_are_custom_notifications() {
     }
     {
       "content": {
-        "description": "A function was deleted: role deployer called DeleteFunction on the function orders.\nOnce, at 2026-01-02 03:00:08 UTC, in us-east-1, account 111122223333.\nThe next alert about it comes at 10 times, or after 2026-01-03 00:00:00 UTC.\nThe rule \"deleted\" watches for it.",
+        "description": "A function was deleted: role deployer called DeleteFunction on function orders.\nOnce, at 2026-01-02 03:00:08 UTC in us-east-1, account 111122223333.\nThe next alert is sent at the 10th occurrence, or at the first one after 2026-01-03 00:00:00 UTC.\nThe watch rule \"deleted\" matches this event.",
         "keywords": [
           "watch",
           "high",
           "deleted"
         ],
         "nextSteps": [
-          "If nobody expects this call, find out who made it: `aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=22db0e4c-75c8-4e4c-8008-000000000008`"
+          "If this call was not expected, find out who made it: `aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=22db0e4c-75c8-4e4c-8008-000000000008`"
         ],
         "textType": "client-markdown",
         "title": "Watched: A function was deleted DeleteFunction 111122223333 us-east-1"
@@ -60,10 +60,10 @@ fn messages_for_chat_are_custom_notifications() {
         "additionalContext": {
           "Caller": "arn:aws:iam::111122223333:role/deployer",
           "Event": "DeleteFunction20150331 22db0e4c-75c8-4e4c-8008-000000000008",
-          "From": "203.0.113.8",
           "Log object": "s3://trail/key",
           "Session name": "run-8 (chosen by the caller)",
           "Severity": "high",
+          "Source IP": "203.0.113.8",
           "User agent": "aws-sdk-rust/1.3 \"quoted\" os/linux lang/rust {brace} (chosen by the caller)"
         },
         "eventType": "watch",
@@ -75,15 +75,15 @@ fn messages_for_chat_are_custom_notifications() {
     }
     {
       "content": {
-        "description": "Denied: role deployer may not call lambda:GetFunction on the function orders.\n12 times since 2026-01-02 00:00:00 UTC; the latest 3 from 2026-01-02 03:00:00 UTC to 2026-01-02 03:00:02 UTC, in us-east-1, account 111122223333.\nThe next alert about it comes at 100 times, or after 2026-01-03 00:00:00 UTC.\nNo identity-based policy allows it (AccessDenied).\nAWS says: \"User: arn:aws:sts::111122223333:assumed-role/deployer/run-0 is not authorized to perform: lambda:GetFunction on resource: arn:aws:lambda:us-east-1:111122223333:function:orders because no identity-based policy allows the lambda:GetFunction action\"",
+        "description": "Role deployer was denied lambda:GetFunction on function orders.\n12 times since 2026-01-02 00:00:00 UTC, most recently 3 times from 2026-01-02 03:00:00 UTC to 2026-01-02 03:00:02 UTC in us-east-1, account 111122223333.\nThe next alert is sent at the 100th occurrence, or at the first one after 2026-01-03 00:00:00 UTC.\nNo identity-based policy allows the action (AccessDenied).\nAWS says: \"User: arn:aws:sts::111122223333:assumed-role/deployer/run-0 is not authorized to perform: lambda:GetFunction on resource: arn:aws:lambda:us-east-1:111122223333:function:orders because no identity-based policy allows the lambda:GetFunction action\"",
         "keywords": [
           "access_denied",
           "medium",
           "policy"
         ],
         "nextSteps": [
-          "If the call should work, allow it in a policy of the user or role.",
-          "If nobody expects this call, find out who made it: `aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=5ea303e4-3498-4c74-8000-000000000000`"
+          "If the call should succeed, allow the action in an identity-based policy of the user or role.",
+          "If this call was not expected, find out who made it: `aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=5ea303e4-3498-4c74-8000-000000000000`"
         ],
         "textType": "client-markdown",
         "title": "Denied: role deployer lambda:GetFunction x12 111122223333 us-east-1"
@@ -94,12 +94,12 @@ fn messages_for_chat_are_custom_notifications() {
           "Caller": "arn:aws:iam::111122223333:role/deployer",
           "Error code": "AccessDenied",
           "Event": "GetFunction20150331 5ea303e4-3498-4c74-8000-000000000000",
-          "From": "203.0.113.0",
           "Functions": "orders",
           "Log object": "s3://trail/key",
           "Resources": "arn:aws:lambda:us-east-1:111122223333:function:orders",
           "Session name": "run-0 (chosen by the caller)",
           "Severity": "medium",
+          "Source IP": "203.0.113.0",
           "User agent": "aws-sdk-rust/1.3 \"quoted\" os/linux lang/rust {brace} (chosen by the caller)"
         },
         "eventType": "access_denied",
@@ -111,15 +111,15 @@ fn messages_for_chat_are_custom_notifications() {
     }
     {
       "content": {
-        "description": "Disabled by role deployer: Lambda no longer reads the Kinesis stream clicks for the function orders.\nMapping 863d0ee4-2f3c-4994-8005-000000000005. Once, at 2026-01-02 03:00:07 UTC, in us-east-1, account 111122223333.\nRecords wait in the stream, and expire, until the mapping is enabled again.\nA user's call, not a decision of AWS.",
+        "description": "Role deployer disabled an event source mapping: Lambda stopped reading the Kinesis stream clicks for function orders.\nMapping 863d0ee4-2f3c-4994-8005-000000000005, changed at 2026-01-02 03:00:07 UTC in us-east-1, account 111122223333.\nUntil the mapping is enabled again, records wait in the stream and eventually expire.\nA user made this change, not AWS.",
         "keywords": [
           "esm_changed",
           "medium",
           "disabled"
         ],
         "nextSteps": [
-          "If it was not meant, enable the mapping again: `aws lambda update-event-source-mapping --region us-east-1 --uuid 863d0ee4-2f3c-4994-8005-000000000005 --enabled`",
-          "If nobody expects this call, find out who made it: `aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=364609d7-0de2-4185-8007-000000000007`"
+          "If this was not intended, enable the mapping again: `aws lambda update-event-source-mapping --region us-east-1 --uuid 863d0ee4-2f3c-4994-8005-000000000005 --enabled`",
+          "If this call was not expected, find out who made it: `aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=364609d7-0de2-4185-8007-000000000007`"
         ],
         "textType": "client-markdown",
         "title": "Disabled: clicks -› orders by a user 111122223333 us-east-1"
@@ -130,12 +130,12 @@ fn messages_for_chat_are_custom_notifications() {
           "Caller": "arn:aws:iam::111122223333:role/deployer",
           "Event": "UpdateEventSourceMapping20150331 364609d7-0de2-4185-8007-000000000007",
           "Event source": "arn:aws:kinesis:us-east-1:111122223333:stream/clicks",
-          "From": "203.0.113.7",
           "Function": "arn:aws:lambda:us-east-1:111122223333:function:orders",
           "Log object": "s3://trail/key",
           "Mapping": "863d0ee4-2f3c-4994-8005-000000000005",
           "Session name": "run-7 (chosen by the caller)",
           "Severity": "medium",
+          "Source IP": "203.0.113.7",
           "User agent": "aws-sdk-rust/1.3 \"quoted\" os/linux lang/rust {brace} (chosen by the caller)"
         },
         "eventType": "esm_changed",

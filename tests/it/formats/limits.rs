@@ -27,7 +27,7 @@ fn the_largest_alerts_are_within_the_limits() {
         let mut incidents = incidents_of(&records);
         assert_valid(&incidents);
         let json = parsed(denial(&mut incidents), Format::Json);
-        let cut = json["cut"].as_array().expect("a list");
+        let cut = json["truncated_fields"].as_array().expect("a list");
         assert!(["regions", "error_message"].iter().all(|field| cut.contains(&json!(field))), "{cut:?}");
     }
 }

@@ -25,7 +25,7 @@ async fn the_counters_of_an_invocation_add_up() {
     for some_are_known in [false, true] {
         let it = fixture.invoke(&["a", "b", "a"]).await.outcome.counters;
         assert_eq!((it.objects_read, it.objects_failed, it.skipped.repeated), (0, 2, 1), "{it:?}");
-        assert_eq!((it.records, it.records_passed_over, it.records_unreadable), (37, 1, 1), "{it:?}");
+        assert_eq!((it.records, it.records_skipped, it.records_unreadable), (37, 1, 1), "{it:?}");
         assert_eq!((it.findings, it.suppressed, it.repeated, it.incidents_summarized), (35, 1, 1, 30), "{it:?}");
         assert_eq!((it.incidents, it.incidents_known > 0, it.alerts > 0), (34, some_are_known, true), "{it:?}");
         let in_incidents = it.findings - it.suppressed - it.repeated;

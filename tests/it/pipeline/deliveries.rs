@@ -1,8 +1,8 @@
 //! Queue messages, tasks of S3 Batch Operations, and test alerts.
 
 use insta::assert_snapshot;
-use trailwarden::outcome::Answer;
-use trailwarden::ports::Subscriptions;
+use trailwarden::publish::Subscriptions;
+use trailwarden::reply::Reply;
 
 use crate::fakes::MemoryLedger;
 use crate::fixture::payload::{batch_job, notification, queue, s3_test_event};
@@ -16,9 +16,9 @@ async fn a_message_without_an_id_fails_the_whole_batch() {
     let (broken, good) = ((Some("broken"), "{}".to_owned()), (Some("good"), notification(&["a"])));
     let run =
         Fixture::new().object("a", one_mapping("a")).invoke_with(&queue([broken, without_id.clone(), good])).await;
-    assert_eq!((run.error_type().is_some(), &run.answer, run.alerts.len()), (true, &Answer::None, 1));
+    assert_eq!((run.failures.error_type().is_some(), &run.reply, run.alerts.len()), (true, &Reply::Empty, 1));
     let run = Fixture::new().object("b", one_mapping("b")).invoke_with(&queue([without_id])).await;
-    assert_eq!((run.error_type(), &run.answer), (Some("PayloadNotUnderstood"), &Answer::None));
+    assert_eq!((run.failures.error_type(), &run.reply), (Some("PayloadNotUnderstood"), &Reply::Empty));
 }
 
 #[tokio::test(start_paused = true)]
@@ -32,15 +32,15 @@ async fn queue_messages_fail_individually() {
     ]);
     let fixture = Fixture::new().object("a", one_mapping("a")).stored("b", "not a log file");
     let run = fixture.invoke_with(&queue).await;
-    assert_eq!(run.answer, Answer::FailedMessages(["broken", "both", "unknown"].map(str::to_owned).to_vec()));
+    assert_eq!(run.reply, Reply::BatchItemFailures(["broken", "both", "unknown"].map(str::to_owned).to_vec()));
     assert_eq!((run.counters.objects, run.alerts.len()), (2, 1), "each object is read once");
     assert_eq!(fixture.invoke_with(&queue).await.counters.incidents_known, 1, "a published alert is not repeated");
-    assert_eq!(fixture.invoke(&["a"]).await.answer, Answer::None);
+    assert_eq!(fixture.invoke(&["a"]).await.reply, Reply::Empty);
     let fixture = fixture.configure(|it| it.ledger = MemoryLedger::default());
     fixture.topic().down.set(true);
     let run = fixture.invoke_with(&queue).await;
     assert!(
-        matches!(&run.answer, Answer::FailedMessages(all) if all.len() == 5),
+        matches!(&run.reply, Reply::BatchItemFailures(all) if all.len() == 5),
         "an unpublished alert fails every message"
     );
 }
@@ -56,7 +56,7 @@ fn job_fixture() -> Fixture {
 
 /// ID, code and text of each result, without the folder of the object.
 fn results(job: &Run) -> String {
-    let Answer::Job { results, .. } = &job.answer else { panic!("a job, found {:?}", job.answer) };
+    let Reply::JobResults { results, .. } = &job.reply else { panic!("a job, found {:?}", job.reply) };
     let result = results
         .iter()
         .map(|it| format!("{}: {} {}", it.id, it.code.as_str(), it.text.rsplit('/').next().unwrap_or_default()));
@@ -97,8 +97,8 @@ async fn a_test_alert_of_each_kind_is_published_every_time() {
     fixture.topic().subscriptions.set(Subscriptions { confirmed: 1, pending: 0 });
     for _ in 0..2 {
         let run = fixture.invoke_with(r#"{"trailwarden":"test-alert"}"#).await;
-        assert_eq!((run.error_type(), run.counters.alerts_published, run.alerts.len()), (None, 4, 4));
-        let Answer::Test { published, warnings } = &run.answer else { panic!("a test") };
+        assert_eq!((run.failures.error_type(), run.counters.alerts_published, run.alerts.len()), (None, 4, 4));
+        let Reply::TestAlert { published, warnings } = &run.reply else { panic!("a test") };
         assert_eq!(
             *warnings,
             ["arn:aws:sns:us-east-1:111122223333:alerts has no subscription: nobody receives its alerts"]
@@ -111,5 +111,8 @@ async fn a_test_alert_of_each_kind_is_published_every_time() {
         "));
     }
     fixture.topic().down.set(true);
-    assert_eq!(fixture.invoke_with(r#"{"trailwarden":"test-alert"}"#).await.error_type(), Some("AlertNotPublished"));
+    assert_eq!(
+        fixture.invoke_with(r#"{"trailwarden":"test-alert"}"#).await.failures.error_type(),
+        Some("AlertNotPublished")
+    );
 }

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 use serde_json::{Value, json};
-use trailwarden::trail::EventSources;
+use trailwarden::detect::EventSources;
 
 use crate::fixture::Fixture;
 use crate::fixture::records::{ACCOUNT, REGION, denied, denied_to};
@@ -12,9 +12,9 @@ async fn denials_with_one_cause_are_one_alert() {
     let mut records: Vec<_> = (0..12).map(|n| denied(n, "DeleteFunction", &format!("orders-{n}"))).collect();
     records[3]["awsRegion"] = json!("eu-west-1");
     let run = Fixture::new().object("a", records).invoke(&["a"]).await;
-    assert_eq!(run.error_type(), None);
+    assert_eq!(run.failures.error_type(), None);
     assert_snapshot!(run.rendered(), @r#"
-    Subject: Denied: role deployer lambda:DeleteFunction x12 111122223333 several Regions
+    Subject: Denied: role deployer lambda:DeleteFunction x12 111122223333 multiple Regions
     alert_type: access_denied
     severity: medium
     category: policy
@@ -24,24 +24,24 @@ async fn denials_with_one_cause_are_one_alert() {
     error_code: AccessDenied
     api_action: DeleteFunction
 
-    Denied: role deployer may not call lambda:DeleteFunction on 12 resources.
-    12 times, from 2026-01-02 03:00:00 UTC to 2026-01-02 03:00:11 UTC, in us-east-1, eu-west-1, account 111122223333.
-    The next alert about it comes at 100 times, or after 2026-01-03 00:00:00 UTC.
+    Role deployer was denied lambda:DeleteFunction on 12 resources.
+    12 times, from 2026-01-02 03:00:00 UTC to 2026-01-02 03:00:11 UTC in us-east-1, eu-west-1, account 111122223333.
+    The next alert is sent at the 100th occurrence, or at the first one after 2026-01-03 00:00:00 UTC.
 
     Why
-      No identity-based policy allows it (AccessDenied).
+      No identity-based policy allows the action (AccessDenied).
       AWS says: "User: arn:aws:sts::111122223333:assumed-role/deployer/run-0 is not authorized to perform: lambda:DeleteFunction on resource: arn:aws:lambda:us-east-1:111122223333:function:orders-0 because no identity-based policy allows the lambda:DeleteFunction action"
 
     What to do
-      1. If the call should work, allow it in a policy of the user or role.
-      2. If nobody expects this call, find out who made it:
+      1. If the call should succeed, allow the action in an identity-based policy of the user or role.
+      2. If this call was not expected, find out who made it:
          aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=5ea303e4-3498-4c74-8000-000000000000
 
     Details
       Severity      medium
       Caller        arn:aws:iam::111122223333:role/deployer
       Session name  run-0 (chosen by the caller)
-      From          203.0.113.0
+      Source IP     203.0.113.0
       User agent    aws-sdk-rust/1.3 "quoted" os/linux lang/rust {brace} (chosen by the caller)
       Error code    AccessDenied
       Functions     orders-0, orders-1, orders-2, orders-3, orders-4, orders-5, orders-6, orders-7, orders-8, orders-9 and 2 more
@@ -128,24 +128,24 @@ async fn a_denial_of_another_service_names_the_calling_function() {
     error_code: AccessDenied
     api_action: GetItem
 
-    Denied: function orders with role orders-role may not call dynamodb:GetItem on arn:aws:dynamodb:us-east-1:111122223333:table/orders.
-    Once, at 2026-01-02 03:00:01 UTC, in us-east-1, account 111122223333.
-    The next alert about it comes at 10 times, or after 2026-01-03 00:00:00 UTC.
+    Function orders with role orders-role was denied dynamodb:GetItem on arn:aws:dynamodb:us-east-1:111122223333:table/orders.
+    Once, at 2026-01-02 03:00:01 UTC in us-east-1, account 111122223333.
+    The next alert is sent at the 10th occurrence, or at the first one after 2026-01-03 00:00:00 UTC.
 
     Why
-      A service control policy denies it explicitly (AccessDenied).
+      A service control policy explicitly denies the action (AccessDenied).
       AWS says: "User: arn:aws:sts::111122223333:assumed-role/orders-role/orders is not authorized to perform: dynamodb:GetItem on resource: arn:aws:dynamodb:us-east-1:111122223333:table/orders with an explicit deny in a service control policy: arn:aws:organizations::999999999999:policy/o-x/service_control_policy/p-x"
 
     What to do
-      1. If the call should work, change the statement that denies it in the service control policies of the organization. An allow elsewhere does not help.
-      2. If nobody expects this call, find out who made it:
+      1. If the call should succeed, change the statement that denies the action in the service control policies of the organization. An Allow in another policy does not override it.
+      2. If this call was not expected, find out who made it:
          aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=4b340059-3ce7-483f-8001-000000000001
 
     Details
       Severity      high
       Caller        arn:aws:iam::111122223333:role/orders-role
       Session name  orders (chosen by the caller)
-      From          203.0.113.1
+      Source IP     203.0.113.1
       User agent    aws-sdk-rust/1.3 "quoted" os/linux lang/rust {brace} (chosen by the caller)
       Error code    AccessDenied
       Functions     orders
@@ -164,24 +164,24 @@ async fn a_denial_of_another_service_names_the_calling_function() {
     error_code: ExpiredTokenException
     api_action: GetItem
 
-    Denied: function orders with role orders-role may not call dynamodb:GetItem.
-    Once, at 2026-01-02 03:00:01 UTC, in us-east-1, account 111122223333.
-    The next alert about it comes at 10 times, or after 2026-01-03 00:00:00 UTC.
+    Function orders with role orders-role was denied dynamodb:GetItem.
+    Once, at 2026-01-02 03:00:01 UTC in us-east-1, account 111122223333.
+    The next alert is sent at the 10th occurrence, or at the first one after 2026-01-03 00:00:00 UTC.
 
     Why
-      The caller's credentials were not accepted (ExpiredTokenException).
+      The caller's credentials were rejected (ExpiredTokenException).
       AWS says: "The security token included in the request is expired"
 
     What to do
-      1. If the caller is yours, renew its credentials: they are expired, revoked, or not enabled for the service.
-      2. If nobody expects this call, find out who made it:
+      1. If the caller is known, renew its credentials. They have expired, were revoked, or are not enabled for the service.
+      2. If this call was not expected, find out who made it:
          aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=4b340059-3ce7-483f-8001-000000000001
 
     Details
       Severity      low
       Caller        arn:aws:iam::111122223333:role/orders-role
       Session name  orders (chosen by the caller)
-      From          203.0.113.1
+      Source IP     203.0.113.1
       User agent    aws-sdk-rust/1.3 "quoted" os/linux lang/rust {brace} (chosen by the caller)
       Error code    ExpiredTokenException
       Functions     orders

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 use serde_json::{Value, json};
-use trailwarden::outcome::Answer;
+use trailwarden::reply::Reply;
 
 use crate::fixture::Fixture;
 use crate::fixture::payload::{batch_job, notification, s3_test_event};
@@ -23,7 +23,7 @@ async fn siblings_of_a_failed_object_are_alerted() {
         .stored("d", "not a log file")
         .object("f", one_mapping("f"));
     let run = fixture.invoke(&["a", "b", "c", "d", "missing", "f"]).await;
-    assert_eq!(run.error_type(), Some("ObjectUnreadable"));
+    assert_eq!(run.failures.error_type(), Some("ObjectUnreadable"));
     assert_eq!((run.counters.objects_read, run.counters.objects_failed), (2, 4));
     assert_snapshot!(run.failed().replace(&key("")[..86], "…"), @"
     s3://trail/…_20260102T0305Z_b.json.gz; gzip checksum of the member that ends at stored byte 1033: expected 93287680, found 93287681
@@ -45,7 +45,7 @@ async fn findings_before_an_interruption_are_alerted_and_the_object_fails() {
     let stored = two_hundred_denials();
     let half = stored.len() / 2;
     let run = Fixture::new().stored("a", stored).interrupted("a", half).invoke(&["a"]).await;
-    assert_eq!(run.error_type(), Some("ObjectUnavailable"));
+    assert_eq!(run.failures.error_type(), Some("ObjectUnavailable"));
     assert!(run.failed().ends_with("s3:GetObject: transfer broke off"), "{}", run.failed());
     assert_eq!((run.counters.denials, run.counters.alerts_published), (100, 1));
 }
@@ -60,9 +60,9 @@ async fn an_interruption_after_an_unreadable_record_is_transient() {
         .interrupted("a", half)
         .with_event_topic()
         .configure(|it| it.accepted.batch_jobs = true);
-    assert_eq!(fixture.invoke(&["a"]).await.error_type(), Some("ObjectUnavailable"));
+    assert_eq!(fixture.invoke(&["a"]).await.failures.error_type(), Some("ObjectUnavailable"));
     let job = fixture.invoke_with(&batch_job(&["a"])).await;
-    let Answer::Job { results, .. } = &job.answer else { panic!("a job") };
+    let Reply::JobResults { results, .. } = &job.reply else { panic!("a job") };
     assert_eq!(results[0].code.as_str(), "TemporaryFailure");
 }
 
@@ -71,7 +71,7 @@ async fn an_unavailable_bucket_fails_the_invocation() {
     let fixture = Fixture::new().object("a", one_mapping("a"));
     fixture.pipeline.source.down.set(true);
     let run = fixture.invoke(&["a"]).await;
-    assert_eq!(run.error_type(), Some("ObjectUnavailable"));
+    assert_eq!(run.failures.error_type(), Some("ObjectUnavailable"));
     assert!(run.failed().ends_with("s3:GetObject: ServiceUnavailable"), "{}", run.failed());
 }
 
@@ -86,7 +86,7 @@ async fn an_unknown_payload_fails_and_its_siblings_are_alerted() {
         (s3_test_event(), None, 0),
     ] {
         let run = fixture.invoke_with(&payload).await;
-        assert_eq!((run.error_type(), run.alerts.len()), (error_type, alerts), "{payload}");
+        assert_eq!((run.failures.error_type(), run.alerts.len()), (error_type, alerts), "{payload}");
     }
 }
 
@@ -100,9 +100,9 @@ async fn unreadable_records_fail_their_object_but_hide_no_finding() {
     stored.extend(b"\xff\"},");
     stored.extend(format!("{}]}}", disabled_mapping(2, "returns", "AUTHORIZATION_ERROR")).into_bytes());
     let run = Fixture::new().stored("a", gzip(&stored)).invoke(&["a"]).await;
-    assert_eq!(run.error_type(), Some("ObjectUnreadable"));
+    assert_eq!(run.failures.error_type(), Some("ObjectUnreadable"));
     assert_eq!((run.counters.alerts_published, run.counters.records_unreadable), (2, 3));
-    assert_snapshot!(run.failed(), @"s3://trail/AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/111122223333_CloudTrail_us-east-1_20260102T0305Z_a.json.gz; record at inflated byte 1037: record nested more than 100 deep; record at inflated byte 201081: invalid JSON at byte 38 of the record; record at inflated byte 201121: invalid UTF-8 at byte 43 of the record");
+    assert_snapshot!(run.failed(), @"s3://trail/AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/111122223333_CloudTrail_us-east-1_20260102T0305Z_a.json.gz; record at inflated byte 1037: record nested more than 100 levels deep; record at inflated byte 201081: invalid JSON at byte 38 of the record; record at inflated byte 201121: invalid UTF-8 at byte 43 of the record");
 }
 
 #[tokio::test(start_paused = true)]

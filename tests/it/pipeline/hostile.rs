@@ -25,7 +25,7 @@ async fn text_that_looks_like_a_record_produces_no_finding() {
         records.push(record);
     }
     let run = Fixture::new().object("a", records).invoke(&["a"]).await;
-    assert_eq!((run.counters.records, run.counters.findings, run.error_type()), (24, 0, None));
+    assert_eq!((run.counters.records, run.counters.findings, run.failures.error_type()), (24, 0, None));
 }
 
 #[tokio::test(start_paused = true)]

@@ -18,7 +18,7 @@ async fn objects_are_read_concurrently_up_to_the_limit() {
         let run = fixture.invoke(&names).await;
         assert_eq!(fixture.pipeline.source.most_open.get(), limit.min(names.len()));
         assert_eq!((run.counters.objects_read, run.counters.objects_failed), (18, 2));
-        let failed: Vec<_> = run.objects.values().map(|it| it.object.key.clone()).collect();
+        let failed: Vec<_> = run.failures.objects.values().map(|it| it.object.key.clone()).collect();
         assert_eq!(failed, [key("c"), key("q")], "in the order of the payload");
         assert_eq!(run.counters.alerts_published, run.counters.disabled_mappings);
         assert!((18..=20).contains(&run.counters.disabled_mappings));
@@ -34,7 +34,7 @@ async fn findings_before_the_deadline_are_published() {
         .chunks_of(1_000)
         .stalled("b", 3);
     let run = fixture.invoke_until(&["b", "a", "a"], tokio::time::sleep(Duration::from_secs(80))).await;
-    assert_eq!(run.error_type(), Some("ObjectUnavailable"));
+    assert_eq!(run.failures.error_type(), Some("ObjectUnavailable"));
     assert!(run.failed().ends_with("_b.json.gz; out of time: the invocation ended before the object was read"));
     assert_eq!(run.subjects().len(), 2, "one of each object");
 }

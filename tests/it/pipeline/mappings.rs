@@ -13,7 +13,7 @@ use crate::fixture::records::{ACCOUNT, REGION, allowed, denied, disabled_mapping
 async fn a_disabled_mapping_is_alerted_with_its_reason_and_next_steps() {
     let reason = "Lambda does not have required permissions to poll the queue";
     let run = Fixture::new().object("a", [disabled_mapping(1, "orders", reason)]).invoke(&["a"]).await;
-    assert_eq!(run.error_type(), None);
+    assert_eq!(run.failures.error_type(), None);
     assert_snapshot!(run.rendered(), @r#"
     Subject: Stopped: orders-queue -> orders AUTHORIZATION_ERROR 111122223333 us-east-1
     alert_type: esm_disabled
@@ -24,20 +24,20 @@ async fn a_disabled_mapping_is_alerted_with_its_reason_and_next_steps() {
     function_name: orders
     api_action: LambdaESMDisabled
 
-    Lambda no longer reads the SQS queue orders-queue for the function orders.
+    Lambda stopped reading the SQS queue orders-queue for function orders.
     AWS disabled the event source mapping at 2026-01-02 03:00:01 UTC in us-east-1, account 111122223333.
-    Messages pile up in the queue, and expire, until the mapping is enabled again.
+    Until the mapping is enabled again, messages accumulate in the queue and eventually expire.
 
     Why
-      AUTHORIZATION_ERROR: permissions are missing or wrong.
+      AUTHORIZATION_ERROR: the permissions to read the event source are missing or incorrect.
       AWS says: "Lambda does not have required permissions to poll the queue"
 
     What to do
-      1. See what Lambda says of the mapping:
+      1. Check the state of the mapping:
          aws lambda get-event-source-mapping --region us-east-1 --uuid d46904b0-0f95-48b0-8001-000000000001
-      2. Give the function's role what reading the source takes: sqs:ReceiveMessage, sqs:DeleteMessage and sqs:GetQueueAttributes. The role is:
+      2. Grant the function's role the permissions to read the source: sqs:ReceiveMessage, sqs:DeleteMessage and sqs:GetQueueAttributes. To find the role:
          aws lambda get-function-configuration --region us-east-1 --function-name orders --query "Role"
-      3. Enable the mapping again. It stays disabled until then, even when its cause is gone:
+      3. Enable the mapping. Lambda does not enable it automatically, even after the cause is fixed:
          aws lambda update-event-source-mapping --region us-east-1 --uuid d46904b0-0f95-48b0-8001-000000000001 --enabled
 
     Details
@@ -71,69 +71,69 @@ async fn each_reason_has_its_own_next_steps() {
     }
     assert_snapshot!(out, @r#"
     Stopped: orders-queue -> orders RESOURCE_NOT_FOUND 111122223333 us-east-1
-      RESOURCE_NOT_FOUND: the event source, or something else that the mapping names, does not exist.
+      RESOURCE_NOT_FOUND: the event source, or another resource that the mapping uses, does not exist.
 
     What to do
-      1. See what Lambda says of the mapping:
+      1. Check the state of the mapping:
          aws lambda get-event-source-mapping --region us-east-1 --uuid c1fe070d-07ea-4cfb-8000-000000000000
-      2. Create what is missing again, or delete the mapping if it is no longer needed. See whether the source exists:
+      2. Create the missing resource again, or delete the mapping if it is no longer needed. To check whether the source exists:
          aws sqs get-queue-url --region us-east-1 --queue-name orders-queue
-      3. Enable the mapping again. It stays disabled until then, even when its cause is gone:
+      3. Enable the mapping. Lambda does not enable it automatically, even after the cause is fixed:
          aws lambda update-event-source-mapping --region us-east-1 --uuid c1fe070d-07ea-4cfb-8000-000000000000 --enabled
 
     Stopped: orders-queue -> orders FUNCTION_NOT_FOUND 111122223333 us-east-1
-      FUNCTION_NOT_FOUND: the function of the mapping does not exist.
+      FUNCTION_NOT_FOUND: the function does not exist.
 
     What to do
-      1. See what Lambda says of the mapping:
+      1. Check the state of the mapping:
          aws lambda get-event-source-mapping --region us-east-1 --uuid d46904b0-0f95-48b0-8001-000000000001
-      2. Deploy the function again under this name, with the alias or version that the mapping names; or delete the mapping if it is no longer needed. See what is there:
+      2. Deploy the function again with the same name and the alias or version of the mapping, or delete the mapping if it is no longer needed. To list the existing aliases:
          aws lambda list-aliases --region us-east-1 --function-name orders
-      3. Enable the mapping again. It stays disabled until then, even when its cause is gone:
+      3. Enable the mapping. Lambda does not enable it automatically, even after the cause is fixed:
          aws lambda update-event-source-mapping --region us-east-1 --uuid d46904b0-0f95-48b0-8001-000000000001 --enabled
 
     Stopped: orders-queue -> orders REGION_NAME_NOT_VALID 111122223333 us-east-1
-      REGION_NAME_NOT_VALID: a Region named for the source or the function is invalid.
+      REGION_NAME_NOT_VALID: the Region of the event source or of the function is not valid.
 
     What to do
-      1. See what Lambda says of the mapping:
+      1. Check the state of the mapping:
          aws lambda get-event-source-mapping --region us-east-1 --uuid e8d40227-17be-4469-8002-000000000002
-      2. Compare the Regions in the ARNs of the mapping, its function and its source. A mapping with a wrong one must be deleted and created anew.
-      3. Enable the mapping again. It stays disabled until then, even when its cause is gone:
+      2. Compare the Regions in the ARNs of the mapping, its function and its source. A mapping with an invalid Region must be deleted and created again.
+      3. Enable the mapping. Lambda does not enable it automatically, even after the cause is fixed:
          aws lambda update-event-source-mapping --region us-east-1 --uuid e8d40227-17be-4469-8002-000000000002 --enabled
 
     Stopped: orders-queue -> orders AUTHORIZATION_ERROR 111122223333 us-east-1
-      AUTHORIZATION_ERROR: permissions are missing or wrong.
+      AUTHORIZATION_ERROR: the permissions to read the event source are missing or incorrect.
 
     What to do
-      1. See what Lambda says of the mapping:
+      1. Check the state of the mapping:
          aws lambda get-event-source-mapping --region us-east-1 --uuid ff4703ca-1f69-4026-8003-000000000003
-      2. Give the function's role what reading the source takes: sqs:ReceiveMessage, sqs:DeleteMessage and sqs:GetQueueAttributes. The role is:
+      2. Grant the function's role the permissions to read the source: sqs:ReceiveMessage, sqs:DeleteMessage and sqs:GetQueueAttributes. To find the role:
          aws lambda get-function-configuration --region us-east-1 --function-name orders --query "Role"
-      3. Enable the mapping again. It stays disabled until then, even when its cause is gone:
+      3. Enable the mapping. Lambda does not enable it automatically, even after the cause is fixed:
          aws lambda update-event-source-mapping --region us-east-1 --uuid ff4703ca-1f69-4026-8003-000000000003 --enabled
 
     Stopped: orders-queue -> orders FUNCTION_IN_FAILED_STATE 111122223333 us-east-1
-      FUNCTION_IN_FAILED_STATE: the function is in a failed state.
+      FUNCTION_IN_FAILED_STATE: the function is in the Failed state.
 
     What to do
-      1. See what Lambda says of the mapping:
+      1. Check the state of the mapping:
          aws lambda get-event-source-mapping --region us-east-1 --uuid f3b20171-2713-4ddf-8004-000000000004
-      2. Find out why the function failed, correct it and deploy it again:
+      2. Find out why the function failed, fix the cause and deploy the function again:
          aws lambda get-function-configuration --region us-east-1 --function-name orders --query "[State,StateReasonCode,StateReason,LastUpdateStatusReason]"
-      3. Enable the mapping again. It stays disabled until then, even when its cause is gone:
+      3. Enable the mapping. Lambda does not enable it automatically, even after the cause is fixed:
          aws lambda update-event-source-mapping --region us-east-1 --uuid f3b20171-2713-4ddf-8004-000000000004 --enabled
 
     Stopped: orders-queue -> orders UNKNOWN 111122223333 us-east-1
-      UNKNOWN: the reason is none that the Lambda documentation lists.
+      UNKNOWN: the Lambda documentation does not list this reason.
       AWS says: "something new"
 
     What to do
-      1. See what Lambda says of the mapping:
+      1. Check the state of the mapping:
          aws lambda get-event-source-mapping --region us-east-1 --uuid 863d0ee4-2f3c-4994-8005-000000000005
       2. Check that the function and the source exist, that the function is Active, and that its role may read the source:
          aws lambda get-function-configuration --region us-east-1 --function-name orders --query "[State,StateReason,Role]"
-      3. Enable the mapping again. It stays disabled until then, even when its cause is gone:
+      3. Enable the mapping. Lambda does not enable it automatically, even after the cause is fixed:
          aws lambda update-event-source-mapping --region us-east-1 --uuid 863d0ee4-2f3c-4994-8005-000000000005 --enabled
     "#);
 }
@@ -142,7 +142,7 @@ async fn each_reason_has_its_own_next_steps() {
 async fn a_record_without_details_is_still_alerted() {
     let bare = json!({"eventSource": "lambda.amazonaws.com", "eventName": "LambdaESMDisabled"});
     let run = Fixture::new().object("a", [bare]).invoke(&["a"]).await;
-    assert_eq!(run.error_type(), None);
+    assert_eq!(run.failures.error_type(), None);
     assert_snapshot!(run.rendered(), @r#"
     Subject: Stopped: unknown mapping UNKNOWN ? ?
     alert_type: esm_disabled
@@ -150,24 +150,24 @@ async fn a_record_without_details_is_still_alerted() {
     category: UNKNOWN
     api_action: LambdaESMDisabled
 
-    Lambda no longer reads an event source for one of its functions.
+    Lambda stopped reading an event source for an unknown function.
     AWS disabled the event source mapping at an unknown time in an unknown Region.
-    What the source holds is not processed, and may expire, until the mapping is enabled again.
+    Until the mapping is enabled again, its events are not processed and may expire.
 
     Why
-      UNKNOWN: the event gives no reason.
+      UNKNOWN: the event contains no reason.
 
     What to do
-      1. See what Lambda says of the mapping:
+      1. Check the state of the mapping:
          aws lambda list-event-source-mappings --region REGION --query "EventSourceMappings[?State=='Disabled']"
       2. Check that the function and the source exist, that the function is Active, and that its role may read the source:
          aws lambda get-function-configuration --region REGION --function-name FUNCTION --query "[State,StateReason,Role]"
-      3. Enable the mapping again. It stays disabled until then, even when its cause is gone:
+      3. Enable the mapping. Lambda does not enable it automatically, even after the cause is fixed:
          aws lambda update-event-source-mapping --region REGION --uuid UUID --enabled
 
     Details
       Severity      critical
-      Event         LambdaESMDisabled without ID
+      Event         LambdaESMDisabled (no event ID)
       Log object    s3://trail/AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/111122223333_CloudTrail_us-east-1_20260102T0305Z_a.json.gz
     "#);
 }
@@ -229,24 +229,24 @@ async fn mappings_that_users_change_are_alerted_if_enabled() {
     function_name: orders
     api_action: UpdateEventSourceMapping
 
-    Disabled by role deployer: Lambda no longer reads the event source clicks for the function orders.
-    Mapping 11111111-2222-3333-4444-555555555555. Once, at 2026-01-02 03:00:00 UTC, in us-east-1, account 111122223333.
-    What the source holds is not processed, and may expire, until the mapping is enabled again.
+    Role deployer disabled an event source mapping: Lambda stopped reading the event source clicks for function orders.
+    Mapping 11111111-2222-3333-4444-555555555555, changed at 2026-01-02 03:00:00 UTC in us-east-1, account 111122223333.
+    Until the mapping is enabled again, its events are not processed and may expire.
 
     Why
-      A user's call, not a decision of AWS.
+      A user made this change, not AWS.
 
     What to do
-      1. If it was not meant, enable the mapping again:
+      1. If this was not intended, enable the mapping again:
          aws lambda update-event-source-mapping --region us-east-1 --uuid 11111111-2222-3333-4444-555555555555 --enabled
-      2. If nobody expects this call, find out who made it:
+      2. If this call was not expected, find out who made it:
          aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=5ea303e4-3498-4c74-8000-000000000000
 
     Details
       Severity      medium
       Caller        arn:aws:iam::111122223333:role/deployer
       Session name  run-0 (chosen by the caller)
-      From          203.0.113.0
+      Source IP     203.0.113.0
       User agent    aws-sdk-rust/1.3 "quoted" os/linux lang/rust {brace} (chosen by the caller)
       Mapping       11111111-2222-3333-4444-555555555555
       Function      arn:aws:lambda:us-east-1:111122223333:function:orders
@@ -263,23 +263,23 @@ async fn mappings_that_users_change_are_alerted_if_enabled() {
     function_name: orders
     api_action: DeleteEventSourceMapping
 
-    Deleted by role deployer: Lambda no longer reads the event source clicks for the function orders.
-    Mapping 11111111-2222-3333-4444-555555555555. Once, at 2026-01-02 03:00:02 UTC, in us-east-1, account 111122223333.
-    What the source holds waits for another mapping.
+    Role deployer deleted an event source mapping: Lambda stopped reading the event source clicks for function orders.
+    Mapping 11111111-2222-3333-4444-555555555555, changed at 2026-01-02 03:00:02 UTC in us-east-1, account 111122223333.
+    Until another mapping reads the source, its events are not processed and may expire.
 
     Why
-      A user's call, not a decision of AWS.
+      A user made this change, not AWS.
 
     What to do
-      1. If it was not meant, create the mapping anew.
-      2. If nobody expects this call, find out who made it:
+      1. If this was not intended, create the mapping again.
+      2. If this call was not expected, find out who made it:
          aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=778906ce-24cc-44e6-8002-000000000002
 
     Details
       Severity      medium
       Caller        arn:aws:iam::111122223333:role/deployer
       Session name  run-2 (chosen by the caller)
-      From          203.0.113.2
+      Source IP     203.0.113.2
       User agent    aws-sdk-rust/1.3 "quoted" os/linux lang/rust {brace} (chosen by the caller)
       Mapping       11111111-2222-3333-4444-555555555555
       Function      arn:aws:lambda:us-east-1:111122223333:function:orders
@@ -287,7 +287,7 @@ async fn mappings_that_users_change_are_alerted_if_enabled() {
       Event         DeleteEventSourceMapping20150331 778906ce-24cc-44e6-8002-000000000002
       Log object    s3://trail/AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/111122223333_CloudTrail_us-east-1_20260102T0305Z_a.json.gz
 
-    Subject: Enabled again: clicks -> orders by a user 111122223333 us-east-1
+    Subject: Enabled: clicks -> orders by a user 111122223333 us-east-1
     alert_type: esm_changed
     severity: low
     category: enabled
@@ -296,24 +296,24 @@ async fn mappings_that_users_change_are_alerted_if_enabled() {
     function_name: orders
     api_action: UpdateEventSourceMapping
 
-    Enabled again by role deployer: Lambda reads the event source clicks for the function orders.
-    Mapping 11111111-2222-3333-4444-555555555555. Once, at 2026-01-02 03:00:01 UTC, in us-east-1, account 111122223333.
-    If it had been disabled, that is over.
+    Role deployer enabled an event source mapping: Lambda now reads the event source clicks for function orders.
+    Mapping 11111111-2222-3333-4444-555555555555, changed at 2026-01-02 03:00:01 UTC in us-east-1, account 111122223333.
+    If AWS or a user had disabled the mapping, processing has resumed.
 
     Why
-      A user's call, not a decision of AWS.
+      A user made this change, not AWS.
 
     What to do
-      1. Nothing, if it was meant. See that records are processed again:
+      1. If this was intended, no action is needed. To check that events are processed:
          aws lambda get-event-source-mapping --region us-east-1 --uuid 11111111-2222-3333-4444-555555555555
-      2. If nobody expects this call, find out who made it:
+      2. If this call was not expected, find out who made it:
          aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=4b340059-3ce7-483f-8001-000000000001
 
     Details
       Severity      low
       Caller        arn:aws:iam::111122223333:role/deployer
       Session name  run-1 (chosen by the caller)
-      From          203.0.113.1
+      Source IP     203.0.113.1
       User agent    aws-sdk-rust/1.3 "quoted" os/linux lang/rust {brace} (chosen by the caller)
       Mapping       11111111-2222-3333-4444-555555555555
       Function      arn:aws:lambda:us-east-1:111122223333:function:orders

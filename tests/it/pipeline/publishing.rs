@@ -21,7 +21,7 @@ async fn a_mapping_alert_is_published_while_objects_are_still_being_read() {
         .stalled("stalled", 3);
     let started = Instant::now();
     let run = fixture.invoke_until(&["stalled", "whole"], tokio::time::sleep(Duration::from_secs(80))).await;
-    assert_eq!((run.error_type(), run.alerts.len()), (Some("ObjectUnavailable"), 3));
+    assert_eq!((run.failures.error_type(), run.alerts.len()), (Some("ObjectUnavailable"), 3));
     let published = fixture.topic().confirmed_at.borrow().iter().map(|at| *at - started).max();
     assert!(published < Some(Duration::from_secs(1)), "{published:?}");
 }
@@ -47,7 +47,7 @@ fn thousands_of_incidents() -> Fixture {
 #[tokio::test(start_paused = true)]
 async fn thousands_of_incidents_are_published_most_severe_first() {
     let run = thousands_of_incidents().invoke(&["a"]).await;
-    assert_eq!((run.counters.denials, run.counters.repeated, run.error_type()), (6_000, 1, None));
+    assert_eq!((run.counters.denials, run.counters.repeated, run.failures.error_type()), (6_000, 1, None));
     assert_eq!(run.alerts.len(), 6_001);
     assert!(run.subjects()[..200].iter().any(|it| it.starts_with("Stopped: f1-queue")));
 }
@@ -57,7 +57,7 @@ async fn the_first_ten_unpublished_alerts_are_named_and_all_are_counted() {
     let fixture = thousands_of_incidents();
     fixture.topic().down.set(true);
     let run = fixture.invoke(&["a"]).await;
-    assert_eq!((run.counters.alerts_failed, run.failures().count()), (6_001, 11));
+    assert_eq!((run.counters.alerts_failed, run.failures.lines().count()), (6_001, 11));
     assert!(run.failed().ends_with("and 5991 more alerts that were not published"), "{}", run.failed());
 }
 
@@ -66,7 +66,7 @@ async fn no_alert_counts_as_published_if_the_topic_is_down() {
     let fixture = Fixture::new().object("a", one_mapping("a")).object("b", one_mapping("b"));
     fixture.topic().down.set(true);
     let run = fixture.invoke(&["a", "b"]).await;
-    assert_eq!(run.error_type(), Some("AlertNotPublished"));
+    assert_eq!(run.failures.error_type(), Some("AlertNotPublished"));
     assert_eq!((run.counters.alerts, run.counters.alerts_published, run.alerts.len()), (2, 0, 0));
 }
 
@@ -76,7 +76,7 @@ async fn a_rejected_entry_is_sent_again_without_the_rest_of_its_batch() {
         let fixture = Fixture::new().object("a", mappings(0..3));
         *fixture.topic().rejects.borrow_mut() = Some(("f1-queue", rejections));
         let run = fixture.invoke(&["a"]).await;
-        assert_eq!((run.error_type(), fixture.topic().calls.get()), (error_type, calls));
+        assert_eq!((run.failures.error_type(), fixture.topic().calls.get()), (error_type, calls));
         assert_eq!(run.counters.alerts_failed, u64::from(error_type.is_some()));
         assert_eq!(run.alerts.len() as u64, run.counters.alerts_published);
     }
@@ -87,7 +87,7 @@ async fn a_rejected_entry_is_sent_again_after_a_pause() {
     let fixture = Fixture::new().object("a", mappings(1..2));
     *fixture.topic().rejects.borrow_mut() = Some(("Stopped", 2));
     let started = Instant::now();
-    assert_eq!(fixture.invoke(&["a"]).await.error_type(), None);
+    assert_eq!(fixture.invoke(&["a"]).await.failures.error_type(), None);
     assert!(started.elapsed() >= Duration::from_millis(300), "{:?}", started.elapsed());
 }
 

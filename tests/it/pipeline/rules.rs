@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 use serde_json::json;
-use trailwarden::outcome::Answer;
+use trailwarden::reply::Reply;
 
 use crate::fixture::Fixture;
 use crate::fixture::payload::{notification, queue, s3_test_event};
@@ -40,22 +40,22 @@ async fn rules_watch_for_events_and_suppress_findings() {
     function_name: orders
     api_action: DeleteFunction
 
-    A Lambda function was deleted: role deployer called DeleteFunction on the function orders.
-    3 times, from 2026-01-02 03:00:00 UTC to 2026-01-02 03:00:02 UTC, in us-east-1, account 111122223333.
-    The next alert about it comes at 10 times, or after 2026-01-03 00:00:00 UTC.
+    A Lambda function was deleted: role deployer called DeleteFunction on function orders.
+    3 times, from 2026-01-02 03:00:00 UTC to 2026-01-02 03:00:02 UTC in us-east-1, account 111122223333.
+    The next alert is sent at the 10th occurrence, or at the first one after 2026-01-03 00:00:00 UTC.
 
     Why
-      The rule "deleted" watches for it.
+      The watch rule "deleted" matches this event.
 
     What to do
-      1. If nobody expects this call, find out who made it:
+      1. If this call was not expected, find out who made it:
          aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=5ea303e4-3498-4c74-8000-000000000000
 
     Details
       Severity      high
       Caller        arn:aws:iam::111122223333:role/deployer
       Session name  run-0 (chosen by the caller)
-      From          203.0.113.0
+      Source IP     203.0.113.0
       User agent    aws-sdk-rust/1.3 "quoted" os/linux lang/rust {brace} (chosen by the caller)
       Event         DeleteFunction20150331 5ea303e4-3498-4c74-8000-000000000000
       Log object    s3://trail/AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/111122223333_CloudTrail_us-east-1_20260102T0305Z_a.json.gz
@@ -69,21 +69,21 @@ async fn rules_watch_for_events_and_suppress_findings() {
     api_action: DeleteFunction
 
     Denied: role deployer called DeleteFunction.
-    2 times, from 2026-01-02 03:00:00 UTC to 2026-01-02 03:00:01 UTC, in us-east-1, account 111122223333.
-    The next alert about it comes at 10 times, or after 2026-01-03 00:00:00 UTC.
+    2 times, from 2026-01-02 03:00:00 UTC to 2026-01-02 03:00:01 UTC in us-east-1, account 111122223333.
+    The next alert is sent at the 10th occurrence, or at the first one after 2026-01-03 00:00:00 UTC.
 
     Why
-      The rule "any-denial" watches for it.
+      The watch rule "any-denial" matches this event.
 
     What to do
-      1. If nobody expects this call, find out who made it:
+      1. If this call was not expected, find out who made it:
          aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=5ea303e4-3498-4c74-8000-000000000000
 
     Details
       Severity      low
       Caller        arn:aws:iam::111122223333:role/deployer
       Session name  run-0 (chosen by the caller)
-      From          203.0.113.0
+      Source IP     203.0.113.0
       User agent    aws-sdk-rust/1.3 "quoted" os/linux lang/rust {brace} (chosen by the caller)
       Event         DeleteFunction20150331 5ea303e4-3498-4c74-8000-000000000000
       Log object    s3://trail/AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/111122223333_CloudTrail_us-east-1_20260102T0305Z_a.json.gz
@@ -94,8 +94,8 @@ async fn rules_watch_for_events_and_suppress_findings() {
 async fn without_rules_builtin_findings_are_alerted_and_the_invocation_fails() {
     let fixture = Fixture::new().object("a", one_mapping("a")).without_rules();
     let run = fixture.invoke(&["a"]).await;
-    assert_eq!((run.error_type(), run.alerts.len()), (Some("RulesUnavailable"), 1));
+    assert_eq!((run.failures.error_type(), run.alerts.len()), (Some("RulesUnavailable"), 1));
     let run = fixture.invoke_with(&queue([(Some("m"), notification(&["a"]))])).await;
-    assert_eq!(run.answer, Answer::FailedMessages(vec!["m".to_owned()]));
-    assert_eq!(fixture.invoke_with(&s3_test_event()).await.error_type(), None);
+    assert_eq!(run.reply, Reply::BatchItemFailures(vec!["m".to_owned()]));
+    assert_eq!(fixture.invoke_with(&s3_test_event()).await.failures.error_type(), None);
 }

@@ -12,9 +12,8 @@ use rand::rngs::SmallRng;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Value, json};
-use trailwarden::detect::Detector;
-use trailwarden::outcome::Outcome;
-use trailwarden::rules::Rules;
+use trailwarden::detect::{Detector, WatchRules};
+use trailwarden::pipeline::Outcome;
 use trailwarden::triage::{Incident, Scope, TopicRole, alert_threshold};
 
 use crate::fakes::{MemoryLedger, RUNNING};
@@ -96,7 +95,7 @@ impl World {
         let files = records(&mut SmallRng::seed_from_u64(seed), objects, denials, mappings);
         for (name, records) in names.iter().zip(files) {
             let object = format!("s3://{BUCKET}/{}", key(name));
-            let find = |record| findings(&Detector::default(), &Rules::default(), &object, record);
+            let find = |record| findings(&Detector::default(), &WatchRules::default(), &object, record);
             for incident in incidents(records.iter().flat_map(find)) {
                 let dedup_key = incident.dedup_key.to_string();
                 let (_, events) = all.entry(dedup_key.clone()).or_insert((incident.clone(), 0));
@@ -148,7 +147,7 @@ impl World {
                 self.fixture.pipeline.source.interrupted.borrow_mut().remove(&key(&delivery.names[0]));
             }
             let ledger_errors = outcome.as_ref().map_or(0, |it| it.counters.ledger_errors);
-            let failed = outcome.as_ref().is_none_or(|it| it.error_type().is_some());
+            let failed = outcome.as_ref().is_none_or(|it| it.failures.error_type().is_some());
             storm.ledger_errors += ledger_errors;
             storm.crashes += usize::from(outcome.is_none());
             storm.failures += usize::from(outcome.is_some() && failed);

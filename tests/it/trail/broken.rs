@@ -45,12 +45,12 @@ fn a_broken_structure_is_an_error_after_the_records_before_it() {
     expected gzip, or a JSON object with `Records`, found `[` at inflated byte 0
     no `Records` in the JSON object of 2 inflated bytes
     no `Records` in the JSON object of 66 inflated bytes
-    expected `[` behind `Records`, found `n` at inflated byte 11
-    expected `[` behind `Records`, found `{` at inflated byte 11
+    expected `[` after `Records`, found `n` at inflated byte 11
+    expected `[` after `Records`, found `{` at inflated byte 11
     no `Records` in the JSON object of 47 inflated bytes
-    expected `,` or `]` behind a record, found `{` at inflated byte 15
-    expected `,` or `]` behind a record, found `}` at inflated byte 14
-    expected nothing behind the JSON object, found `{` at inflated byte 17
+    expected `,` or `]` after a record, found `{` at inflated byte 15
+    expected `,` or `]` after a record, found `}` at inflated byte 14
+    expected nothing after the JSON object, found `{` at inflated byte 17
     expected a record, found `,` at inflated byte 12
     expected the end of `Records`, found the end of the object at inflated byte 22501
     expected the end of a record, found the end of the object at inflated byte 22500

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
-use trailwarden::detect::{DenialKind, Detector, FindingKind};
-use trailwarden::rules::Rules;
-use trailwarden::trail::{Entry, EventSources, Limits, RecordReader};
+use trailwarden::detect::EventSources;
+use trailwarden::detect::{DenialKind, Detector, FindingKind, WatchRules};
+use trailwarden::trail::{Entry, Limits, RecordReader};
 
 use crate::fixture::findings::findings;
 use crate::oracle;
@@ -31,7 +31,7 @@ fn found(files: &[Vec<u8>], event_sources: &EventSources) -> Counts {
             let entry = |entry: Entry<'_>| {
                 let Entry::Record { bytes, .. } = entry else { panic!("unreadable: {entry:?}") };
                 let examine =
-                    |detector: &Detector| detector.examine(bytes, &object, &Rules::default()).expect("a record");
+                    |detector: &Detector| detector.examine(bytes, &object, &WatchRules::default()).expect("a record");
                 counts.records += 1;
                 counts.lambda_events += usize::from(examine(&lambda).selected);
                 for finding in examine(&detector).findings {
@@ -98,7 +98,7 @@ fn callers_and_actions_of_real_denials_are_parsed_from_their_messages() {
     for record in oracle::corpus().iter().flat_map(|stored| oracle::records(stored)) {
         let message =
             [&record["errorMessage"], &record["responseElements"]["message"]].into_iter().find_map(Value::as_str);
-        for finding in findings(&detector, &Rules::default(), "key", &record) {
+        for finding in findings(&detector, &WatchRules::default(), "key", &record) {
             let (FindingKind::AccessDenied(denied), Some(message)) = (&finding.kind, message) else { continue };
             assert_eq!(denied.message.as_deref(), Some(message));
             let Some((head, tail)) = message.split_once(" is not authorized to perform: ") else { continue };

@@ -84,16 +84,16 @@ fn broken_gzip_is_an_error_after_the_records_before_it() {
         errors.push(reading.error());
     }
     assert_snapshot!(errors.join("\n"), @"
-    bytes behind the end of the gzip data at stored byte 28157
-    gzip header at stored byte 28159: unknown compression method
+    bytes after the end of the gzip data at stored byte 28157
+    invalid gzip header at stored byte 28159: unknown compression method
     gzip checksum of the member that ends at stored byte 28157: expected d67aec89, found d67aec76
     gzip length of the member that ends at stored byte 28157: expected 27929, found 28134
     gzip data cut off at stored byte 28149
     gzip data cut off at stored byte 28156
     gzip data cut off at stored byte 9
     gzip data cut off at stored byte 1
-    gzip header at stored byte 1: not the gzip magic 1f 8b
-    gzip header at stored byte 3: reserved flags are set
+    invalid gzip header at stored byte 1: expected the gzip magic 1f 8b
+    invalid gzip header at stored byte 3: reserved flags are set
     ");
 }
 

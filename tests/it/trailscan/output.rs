@@ -89,7 +89,7 @@ fn the_summary_counts_objects_records_and_findings() {
     );
     assert_snapshot!(counts, @"
     objects        2 read, 2 other files skipped, 0 problems
-    records        5, of AWS Lambda 4
+    records        5, 4 of them from AWS Lambda
     findings       3 access_denied, 1 esm_disabled
     top callers    3 arn:aws:iam::111122223333:role/deployer, 1 lambda.amazonaws.com
     top actions    3 lambda:DeleteFunction, 1 LambdaESMDisabled
@@ -97,13 +97,13 @@ fn the_summary_counts_objects_records_and_findings() {
     ");
     assert_snapshot!(text(&output.stdout), @"
     ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-     Severity   First                  Count   What happened                                                 Why
+     Severity   First                  Count   What happened                                           Why
     ════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════
-     critical   2026-01-02T03:00:01Z   1       Lambda no longer reads the SQS queue orders-queue for the     AUTHORIZATION_ERROR: permissions are missing or wrong.
-                                               function orders.
+     critical   2026-01-02T03:00:01Z   1       Lambda stopped reading the SQS queue orders-queue for   AUTHORIZATION_ERROR: the permissions to read the event
+                                               function orders.                                        source are missing or incorrect.
     ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-     medium     2026-01-02T03:00:00Z   3       Denied: role deployer may not call lambda:DeleteFunction on   No identity-based policy allows it (AccessDenied).
-                                               the function orders.
+     medium     2026-01-02T03:00:00Z   3       Role deployer was denied lambda:DeleteFunction on       No identity-based policy allows the action (AccessDenied).
+                                               function orders.
     ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
     ");
 }

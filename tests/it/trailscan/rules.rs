@@ -30,9 +30,9 @@ fn every_problem_of_invalid_rules_is_reported() {
     let output = trailscan(&["rules", "check", &bad]);
     assert_eq!(output.status.code(), Some(1));
     assert_snapshot!(text(&output.stderr).replace(&bad, "FILE"), @r#"
-    trailscan: FILE: rules are wrong
-      watch[0].title: required, a text
-      watch[0].severity: required, a text
+    trailscan: FILE: invalid rules
+      watch[0].title: expected a string
+      watch[0].severity: expected a string
       watch[0].pattern.a[0]: unknown operator "prefx"
     "#);
     assert_eq!(trailscan(&["scan", "--rules", &bad, folder.path()]).status.code(), Some(1));

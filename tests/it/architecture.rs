@@ -1,11 +1,3 @@
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::string_slice,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
 //! The structure of `src/`: no module imports from a module above it, and no files import each other in a cycle.
 //!
 //! A re-export (`pub use`) is not an import: it only gives an item another address. An import counts for the file that
