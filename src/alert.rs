@@ -27,7 +27,6 @@ pub mod sanitize;
 pub use attributes::Attribute;
 pub use content::Alert;
 pub use message::{Format, Message};
-pub use next_steps::Step;
 
 use crate::detect::FindingKind;
 use crate::triage::{Incident, Scope};

@@ -29,11 +29,12 @@ mod tests;
 
 use serde_json::Value;
 
-pub use announced::{Accepted, Announced, Skipped};
-pub use batch_job::{BatchJob, BatchTask};
+pub(crate) use announced::Announced;
+pub use announced::{Accepted, Skipped};
+pub(crate) use batch_job::{BatchJob, BatchTask};
 pub use object_key::KeyKind;
 pub use problem::PayloadError;
-pub use queue::{Queue, QueueMessage};
+pub(crate) use queue::{Queue, QueueMessage};
 
 use announced::Collector;
 
@@ -42,7 +43,7 @@ const TEST_ALERT: &str = "test-alert";
 
 /// The decoded payload of an invocation. Its kind determines the reply.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Delivery {
+pub(crate) enum Delivery {
     /// Notifications or CloudTrail events. The invocation succeeds or fails as a whole.
     Notification(Announced),
     /// Messages of an SQS queue. The reply names the messages that failed.
@@ -57,20 +58,8 @@ pub enum Delivery {
 ///
 /// Each message of a queue and each task of a job has its own result, so neither may be in an envelope: nothing would read
 /// the results.
-///
-/// ```
-/// use trailwarden::delivery::{self, Accepted, Delivery};
-///
-/// let accepted = Accepted { trail_buckets: vec!["trail".to_owned()], ..Accepted::default() };
-/// let payload = r#"{"Records":[{"eventSource":"aws:s3","eventName":"ObjectCreated:Put","s3":{
-///     "bucket":{"name":"trail"},
-///     "object":{"key":"AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/a+b.json.gz"}}}]}"#;
-/// let Delivery::Notification(announced) = delivery::decode(payload, &accepted) else { panic!() };
-/// assert_eq!(announced.objects[0].key, "AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/a b.json.gz");
-/// assert!(announced.problems.is_empty());
-/// ```
 #[must_use]
-pub fn decode(payload: &str, accepted: &Accepted) -> Delivery {
+pub(crate) fn decode(payload: &str, accepted: &Accepted) -> Delivery {
     let delivery = match serde_json::from_str(payload) {
         Ok(payload) => decode_value(&payload, Collector::new(accepted)),
         Err(error) => Err(PayloadError::UnknownShape { found: format!("invalid JSON at column {}", error.column()) }),

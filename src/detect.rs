@@ -20,13 +20,14 @@ mod severity;
 mod watch;
 
 pub use access_denied::{AccessDenied, DenialKind};
-pub use arn::{Arn, EventSourceKind};
+pub(crate) use arn::{Arn, EventSourceKind};
 pub use denial_message::{DenialMessage, Effect, PolicyType};
 pub use detector::{Detector, Examined};
 pub use esm_changed::{EsmChange, EsmChanged};
 pub use esm_disabled::{EsmCategory, EsmDisabled};
 pub use event::Event;
-pub use event_sources::{EventSources, EventSourcesError, is_lambda};
+pub(crate) use event_sources::is_lambda;
+pub use event_sources::{EventSources, EventSourcesError};
 pub use finding::{Finding, FindingKind, Watched};
 pub use json::FindingJson;
 pub use principal::Principal;

@@ -13,33 +13,33 @@ use crate::triage::WindowLength;
 /// ARN of the topic for people.
 pub const ENV_ALERT_TOPIC_ARN: &str = "ALERT_TOPIC_ARN";
 /// ARN of the topic for chat.
-pub const ENV_CHAT_TOPIC_ARN: &str = "CHAT_TOPIC_ARN";
+const ENV_CHAT_TOPIC_ARN: &str = "CHAT_TOPIC_ARN";
 /// ARN of the topic for machines.
-pub const ENV_EVENT_TOPIC_ARN: &str = "EVENT_TOPIC_ARN";
+const ENV_EVENT_TOPIC_ARN: &str = "EVENT_TOPIC_ARN";
 /// Buckets that may be read, comma-separated.
 pub const ENV_TRAIL_BUCKETS: &str = "TRAIL_BUCKETS";
 /// Services to examine, comma-separated, or `*`.
-pub const ENV_EVENT_SOURCES: &str = "EVENT_SOURCES";
+const ENV_EVENT_SOURCES: &str = "EVENT_SOURCES";
 /// Accept CloudTrail events about event source mappings that EventBridge delivers.
-pub const ENV_FAST_PATH: &str = "FAST_PATH";
+const ENV_FAST_PATH: &str = "FAST_PATH";
 /// Alert on mappings that users disable, delete or enable.
-pub const ENV_ESM_CHANGES: &str = "ESM_CHANGES";
+const ENV_ESM_CHANGES: &str = "ESM_CHANGES";
 /// Alert on calls with invalid credentials.
-pub const ENV_AUTHENTICATION_FAILURES: &str = "AUTHENTICATION_FAILURES";
+const ENV_AUTHENTICATION_FAILURES: &str = "AUTHENTICATION_FAILURES";
 /// Rules as JSON.
-pub const ENV_RULES: &str = "RULES";
+const ENV_RULES: &str = "RULES";
 /// S3 URI of the object that holds the rules.
-pub const ENV_RULES_URI: &str = "RULES_URI";
+const ENV_RULES_URI: &str = "RULES_URI";
 /// Name of the DynamoDB table that holds the shared deduplication state.
 pub const ENV_LEDGER_TABLE: &str = "LEDGER_TABLE";
 /// Length of the windows in which denials of one cause are counted, in hours.
-pub const ENV_STORM_WINDOW_HOURS: &str = "STORM_WINDOW_HOURS";
+const ENV_STORM_WINDOW_HOURS: &str = "STORM_WINDOW_HOURS";
 /// Number of objects that are read concurrently.
-pub const ENV_OBJECT_CONCURRENCY: &str = "OBJECT_CONCURRENCY";
+const ENV_OBJECT_CONCURRENCY: &str = "OBJECT_CONCURRENCY";
 /// Maximum length of a record in bytes.
-pub const ENV_MAX_RECORD_BYTES: &str = "MAX_RECORD_BYTES";
+const ENV_MAX_RECORD_BYTES: &str = "MAX_RECORD_BYTES";
 /// Maximum inflated length of an object in bytes.
-pub const ENV_MAX_OBJECT_BYTES: &str = "MAX_OBJECT_BYTES";
+const ENV_MAX_OBJECT_BYTES: &str = "MAX_OBJECT_BYTES";
 
 /// Memory of the function in MB. Lambda sets this variable; it is not a setting.
 const ENV_FUNCTION_MEMORY: &str = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE";

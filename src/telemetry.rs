@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::delivery::Skipped;
 
 /// Namespace of the metrics.
-pub const NAMESPACE: &str = "Trailwarden";
+const NAMESPACE: &str = "Trailwarden";
 
 /// Counts of one invocation. Nothing is lost between the stages, because these sums hold:
 ///

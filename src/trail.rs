@@ -15,10 +15,8 @@ mod source;
 mod splitter;
 
 pub use gunzip::GunzipError;
-pub use record::{
-    InScopeOf, OnBehalfOf, Record, RecordError, Resource, SessionContext, SessionIssuer, UserIdentity, parse_value,
-    value_of,
-};
+pub use record::{Record, RecordError};
+pub(crate) use record::{SessionIssuer, UserIdentity, parse_value, value_of};
 pub use source::{ObjectBody, ObjectSource};
 
 use gunzip::Gunzip;

@@ -1,8 +1,8 @@
 //! Groups findings into incidents, and decides which alerts are due.
 //!
 //! A finding about an event source mapping is never grouped, but an event that is delivered twice is one incident. Other
-//! findings are grouped by [`Fingerprint`] and [`Window`] as they arrive, so memory grows with the number of incidents and
-//! not with the number of findings. [`Deduplication`] compares incidents with the [`Ledger`], the state that all
+//! findings are grouped by fingerprint and [`Window`] as they arrive, so memory grows with the number of incidents and
+//! not with the number of findings. The deduplication compares incidents with the [`Ledger`], the state that all
 //! invocations share, to decide which alerts are due.
 
 mod audience;
@@ -19,8 +19,9 @@ use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
 pub use audience::{Audience, TopicRole};
-pub use deduplication::{Candidate, Counted, Deduplication, Due, LEASE, LedgerBudget, LedgerErrors, Verdict};
-pub use fingerprint::{DedupKey, Fingerprint};
+pub use deduplication::LEASE;
+pub(crate) use deduplication::{Candidate, Deduplication, Due, LedgerBudget, Verdict};
+pub use fingerprint::DedupKey;
 pub use incident::{Contributions, Incident, Scope, Tally};
 pub use ledger::{Claim, Claimed, Contribution, Ledger, LedgerEntry, LedgerKey, MAX_CONTRIBUTIONS};
 pub use suppression::{SuppressRule, suppressing_rule};
@@ -28,6 +29,7 @@ pub use threshold::{MAX_INCIDENTS_PER_CALLER, alert_threshold};
 pub use window::{Window, WindowLength};
 
 use crate::detect::Finding;
+use fingerprint::Fingerprint;
 
 /// The most events of a log object that are deduplicated. Every event after these counts.
 const DISTINCT_EVENTS: usize = 100_000;

@@ -5,7 +5,7 @@ Run it when an alert or a table has changed: `python3 docs/images/render.py`. It
 in the pictures is real output:
 
 - mail.svg: the code block of README.md that begins with `Subject: Stopped:`.
-- chat.svg: chat.txt, a custom notification as the snapshot in tests/formats.rs shows it.
+- chat.svg: chat.txt, a custom notification as the snapshot in tests/it/formats/chat.rs shows it.
 - trailscan.svg: trailscan.txt, a command and its output in a terminal of 112 columns.
 
 Each line has a fixed length (`textLength`), so a reader's fonts cannot clip or misalign it.

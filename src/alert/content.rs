@@ -10,23 +10,23 @@ use crate::triage::Incident;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alert<'a> {
     /// The incident.
-    pub incident: &'a Incident,
+    pub(super) incident: &'a Incident,
     /// How urgent it is.
-    pub severity: Severity,
+    pub(super) severity: Severity,
     /// At most 99 characters of printable ASCII.
-    pub subject: String,
+    pub(crate) subject: String,
     /// What happened, in a sentence.
     pub headline: String,
     /// Where, when and how often it happened, and its consequences.
-    pub situation: Vec<String>,
+    pub(super) situation: Vec<String>,
     /// Why it happened, as far as the record says.
     pub why: Vec<String>,
     /// What to do next.
-    pub next_steps: Vec<Step>,
+    pub(super) next_steps: Vec<Step>,
     /// Labels and values.
-    pub details: Vec<(&'static str, String)>,
+    pub(super) details: Vec<(&'static str, String)>,
     /// Attributes that subscriptions can filter on.
-    pub attributes: Vec<Attribute>,
+    pub(super) attributes: Vec<Attribute>,
 }
 
 impl<'a> Alert<'a> {

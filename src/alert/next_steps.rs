@@ -8,11 +8,11 @@ use crate::detect::{
 
 /// One step.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
+pub(crate) struct Step {
     /// What to do, in one or two sentences.
-    pub text: String,
+    pub(crate) text: String,
     /// A shell command that does it, or that shows what is needed to do it.
-    pub command: Option<String>,
+    pub(crate) command: Option<String>,
 }
 
 fn step(text: impl Into<String>, command: impl Into<Option<String>>) -> Step {

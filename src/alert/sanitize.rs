@@ -34,7 +34,7 @@ pub fn name(text: &str) -> String {
 /// Sanitizes a value for machines: replaces hidden characters, and cuts it at `limit` characters. Returns the value and
 /// whether it was cut.
 #[must_use]
-pub fn exact(text: &str, limit: usize) -> (String, bool) {
+pub(crate) fn exact(text: &str, limit: usize) -> (String, bool) {
     let text = text.trim();
     let shown = text.chars().take(limit).map(|c| if is_hidden(c) { '\u{fffd}' } else { c }).collect();
     (shown, text.char_indices().nth(limit).is_some())
@@ -43,7 +43,7 @@ pub fn exact(text: &str, limit: usize) -> (String, bool) {
 /// Breaks everything that a mail or chat program could take for a link: `https[:]//`, `example[.]com`. Names of AWS
 /// services and of FIFO queues remain unchanged.
 #[must_use]
-pub fn without_links(text: &str) -> String {
+pub(crate) fn without_links(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find(|c: char| is_in_host(c) || c == ':') {
@@ -132,7 +132,7 @@ fn is_right_to_left(c: char) -> bool {
 
 /// Shortens a name in a subject to at most `limit` characters.
 #[must_use]
-pub fn short(text: &str, limit: usize) -> String {
+pub(crate) fn short(text: &str, limit: usize) -> String {
     let (text, _) = exact(text, MAX_NAME);
     match text.char_indices().nth(limit) {
         Some(_) => text.chars().take(limit.saturating_sub(2)).chain("..".chars()).collect(),
@@ -142,7 +142,7 @@ pub fn short(text: &str, limit: usize) -> String {
 
 /// Converts text to a subject that SNS accepts: printable ASCII, at most 99 characters.
 #[must_use]
-pub fn subject(text: &str) -> String {
+pub(crate) fn subject(text: &str) -> String {
     let printable = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
     text.chars().map(printable).take(MAX_SUBJECT).collect::<String>().trim_end().to_owned()
 }
@@ -180,7 +180,7 @@ fn is_noncharacter(c: char) -> bool {
 /// A word for a command that an alert advises people to run. Returns the placeholder if a shell or the AWS CLI could
 /// interpret the word, or if it is longer than 256 characters.
 #[must_use]
-pub fn word<'a>(text: Option<&'a str>, placeholder: &'a str) -> &'a str {
+pub(crate) fn word<'a>(text: Option<&'a str>, placeholder: &'a str) -> &'a str {
     let is_plain = |text: &&str| {
         text.len() <= MAX_WORD
             && text.starts_with(|c: char| c.is_ascii_alphanumeric())

@@ -13,15 +13,15 @@ use crate::trail::Record;
 
 /// What a payload announces. Every part of a payload is counted in exactly one of the fields.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Announced {
+pub(crate) struct Announced {
     /// Log objects to read, each once, in the order of the payload.
-    pub objects: Vec<S3Object>,
+    pub(crate) objects: Vec<S3Object>,
     /// Inline records: CloudTrail records in the payload itself, as JSON.
-    pub records: Vec<String>,
+    pub(crate) records: Vec<String>,
     /// Number of parts that need no reading.
-    pub skipped: Skipped,
+    pub(crate) skipped: Skipped,
     /// Parts that cannot be decoded or are not accepted.
-    pub problems: Vec<PayloadError>,
+    pub(crate) problems: Vec<PayloadError>,
 }
 
 /// Number of parts of a payload that need no reading.

@@ -12,24 +12,24 @@ use super::problem::{PayloadError, incomplete};
 
 /// A part of a job of S3 Batch Operations.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct BatchJob {
+pub(crate) struct BatchJob {
     /// What the tasks announce.
-    pub announced: Announced,
+    pub(crate) announced: Announced,
     /// Version of the payload, which the reply repeats.
-    pub schema_version: String,
+    pub(crate) schema_version: String,
     /// ID of the invocation, which the reply repeats.
-    pub invocation_id: String,
+    pub(crate) invocation_id: String,
     /// The tasks.
-    pub tasks: Vec<BatchTask>,
+    pub(crate) tasks: Vec<BatchTask>,
 }
 
 /// A task: an object to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BatchTask {
+pub(crate) struct BatchTask {
     /// ID by which the reply names the task.
-    pub id: String,
+    pub(crate) id: String,
     /// Index of the object in [`Announced::objects`]; `None` if it is not a log object; or why it cannot be read.
-    pub object: Result<Option<usize>, PayloadError>,
+    pub(crate) object: Result<Option<usize>, PayloadError>,
 }
 
 #[derive(Deserialize)]

@@ -10,24 +10,24 @@ use super::problem::incomplete;
 
 /// A batch of messages. Each message fails or succeeds individually.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Queue {
+pub(crate) struct Queue {
     /// What the messages announce.
-    pub announced: Announced,
+    pub(crate) announced: Announced,
     /// The messages that have an ID.
-    pub messages: Vec<QueueMessage>,
+    pub(crate) messages: Vec<QueueMessage>,
     /// Number of messages without an ID. A reply cannot name them.
-    pub without_id: u64,
+    pub(crate) without_id: u64,
 }
 
 /// A message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QueueMessage {
+pub(crate) struct QueueMessage {
     /// ID by which the reply names a failed message.
-    pub id: String,
+    pub(crate) id: String,
     /// Indexes of its objects in [`Announced::objects`].
-    pub objects: Vec<usize>,
+    pub(crate) objects: Vec<usize>,
     /// False if a part of the message has a problem.
-    pub understood: bool,
+    pub(crate) understood: bool,
 }
 
 /// The messages of a payload that comes from a queue.

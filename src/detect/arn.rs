@@ -5,23 +5,23 @@
 /// Parsing accepts only the characters that AWS uses in ARNs, because ARNs from a log appear in the commands that an
 /// alert advises people to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Arn<'a> {
+pub(crate) struct Arn<'a> {
     /// The whole ARN.
-    pub text: &'a str,
+    pub(crate) text: &'a str,
     /// Service, such as `lambda`.
-    pub service: &'a str,
+    pub(crate) service: &'a str,
     /// Region; empty for global services.
-    pub region: &'a str,
+    pub(crate) region: &'a str,
     /// Account ID; empty for some services, such as S3.
-    pub account: &'a str,
+    pub(crate) account: &'a str,
     /// Resource: the rest after the account, which may contain colons and slashes.
-    pub resource: &'a str,
+    pub(crate) resource: &'a str,
 }
 
 impl<'a> Arn<'a> {
     /// Parses an ARN; `None` if `text` is not one.
     #[must_use]
-    pub fn parse(text: &'a str) -> Option<Self> {
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let mut parts = text.splitn(6, ':');
         let (scheme, partition) = (parts.next()?, parts.next()?);
         let arn = Self {
@@ -42,7 +42,7 @@ impl<'a> Arn<'a> {
 
     /// The function's name, without version or alias, if this is the ARN of a Lambda function.
     #[must_use]
-    pub fn function_name(&self) -> Option<&'a str> {
+    pub(crate) fn function_name(&self) -> Option<&'a str> {
         if self.service != "lambda" {
             return None;
         }
@@ -52,7 +52,7 @@ impl<'a> Arn<'a> {
 
     /// The mapping's UUID, if this is the ARN of an event source mapping.
     #[must_use]
-    pub fn mapping_uuid(&self) -> Option<&'a str> {
+    pub(crate) fn mapping_uuid(&self) -> Option<&'a str> {
         if self.service != "lambda" {
             return None;
         }
@@ -61,7 +61,7 @@ impl<'a> Arn<'a> {
 
     /// The kind of event source, if this is the ARN of a queue or stream.
     #[must_use]
-    pub fn event_source(&self) -> Option<EventSourceKind> {
+    pub(crate) fn event_source(&self) -> Option<EventSourceKind> {
         match self.service {
             "sqs" => Some(EventSourceKind::Queue),
             "kinesis" if self.resource.starts_with("stream/") => Some(EventSourceKind::Stream),
@@ -72,7 +72,7 @@ impl<'a> Arn<'a> {
 
     /// The short name of the resource, such as the name of a queue, stream, table or role.
     #[must_use]
-    pub fn short_name(&self) -> &'a str {
+    pub(crate) fn short_name(&self) -> &'a str {
         let name = self.function_name().or(self.mapping_uuid()).unwrap_or(self.resource);
         match self.service {
             // `stream/<name>…`, `table/<name>…`, `cluster/<name>/<id>`
@@ -86,7 +86,7 @@ impl<'a> Arn<'a> {
 
 /// A kind of event source. Lambda reports disabled mappings only for these kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EventSourceKind {
+pub(crate) enum EventSourceKind {
     /// An Amazon SQS queue.
     Queue,
     /// An Amazon Kinesis stream.

@@ -92,7 +92,7 @@ impl FromStr for EventSources {
 
 /// Returns true if the event source is AWS Lambda, in any partition.
 #[must_use]
-pub fn is_lambda(event_source: &str) -> bool {
+pub(crate) fn is_lambda(event_source: &str) -> bool {
     is_source(event_source, LAMBDA.as_bytes())
 }
 

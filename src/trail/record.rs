@@ -56,130 +56,130 @@ pub struct Record<'a> {
     pub event_name: Option<Cow<'a, str>>,
     /// Time of the request, `YYYY-MM-DDThh:mm:ssZ`.
     #[serde(borrow, deserialize_with = "string")]
-    pub event_time: Option<Cow<'a, str>>,
+    pub(crate) event_time: Option<Cow<'a, str>>,
     /// GUID of the event.
     #[serde(borrow, rename = "eventID", deserialize_with = "string")]
-    pub event_id: Option<Cow<'a, str>>,
+    pub(crate) event_id: Option<Cow<'a, str>>,
     /// Region that the request was made to.
     #[serde(borrow, deserialize_with = "string")]
-    pub aws_region: Option<Cow<'a, str>>,
+    pub(crate) aws_region: Option<Cow<'a, str>>,
     /// Account that received the event.
     #[serde(borrow, deserialize_with = "string")]
-    pub recipient_account_id: Option<Cow<'a, str>>,
+    pub(crate) recipient_account_id: Option<Cow<'a, str>>,
     /// IP address of the caller, or the name of a service.
     #[serde(borrow, rename = "sourceIPAddress", deserialize_with = "string")]
-    pub source_ip_address: Option<Cow<'a, str>>,
+    pub(crate) source_ip_address: Option<Cow<'a, str>>,
     /// User agent, as the caller sent it.
     #[serde(borrow, deserialize_with = "string")]
-    pub user_agent: Option<Cow<'a, str>>,
+    pub(crate) user_agent: Option<Cow<'a, str>>,
     /// Error code, if the service returned an error.
     #[serde(borrow, deserialize_with = "string")]
     pub error_code: Option<Cow<'a, str>>,
     /// Description of the error. CloudTrail cuts it at 1 KB.
     #[serde(borrow, deserialize_with = "string")]
-    pub error_message: Option<Cow<'a, str>>,
+    pub(crate) error_message: Option<Cow<'a, str>>,
     /// Who made the request.
     #[serde(borrow, deserialize_with = "nested")]
-    pub user_identity: Option<UserIdentity<'a>>,
+    pub(crate) user_identity: Option<UserIdentity<'a>>,
     /// Resources that the event accessed.
     #[serde(borrow, deserialize_with = "nested")]
-    pub resources: Option<Vec<Resource<'a>>>,
+    pub(crate) resources: Option<Vec<Resource<'a>>>,
     /// Parameters of the request as JSON, for [`parse_value`].
     #[serde(borrow, deserialize_with = "raw_json")]
-    pub request_parameters: Option<Cow<'a, RawValue>>,
+    pub(crate) request_parameters: Option<Cow<'a, RawValue>>,
     /// Response as JSON, for [`parse_value`].
     #[serde(borrow, deserialize_with = "raw_json")]
-    pub response_elements: Option<Cow<'a, RawValue>>,
+    pub(crate) response_elements: Option<Cow<'a, RawValue>>,
 }
 
 /// Who made a request.
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct UserIdentity<'a> {
+pub(crate) struct UserIdentity<'a> {
     /// Kind of identity, such as `AssumedRole`; absent on many service events.
     #[serde(borrow, rename = "type", deserialize_with = "string")]
-    pub kind: Option<Cow<'a, str>>,
+    pub(crate) kind: Option<Cow<'a, str>>,
     /// Friendly name.
     #[serde(borrow, deserialize_with = "string")]
-    pub user_name: Option<Cow<'a, str>>,
+    pub(crate) user_name: Option<Cow<'a, str>>,
     /// Unique ID; for a role, followed by a colon and the session name.
     #[serde(borrow, deserialize_with = "string")]
-    pub principal_id: Option<Cow<'a, str>>,
+    pub(crate) principal_id: Option<Cow<'a, str>>,
     /// ARN of the principal.
     #[serde(borrow, deserialize_with = "string")]
-    pub arn: Option<Cow<'a, str>>,
+    pub(crate) arn: Option<Cow<'a, str>>,
     /// Account that owns the principal.
     #[serde(borrow, deserialize_with = "string")]
-    pub account_id: Option<Cow<'a, str>>,
+    pub(crate) account_id: Option<Cow<'a, str>>,
     /// Service that made the request for the principal.
     #[serde(borrow, deserialize_with = "string")]
-    pub invoked_by: Option<Cow<'a, str>>,
+    pub(crate) invoked_by: Option<Cow<'a, str>>,
     /// Identity provider of a federated user.
     #[serde(borrow, deserialize_with = "string")]
-    pub identity_provider: Option<Cow<'a, str>>,
+    pub(crate) identity_provider: Option<Cow<'a, str>>,
     /// The Identity Center user who made the call.
     #[serde(borrow, deserialize_with = "nested")]
-    pub on_behalf_of: Option<OnBehalfOf<'a>>,
+    pub(crate) on_behalf_of: Option<OnBehalfOf<'a>>,
     /// The resource that the credentials were issued to.
     #[serde(borrow, deserialize_with = "nested")]
-    pub in_scope_of: Option<InScopeOf<'a>>,
+    pub(crate) in_scope_of: Option<InScopeOf<'a>>,
     /// The session, for temporary credentials.
     #[serde(borrow, deserialize_with = "nested")]
-    pub session_context: Option<SessionContext<'a>>,
+    pub(crate) session_context: Option<SessionContext<'a>>,
 }
 
 /// The Identity Center user who made a call.
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct OnBehalfOf<'a> {
+pub(crate) struct OnBehalfOf<'a> {
     /// ID of the user.
     #[serde(borrow, deserialize_with = "string")]
-    pub user_id: Option<Cow<'a, str>>,
+    pub(crate) user_id: Option<Cow<'a, str>>,
 }
 
 /// The resource that credentials were issued to, such as a function.
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct InScopeOf<'a> {
+pub(crate) struct InScopeOf<'a> {
     /// Type of the resource, such as `AWS::Lambda::Function`.
     #[serde(borrow, deserialize_with = "string")]
-    pub issuer_type: Option<Cow<'a, str>>,
+    pub(crate) issuer_type: Option<Cow<'a, str>>,
     /// ARN of the resource.
     #[serde(borrow, deserialize_with = "string")]
-    pub credentials_issued_to: Option<Cow<'a, str>>,
+    pub(crate) credentials_issued_to: Option<Cow<'a, str>>,
     /// ARN of the resource that invoked this resource.
     #[serde(borrow, deserialize_with = "string")]
-    pub source_arn: Option<Cow<'a, str>>,
+    pub(crate) source_arn: Option<Cow<'a, str>>,
 }
 
 /// The session of temporary credentials.
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct SessionContext<'a> {
+pub(crate) struct SessionContext<'a> {
     /// Who issued the credentials.
     #[serde(borrow, deserialize_with = "nested")]
-    pub session_issuer: Option<SessionIssuer<'a>>,
+    pub(crate) session_issuer: Option<SessionIssuer<'a>>,
 }
 
 /// Who issued temporary credentials: the role, for an assumed role.
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct SessionIssuer<'a> {
+pub(crate) struct SessionIssuer<'a> {
     /// Friendly name of the role or user.
     #[serde(borrow, deserialize_with = "string")]
-    pub user_name: Option<Cow<'a, str>>,
+    pub(crate) user_name: Option<Cow<'a, str>>,
     /// ARN of the role or user.
     #[serde(borrow, deserialize_with = "string")]
-    pub arn: Option<Cow<'a, str>>,
+    pub(crate) arn: Option<Cow<'a, str>>,
 }
 
 /// A resource that an event accessed.
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(default)]
-pub struct Resource<'a> {
+pub(crate) struct Resource<'a> {
     /// ARN of the resource.
     #[serde(borrow, rename = "ARN", deserialize_with = "string")]
-    pub arn: Option<Cow<'a, str>>,
+    pub(crate) arn: Option<Cow<'a, str>>,
 }
 
 impl<'a> Record<'a> {
@@ -253,7 +253,7 @@ impl RepairedFields {
 /// If the bytes are not JSON in UTF-8, or are nested too deeply. A record from a log object that [`Record::parse`]
 /// accepts causes no error: the reader allows 100 levels of braces and `parse` 100 levels of brackets, which together
 /// are within the limit of [`parse_value`].
-pub fn value_of(record: &[u8]) -> Result<Value, RecordError> {
+pub(crate) fn value_of(record: &[u8]) -> Result<Value, RecordError> {
     parse_value(utf8(record)?)
 }
 
@@ -262,7 +262,7 @@ pub fn value_of(record: &[u8]) -> Result<Value, RecordError> {
 ///
 /// # Errors
 /// If `json` is not JSON, or is nested more than 200 levels deep.
-pub fn parse_value(json: &str) -> Result<Value, RecordError> {
+pub(crate) fn parse_value(json: &str) -> Result<Value, RecordError> {
     serde_json::from_str(json).or_else(|_| {
         let repaired = repair(json)?;
         if nesting(&repaired) > 2 * MAX_NESTING {

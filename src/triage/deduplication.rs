@@ -54,7 +54,7 @@ const MAX_CONCURRENT_CALLS: usize = 16;
 
 /// One invocation's view of the ledger.
 #[derive(Debug)]
-pub struct Deduplication<'a, L, C> {
+pub(crate) struct Deduplication<'a, L, C> {
     ledger: &'a L,
     clock: &'a C,
     audience: Audience,
@@ -70,33 +70,33 @@ pub struct Deduplication<'a, L, C> {
 
 /// The time left for ledger calls and for waiting on leases. When it is used up, alerts are due without the ledger.
 #[derive(Debug)]
-pub struct LedgerBudget(Cell<Duration>);
+pub(crate) struct LedgerBudget(Cell<Duration>);
 
 impl LedgerBudget {
     /// Creates a budget.
     #[must_use]
-    pub fn new(time: Duration) -> Self {
+    pub(crate) fn new(time: Duration) -> Self {
         Self(Cell::new(time))
     }
 
     /// Deducts time that was used.
-    pub fn spend(&self, time: Duration) {
+    pub(crate) fn spend(&self, time: Duration) {
         self.0.set(self.0.get().saturating_sub(time));
     }
 }
 
 /// Ledger calls that failed.
 #[derive(Debug, Default)]
-pub struct LedgerErrors {
+pub(crate) struct LedgerErrors {
     /// Number of failed calls.
-    pub count: u64,
+    pub(crate) count: u64,
     /// The error of the first failed call.
-    pub first: Option<ServiceError>,
+    pub(crate) first: Option<ServiceError>,
 }
 
 /// An incident with its entry in the ledger.
 #[derive(Debug)]
-pub struct Candidate {
+pub(crate) struct Candidate {
     incident: Incident,
     /// `None` if the ledger is unavailable.
     entry: Option<LedgerEntry>,
@@ -106,16 +106,16 @@ pub struct Candidate {
 
 /// Incidents after they were counted in the ledger.
 #[derive(Debug, Default)]
-pub struct Counted {
+pub(crate) struct Counted {
     /// Incidents that may be due.
-    pub candidates: Vec<Candidate>,
+    pub(crate) candidates: Vec<Candidate>,
     /// Number of incidents that the summaries of their callers replace.
-    pub summarized: u64,
+    pub(crate) summarized: u64,
 }
 
 /// The decision on a candidate.
 #[derive(Debug)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// An alert is due.
     Due(Due),
     /// No alert is due.
@@ -126,18 +126,18 @@ pub enum Verdict {
 
 /// An alert that is due.
 #[derive(Debug)]
-pub struct Due {
+pub(crate) struct Due {
     /// The subject of the alert.
-    pub incident: Incident,
+    pub(crate) incident: Incident,
     /// The threshold that the incident reached.
-    pub threshold: u64,
+    pub(crate) threshold: u64,
     /// The topics that have not confirmed the alert.
-    pub topics: Vec<TopicRole>,
+    pub(crate) topics: Vec<TopicRole>,
 }
 
 impl<'a, L: Ledger, C: Clock> Deduplication<'a, L, C> {
     /// Creates the deduplication of an invocation. `holder` is an ID that no other running invocation has.
-    pub fn new(ledger: &'a L, clock: &'a C, audience: Audience, holder: &'a str) -> Self {
+    pub(crate) fn new(ledger: &'a L, clock: &'a C, audience: Audience, holder: &'a str) -> Self {
         Self {
             ledger,
             clock,
@@ -151,17 +151,17 @@ impl<'a, L: Ledger, C: Clock> Deduplication<'a, L, C> {
     }
 
     /// The ledger calls that failed.
-    pub fn errors(self) -> LedgerErrors {
+    pub(crate) fn errors(self) -> LedgerErrors {
         self.errors.into_inner()
     }
 
     /// The ledger budget for incidents that are not about mappings.
-    pub fn budget(&self) -> &LedgerBudget {
+    pub(crate) fn budget(&self) -> &LedgerBudget {
         &self.budget
     }
 
     /// Counts incidents in the ledger. If a caller has too many incidents, a summary replaces them.
-    pub async fn count(&self, incidents: Vec<Incident>, budget: &LedgerBudget) -> Counted {
+    pub(crate) async fn count(&self, incidents: Vec<Incident>, budget: &LedgerBudget) -> Counted {
         let started = self.clock.now();
         let counted = self.count_until(incidents, after(started, budget.0.get())).await;
         budget.spend(time_between(started, self.clock.now()));
@@ -193,12 +193,12 @@ impl<'a, L: Ledger, C: Clock> Deduplication<'a, L, C> {
     }
 
     /// The candidates for mapping events, which are not counted.
-    pub fn events(&self, incidents: Vec<Incident>) -> Vec<Candidate> {
+    pub(crate) fn events(&self, incidents: Vec<Incident>) -> Vec<Candidate> {
         incidents.into_iter().map(|incident| self.candidate(incident, Some(LedgerEntry::default()))).collect()
     }
 
     /// Requests the leases of all alerts that are due.
-    pub async fn claim_all(
+    pub(crate) async fn claim_all(
         &self,
         candidates: Vec<Candidate>,
         topics: &[TopicRole],
@@ -214,7 +214,7 @@ impl<'a, L: Ledger, C: Clock> Deduplication<'a, L, C> {
     }
 
     /// Records which topics confirmed each alert.
-    pub async fn record_all(&self, confirmed: &[(&Due, &[TopicRole])], budget: &LedgerBudget) {
+    pub(crate) async fn record_all(&self, confirmed: &[(&Due, &[TopicRole])], budget: &LedgerBudget) {
         let started = self.clock.now();
         let until = after(started, RECORD_TIME.min(budget.0.get()));
         let record = async |&(due, topics): &(&Due, &[TopicRole])| {

@@ -13,7 +13,7 @@ use crate::identity::Identity;
 /// The fingerprint contains neither the Region nor the resource, so a scanner that tries thousands of functions causes
 /// one alert.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Fingerprint {
+pub(crate) struct Fingerprint {
     alert_type: &'static str,
     account: Option<String>,
     principal: String,
@@ -27,7 +27,7 @@ pub struct Fingerprint {
 impl Fingerprint {
     /// The fingerprint of a finding; `None` for a finding about an event source mapping, which is never grouped.
     #[must_use]
-    pub fn of(finding: &Finding) -> Option<Self> {
+    pub(crate) fn of(finding: &Finding) -> Option<Self> {
         let event = &finding.event;
         let (action, cause, policy) = match &finding.kind {
             FindingKind::EsmDisabled(_) | FindingKind::EsmChanged(_) => return None,

@@ -88,11 +88,11 @@ impl Sources {
             _ => None,
         });
         let paths = uses.flat_map(|it| expand(&it.tree));
-        paths.filter_map(|(path, name)| Some((name, self.from_root(module, &path)?))).collect()
+        paths.filter_map(|(path, name)| Some((name, self.absolute(module, &path)?))).collect()
     }
 
     /// A path from the crate root; `None` if the path leaves the crate.
-    fn from_root(&self, module: &Module, path: &[String]) -> Option<Vec<String>> {
+    fn absolute(&self, module: &Module, path: &[String]) -> Option<Vec<String>> {
         let mut base = module.clone();
         let mut rest = path;
         match path.first()?.as_str() {
@@ -119,7 +119,7 @@ impl Sources {
         for module in self.0.keys() {
             let mut paths = Paths::default();
             self.items(module).for_each(|item| paths.visit_item(item));
-            let targets = paths.0.iter().filter_map(|path| self.from_root(module, path));
+            let targets = paths.0.iter().filter_map(|path| self.absolute(module, path));
             let targets = targets.map(|path| self.defining_module(&path)).filter(|target| target != module);
             imports.extend(targets.map(|target| (module.clone(), target)));
         }
@@ -243,7 +243,10 @@ fn read(folder: &Path, prefix: &str, files: &mut Vec<(String, String)>) {
         let name = format!("{prefix}{}", path.file_name().expect("a name").to_string_lossy());
         if path.is_dir() {
             read(&path, &format!("{name}/"), files);
-        } else if name.ends_with(".rs") && !name.ends_with("/tests.rs") && !name.ends_with("/properties.rs") {
+        } else if path.extension().is_some_and(|it| it == "rs")
+            && !name.ends_with("/tests.rs")
+            && !name.ends_with("/properties.rs")
+        {
             files.push((name, std::fs::read_to_string(&path).expect("a file")));
         }
     }

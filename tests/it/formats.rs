@@ -73,10 +73,10 @@ fn a_test_alert_is_marked_in_every_format() {
     for mut incident in every_alert_type() {
         incident.is_test = true;
         let text = Alert::of(&incident).message(Format::Text);
-        assert!(text.subject.starts_with("[Test] ") && text.body.starts_with("This is a test, nothing has happened. "));
+        assert!(text.subject.starts_with("[Test] ") && text.body.starts_with("This is a test. Nothing happened. "));
         let chat = parsed(&incident, Format::Chat);
         let description = chat["content"]["description"].as_str().expect("a string");
-        assert!(description.starts_with("This is a test, nothing has happened. "));
+        assert!(description.starts_with("This is a test. Nothing happened. "));
         assert_eq!(parsed(&incident, Format::Json)["test"], true);
     }
 }

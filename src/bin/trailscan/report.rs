@@ -158,7 +158,7 @@ impl Totals {
             }
         }
         lines.push(format!(
-            "throughput     {megabytes:.1} MB of inflated JSON in {seconds:.2} s, {:.0} MB/s",
+            "throughput     {megabytes:.1} MB of inflated JSON in {seconds:.3} s, {:.0} MB/s",
             megabytes / seconds
         ));
         lines.join("\n") + "\n"

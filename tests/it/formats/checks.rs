@@ -135,7 +135,7 @@ fn assert_chat(body: &str) {
     let chat: Value = serde_json::from_str(body).expect("JSON");
     assert_eq!((&chat["version"], &chat["source"]), (&json!("1.0"), &json!("custom")));
     let description = chat["content"]["description"].as_str().expect("a description");
-    assert!(!description.is_empty() && description.chars().count() <= 3_010);
+    assert!(!description.is_empty() && description.chars().count() <= 3_013);
     let context = chat["metadata"]["additionalContext"].as_object().expect("an object");
     let texts = context.values().chain([&chat["content"]["title"], &chat["content"]["description"]]);
     for text in texts.map(|it| assert_directions(it.as_str().expect("a string"))) {
