@@ -286,5 +286,5 @@ fn example_payloads_are_understood() {
         assert_eq!(is_empty, path.ends_with("s3_test_event.json"), "{}", path.display());
         seen += 1;
     }
-    assert_eq!(seen, 12);
+    assert!(seen >= 12, "found {seen}");
 }

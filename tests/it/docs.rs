@@ -73,3 +73,21 @@ fn the_documented_rules_are_valid() {
         Rules::parse(block).expect("rules");
     }
 }
+
+#[test]
+fn every_example_payload_is_documented() {
+    let page = read(&root().join("docs/DELIVERY.md"));
+    for path in files(&root().join("events")) {
+        let name = path.file_name().and_then(|it| it.to_str()).expect("a name");
+        assert!(page.contains(&format!("(../events/{name})")), "docs/DELIVERY.md does not mention {name}");
+    }
+}
+
+#[test]
+fn the_pictured_chat_message_is_real() {
+    let record = disabled_mapping(1, "orders", "Lambda Function not found");
+    let incidents = incidents(findings(&Detector::default(), &WatchRules::default(), "s3://trail/key", &record));
+    let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
+    let pictured = read(&root().join("docs/images/chat.txt"));
+    assert_eq!(parse(&pictured), parse(&Alert::of(&incidents[0]).message(Format::Chat).body));
+}
