@@ -10,7 +10,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::string_slice,
-    reason = "a benchmark, with a part of what is shared"
+    reason = "a benchmark that uses only some of the shared code"
 )]
 #![allow(clippy::cast_precision_loss, reason = "figures for people")]
 
@@ -22,18 +22,18 @@ use std::time::{Duration, Instant};
 
 use inputs::Input;
 
-/// Rounds in which each contender runs once. There are enough that some miss a short burst of other load.
+/// Rounds in which each contender runs once: enough for some rounds to miss a short burst of other load.
 const ROUNDS: usize = 21;
 /// Rounds of the slow contenders. They are compared with the pipeline in the same rounds.
 const SLOW_ROUNDS: usize = 4;
-/// Megabytes that a round reads to measure growth, regardless of the size of the objects.
+/// Megabytes that a round reads to measure growth, for any size of the objects.
 const GROWTH_MEGABYTES: usize = 1_000;
 const GROWTH_ROUNDS: usize = 6;
 
-/// The longest time that the pipeline may take, as a multiple of libdeflate's and of `serde_json::Value`'s.
+/// Maximum time of the pipeline, as a multiple of libdeflate's and of `serde_json::Value`'s.
 const BOUNDS: [(&str, f64, f64); 3] =
     [("rare, large", 1.4, 0.09), ("pathological, large", 5.0, f64::MAX), ("rare, small", 1.5, f64::MAX)];
-/// The most time that a byte of a larger object may take, as a multiple of a byte of the smallest object.
+/// Maximum time per byte of a larger object, as a multiple of the time per byte of the smallest object.
 const GROWTH: f64 = 1.1;
 
 fn main() -> ExitCode {
@@ -62,7 +62,7 @@ fn main() -> ExitCode {
     if exceeded.is_empty() {
         return ExitCode::SUCCESS;
     }
-    eprintln!("above what it may cost: {}", exceeded.join("; "));
+    eprintln!("bounds exceeded: {}", exceeded.join("; "));
     ExitCode::FAILURE
 }
 
@@ -99,7 +99,8 @@ fn compare(input: &Input) -> (f64, f64) {
     (pipeline / limit, beside_value / value)
 }
 
-/// Prints the time per megabyte for objects of several sizes. Returns the longest, as a multiple of the smallest object's.
+/// Prints the time per megabyte for objects of several sizes. Returns the longest, as a multiple of the smallest
+/// object's.
 fn grows() -> f64 {
     let sizes = [1, 10, 100, 1_000].map(|megabytes| (megabytes, inputs::megabytes(megabytes)));
     let mut best = [f64::MAX; 4];
@@ -110,7 +111,7 @@ fn grows() -> f64 {
             *best = best.min(time.as_secs_f64() * 1e12 / (times * input.inflated) as f64);
         }
     }
-    println!("\n| inflated | pipeline, a megabyte | to the first |\n|---:|---:|---:|");
+    println!("\n| inflated | pipeline, per megabyte | ratio to the first |\n|---:|---:|---:|");
     for ((megabytes, _), each) in sizes.iter().zip(best) {
         println!("| {megabytes} MB | {each:.0} us | {:.3} |", each / best[0]);
     }

@@ -21,7 +21,7 @@ pub(crate) struct Input {
     pub(crate) name: String,
     /// Their stored bytes.
     pub(crate) objects: Vec<Vec<u8>>,
-    /// Their inflated bytes in total.
+    /// Number of their inflated bytes in total.
     pub(crate) inflated: usize,
 }
 
@@ -40,7 +40,7 @@ impl Input {
     }
 }
 
-/// Adds unique identifiers to a record, which make real records hard to compress.
+/// Adds unique identifiers to a record, because they make real records hard to compress.
 fn with_identifiers(mut record: Value, n: u64) -> Value {
     let mut state = n;
     let mut next = || {
@@ -80,7 +80,7 @@ fn object(records: impl Iterator<Item = Value>) -> Vec<u8> {
     gzip(log_file(&records.collect::<Vec<_>>()))
 }
 
-/// Names of the generated inputs, with the number of Lambda records and of denials in a thousand records.
+/// Names of the generated inputs, with their numbers of Lambda records and of denials in a thousand records.
 pub(crate) const SHARES: [(&str, u64, u64); 6] = [
     ("never, large", 0, 0),
     ("rare, large", 2, 1),

@@ -7,7 +7,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::string_slice,
-    reason = "a benchmark, with a part of what is shared"
+    reason = "a benchmark that uses only some of the shared code"
 )]
 
 #[path = "../tests/it/fixture/records.rs"]

@@ -14,7 +14,7 @@ use std::path::Path;
 use generator::{denied, denied_to, disabled_mapping, gzip, key, log_file, ordinary};
 use serde_json::{Value, json};
 
-/// Functions whose mapping AWS disabled, with the reason. The two reasons in prose have been published.
+/// Functions whose mapping AWS disabled, with the reason. The two reasons that start with "Lambda" have been published.
 const DISABLED: [(&str, &str); 8] = [
     ("invoices", "RESOURCE_NOT_FOUND"),
     ("orders", "FUNCTION_NOT_FOUND"),
@@ -57,8 +57,8 @@ fn write_small_trail(folder: &Path) -> Result<(), Box<dyn Error>> {
     write(folder, &key("quiet"), &gzip(log_file(&(0..500).map(ordinary).collect::<Vec<_>>())))
 }
 
-/// A log file that inflates to at least `inflated` bytes of ordinary records, followed by one disabled mapping. The same
-/// 4,000 records repeat, and are compressed only once.
+/// A log file that inflates to at least `inflated` bytes of ordinary records, followed by one disabled mapping. The
+/// same 4,000 records repeat, and are compressed only once.
 fn large_log_file(inflated: usize) -> Vec<u8> {
     let mut block = String::new();
     for n in 0..4_000 {

@@ -1,8 +1,8 @@
 //! Turns an incident into messages for people and machines.
 //!
 //! An [`Alert`] holds the content in parts: what happened, where and when, why, what to do next, and the details. Each
-//! [`Format`] arranges these parts: text for mail, a notification for chat, JSON for machines. Every string from a record
-//! is neutralized when it becomes part of an alert: see [`sanitize`].
+//! [`Format`] arranges these parts: text for email, a notification for chat, JSON for machines. Every string from a
+//! record is neutralized when it becomes part of an alert: see [`sanitize`].
 //!
 //! A message is within the limits of SNS by construction: every value has a maximum length, every list has at most ten
 //! values, and a message says what was truncated.

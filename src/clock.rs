@@ -1,15 +1,15 @@
-//! Time, so that tests control it.
+//! The clock, as a trait, so that tests control time.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// A clock.
+/// A source of time.
 pub trait Clock {
     /// The current time.
     fn now(&self) -> Timestamp;
 
-    /// Waits for this long.
+    /// Waits for a duration.
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()>;
 }
 

@@ -56,8 +56,8 @@ pub(crate) enum Delivery {
 
 /// Decodes a payload.
 ///
-/// Each message of a queue and each task of a job has its own result, so neither may be in an envelope: nothing would read
-/// the results.
+/// Messages of a queue and tasks of a job have individual results only at the top level, because nothing reads results
+/// from within an envelope. In an envelope, queue messages are decoded as notifications, and a job is rejected.
 #[must_use]
 pub(crate) fn decode(payload: &str, accepted: &Accepted) -> Delivery {
     let delivery = match serde_json::from_str(payload) {

@@ -1,8 +1,8 @@
 //! Finds what matters in a record.
 //!
-//! [`Detector::examine`] decides whether a record belongs to a selected service and, if it does, whether AWS disabled an
-//! event source mapping, a user changed one, a call was denied, or a rule watches for the event. It examines one record at
-//! a time, keeps no state, and returns owned values, so that the buffer of the record can be reused.
+//! [`Detector::examine`] decides whether a record belongs to a selected service and, if it does, whether AWS disabled
+//! an event source mapping, a user changed one, a call was denied, or a rule watches for the event. It examines one
+//! record at a time, keeps no state, and returns owned values, so that the buffer of the record can be reused.
 
 mod access_denied;
 mod api_action;

@@ -9,14 +9,13 @@ use crate::s3_object::S3Object;
 use crate::service::ServiceError;
 use crate::trail::{EntryError, RecordError, TrailError};
 
-/// The most unpublished alerts that an error message lists. It counts the others.
+/// Maximum number of unpublished alerts that an error message lists. It counts the others.
 const LISTED_ALERTS: usize = 10;
-/// The most unreadable records that the failure of an object lists. It counts the others.
+/// Maximum number of unreadable records that the failure of an object lists. It counts the others.
 const LISTED_RECORDS: usize = 10;
 
-/// The failure of an invocation without rules.
-const WITHOUT_RULES: &str =
-    "rules unavailable: no valid rules object was read since this environment started; see the log for the problem";
+/// The error message of an invocation whose rules are unavailable.
+const WITHOUT_RULES: &str = "rules unavailable: this execution environment has not read a valid rules object since it started; see the log for the problem";
 
 /// Everything that failed in an invocation.
 #[derive(Debug, Default)]
@@ -32,8 +31,8 @@ pub struct Failures {
 }
 
 impl Failures {
-    /// The stable name of the error that the invocation ends with, for alarms; `None` if nothing failed. The most severe
-    /// error is named: first, an alert that was not published.
+    /// The stable name of the error that the invocation ends with, for alarms; `None` if nothing failed. If there are
+    /// several, this is the most severe one. An unpublished alert is more severe than any other error.
     #[must_use]
     pub fn error_type(&self) -> Option<&'static str> {
         match self {
@@ -46,7 +45,7 @@ impl Failures {
         }
     }
 
-    /// A line for each failure: every object, every rejected part of the payload, and the first ten alerts.
+    /// A line for each failure. Of the unpublished alerts, the first ten are listed and the others are counted.
     pub fn lines(&self) -> impl Iterator<Item = String> {
         let objects = self.objects.values().map(ToString::to_string);
         let payload = self.payload.iter().map(ToString::to_string);
@@ -56,7 +55,7 @@ impl Failures {
         objects.chain(payload).chain(alerts).chain(more).chain(self.rules())
     }
 
-    /// The failure that the user's rules are unavailable.
+    /// The error message if the user's rules are unavailable.
     pub(crate) fn rules(&self) -> Option<String> {
         self.without_rules.then(|| WITHOUT_RULES.to_owned())
     }
@@ -74,8 +73,8 @@ pub struct ObjectFailure {
 }
 
 impl ObjectFailure {
-    /// Returns true if reading the object again may find more although nothing was changed. After a transient error, the
-    /// rest of the object has not been examined, whatever was unreadable before.
+    /// Returns true if reading the object again may find more, even if nothing changes. After a transient error, the
+    /// rest of the object has not been examined, whether or not earlier records were unreadable.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         self.end.as_ref().is_some_and(ReadError::is_transient)
@@ -107,7 +106,7 @@ pub struct UnreadableRecords {
 }
 
 impl UnreadableRecords {
-    /// Adds a record. `offset` is that of its first byte in the inflated object.
+    /// Adds a record. `offset` is the offset of its first byte in the inflated object.
     pub(crate) fn add(&mut self, offset: u64, source: UnreadableError) {
         self.count += 1;
         if self.listed.len() < LISTED_RECORDS {
@@ -115,7 +114,7 @@ impl UnreadableRecords {
         }
     }
 
-    /// Returns true if there is none.
+    /// Returns true if there are none.
     pub(crate) fn is_empty(&self) -> bool {
         self.count == 0
     }
@@ -134,7 +133,7 @@ pub enum ReadError {
     #[error(transparent)]
     Source(#[from] ServiceError),
     /// The invocation ran out of time.
-    #[error("out of time: the invocation ended before the object was read")]
+    #[error("out of time before the object was read completely")]
     OutOfTime,
     /// The object is not a log file.
     #[error(transparent)]
@@ -142,7 +141,7 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    /// Returns true if reading the object again may succeed although nothing was changed.
+    /// Returns true if reading the object again may succeed, even if nothing changes.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {

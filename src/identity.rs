@@ -15,8 +15,8 @@ impl Identity {
         Self::from_digest(Sha256::digest(bytes))
     }
 
-    /// The identity of a list of strings. Each string is hashed with its length, so different lists are different
-    /// bytes.
+    /// The identity of a list of strings. Each string is hashed after its length, so different lists never hash the
+    /// same bytes.
     pub(crate) fn of_strings(strings: &[&str]) -> Self {
         let mut hash = Sha256::new();
         for string in strings {

@@ -17,15 +17,15 @@ use crate::rules::{Current, RulesCache, RulesObject};
 use crate::trail::ObjectSource;
 use crate::triage::Ledger;
 
-/// The longest timeout that Lambda allows. It replaces a deadline in the past, which runtimes for local use send.
+/// Maximum timeout of a Lambda function. It replaces a deadline in the past, which some local runtimes send.
 const MAX_TIMEOUT: Duration = Duration::from_mins(15);
-/// The most bytes in an error message. SQS messages and asynchronous payloads are limited to 1 MiB, and the on-failure
-/// record also contains the payload.
+/// Maximum size of an error message in bytes. SQS messages and asynchronous payloads are limited to 1 MiB, and the
+/// on-failure record also contains the payload.
 const MAX_ERROR_BYTES: usize = 64 * 1024;
-/// The most characters in the text of a task's result.
+/// Maximum length of the text of a task's result, in characters.
 const MAX_RESULT_CHARACTERS: usize = 1_000;
-/// The time at the end of an invocation that is reserved for the response: no call continues into it. At most a tenth of
-/// the invocation.
+/// Time reserved for the response at the end of an invocation. All calls end before it. At most a tenth of the
+/// remaining time is reserved.
 const RESPONSE_MARGIN: Duration = Duration::from_secs(1);
 
 /// The system clock.
@@ -65,8 +65,8 @@ async fn handle<S: ObjectSource, T: Topic, L: Ledger, C: Clock, O: RulesObject>(
     deadline.set(Instant::now() + remaining.saturating_sub(RESPONSE_MARGIN.min(remaining / 10)));
     let time_up = tokio::time::sleep(remaining.saturating_sub(reserve(remaining)));
     let Current { rules, without_rules, problem } = rules.current(&pipeline.clock).await;
-    // Lambda may deliver an asynchronous event twice at the same time, with the same request ID. An environment has its own
-    // log stream and runs one invocation at a time.
+    // Lambda may deliver an asynchronous event twice at the same time, with the same request ID. Each environment has
+    // its own log stream and runs one invocation at a time.
     let id = format!("{}/{}", event.context.request_id, event.context.env_config.log_stream);
     let invocation = Invocation { id: &id, payload: event.payload.get(), rules: &rules, without_rules, time_up };
     let mut outcome = pipeline.run(invocation).await;
@@ -82,23 +82,24 @@ fn timestamp(time: SystemTime) -> Timestamp {
     Timestamp::try_from(time).unwrap_or_default()
 }
 
-/// The time at the end of an invocation that is reserved for publishing: a third, but no more than a call may take.
+/// Time reserved for publishing at the end of an invocation: a third of the remaining time, but at most the time limit
+/// of a call.
 fn reserve(remaining: Duration) -> Duration {
     (remaining / 3).min(OPERATION_TIMEOUT)
 }
 
-/// Writes the counts to the log, and the failures that do not fail the invocation. The runtime and [`reply`] log the
-/// others.
+/// Logs the counts, and ledger errors, which do not fail the invocation. The runtime and [`reply`] log all other
+/// failures.
 fn report(outcome: &Outcome, now: SystemTime, function_name: &str) {
     if let Some(error) = &outcome.ledger_error {
         let errors = outcome.counters.ledger_errors;
-        lambda_runtime::tracing::warn!("ledger: {errors} failed calls, the first with {error}; alerts may be repeated");
+        lambda_runtime::tracing::warn!("{errors} ledger calls failed, so alerts may be repeated; first error: {error}");
     }
     let milliseconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
     println!("{}", outcome.counters.embedded_metrics(milliseconds, function_name, &outcome.suppressed));
 }
 
-/// Joins lines, as far as they fit into an on-failure record together with the payload.
+/// Joins lines up to [`MAX_ERROR_BYTES`], and counts the lines left out.
 fn bounded(lines: impl Iterator<Item = String>) -> String {
     let mut text = String::new();
     let mut left_out = 0_usize;
@@ -113,9 +114,9 @@ fn bounded(lines: impl Iterator<Item = String>) -> String {
     if left_out > 0 { format!("{text}\nand {left_out} more failures") } else { text }
 }
 
-/// The invocation succeeds only if everything did. Otherwise, the reply to SQS names the messages that failed, and the reply
-/// to S3 Batch Operations contains a result for each task, so that they retry those. The runtime logs an error but not a
-/// reply, so the failures in a reply are logged here.
+/// Converts the outcome to the function's response. A failure becomes an error, except that SQS receives the IDs of the
+/// failed messages, and S3 Batch Operations a result for each task, so that they retry only what failed. The runtime
+/// logs an error but not a response, so failures that do not become an error are logged here.
 fn reply(outcome: &Outcome) -> Result<Value, Diagnostic> {
     let failures = &outcome.failures;
     let value = match (&outcome.reply, failures.error_type()) {
@@ -142,7 +143,7 @@ fn reply(outcome: &Outcome) -> Result<Value, Diagnostic> {
     Ok(value)
 }
 
-/// The result of a task. S3 Batch Operations writes the text into its report.
+/// The result of a task as JSON. S3 Batch Operations copies the text to its report.
 fn result(task: &TaskResult) -> Value {
     let text: String = task.text.chars().take(MAX_RESULT_CHARACTERS).collect();
     json!({"taskId": task.id, "resultCode": task.code.as_str(), "resultString": text})

@@ -280,7 +280,7 @@ fn matcher(value: &Value, path: &str, problems: &mut Vec<PatternProblem>) -> Opt
     let found = match value {
         Value::Object(members) => match members.iter().next() {
             Some((name, operand)) if members.len() == 1 => operator(name, operand),
-            _ => Err("expected one operator".to_owned()),
+            _ => Err("expected exactly one operator".to_owned()),
         },
         Value::Array(_) => Err("expected a value or an operator, found an array".to_owned()),
         value => literal(value).ok_or_else(|| "expected a value".to_owned()),
@@ -335,7 +335,7 @@ fn wildcard(text: &str) -> Result<StringMatcher, String> {
     while let Some(c) = chars.next() {
         let part = match c {
             '*' if parts.len() > 1 && parts.last().is_some_and(String::is_empty) => {
-                return Err("wildcard: consecutive asterisks".to_owned());
+                return Err("wildcard: consecutive asterisks are not allowed".to_owned());
             }
             '*' => {
                 parts.push(String::new());
@@ -512,14 +512,14 @@ mod tests {
         pattern.b: expected at least one value
         pattern.c[0]: unknown operator "prefx"
         pattern.c[1]: prefix: expected a string
-        pattern.c[2]: expected one operator
+        pattern.c[2]: expected exactly one operator
         pattern.c[3]: expected a value or an operator, found an array
         pattern.d: expected an object with at least one field
         pattern.e[0]: numeric: expected one or two comparisons, each with a number
         pattern.e[1]: numeric: expected one or two comparisons, each with a number
         pattern.e[2]: cidr: expected an address and a prefix length
         pattern.e[3]: exists: expected true or false
-        pattern.f[0]: wildcard: consecutive asterisks
+        pattern.f[0]: wildcard: consecutive asterisks are not allowed
         pattern.f[1]: wildcard: expected an asterisk or a backslash after a backslash
         pattern.f[2]: anything-but: expected strings, numbers, or one string operator
         pattern.f[3]: anything-but: cidr: expected a string

@@ -1,8 +1,8 @@
 //! The flow of an invocation, from its payload to published alerts.
 //!
-//! One failure blocks nothing else: the other parts of the payload, the other objects, and what was found before a fault
-//! still lead to alerts. Then the invocation fails and lists everything that failed, so that the retry, and finally the
-//! dead-letter queue, receives it. A retry may repeat an alert; no finding is lost.
+//! One failure blocks nothing else: the other parts of the payload, the other objects, and findings before a fault
+//! still lead to alerts. Then the invocation fails and lists everything that failed, so that it is retried, and finally
+//! moved to the dead-letter queue. A retry may repeat an alert, but no finding is lost.
 
 mod invocation;
 mod publishing;

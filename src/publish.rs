@@ -15,17 +15,17 @@ use crate::clock::Clock;
 use crate::service::{Fault, ServiceError};
 use crate::triage::TopicRole;
 
-/// How often a message is sent if the topic rejects it for a transient reason.
+/// Maximum number of times that a message is sent, if the topic rejects it for a transient reason.
 const ATTEMPTS: u32 = 3;
 /// The pause before a rejected message is sent again. It doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// Concurrent batches to a standard topic. Batches to a FIFO topic are sent one after another, because the messages of a
-/// group stay in the order in which they are sent.
+/// Maximum number of concurrent batches to a standard topic. Batches to a FIFO topic are sent one after another, so
+/// that the messages of a group stay in order.
 const CONCURRENT_BATCHES: usize = 4;
 
 /// An alert that a topic did not confirm.
 #[derive(Debug, thiserror::Error)]
-#[error("alert \"{subject}\" to {topic}: {source}")]
+#[error("alert \"{subject}\" was not published to {topic}: {source}")]
 pub struct PublishFailure {
     /// Subject of the alert.
     pub subject: String,
@@ -35,17 +35,17 @@ pub struct PublishFailure {
     pub source: ServiceError,
 }
 
-/// The result of publishing an alert on its topics.
+/// The result of publishing an alert to its topics.
 #[derive(Debug, Default)]
 pub(crate) struct Published {
     /// The topics that confirmed it.
     pub(crate) confirmed: Vec<TopicRole>,
-    /// The topics that did not.
+    /// The failures of the other topics.
     pub(crate) failures: Vec<PublishFailure>,
 }
 
-/// Publishes each alert on its topics. A message that is rejected individually is sent again without the rest of its batch.
-/// Returns a result for each alert, in their order.
+/// Publishes each alert to its topics. If a topic rejects a single message for a transient reason, the message is sent
+/// again without the rest of its batch. Returns a result for each alert, in order.
 pub(crate) async fn publish<T: Topic>(
     topics: &Topics<T>,
     alerts: &[(Alert<'_>, &[TopicRole])],
@@ -73,7 +73,7 @@ pub(crate) async fn publish<T: Topic>(
     published.into_inner()
 }
 
-/// Messages with the indexes of their alerts.
+/// Messages, each with the index of its alert.
 type Batch = Vec<(usize, Message)>;
 
 async fn publish_batch(

@@ -24,7 +24,7 @@ pub enum Reply {
     TestAlert {
         /// Subjects of the alerts that were published.
         published: Vec<String>,
-        /// What the user should know about the topics.
+        /// Problems with the subscriptions of the topics.
         warnings: Vec<String>,
     },
 }
@@ -64,8 +64,8 @@ impl ResultCode {
 }
 
 impl Reply {
-    /// The reply to a queue. An alert cannot be traced to a message, so if one is not published, all messages fail. If a
-    /// message has no ID, only an error of the whole invocation returns it to the queue.
+    /// The reply to a queue. An alert cannot be traced to a message, so if one is not published, all messages fail. If
+    /// a message has no ID, only an error of the whole invocation returns it to the queue.
     pub(crate) fn to_queue(messages: Vec<QueueMessage>, without_id: u64, failures: &Failures) -> Self {
         if without_id > 0 {
             return Self::Empty;

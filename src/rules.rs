@@ -1,4 +1,4 @@
-//! The user's rules: events to watch for, findings to suppress.
+//! The user's rules: events to watch for, and findings to suppress.
 //!
 //! ```json
 //! {
@@ -13,8 +13,8 @@
 //! }
 //! ```
 //!
-//! A [`Pattern`] is matched against the record as CloudTrail wrote it, with one additional field, `finding`: the finding as
-//! JSON. [`RulesCache`] follows an object that holds rules.
+//! A [`Pattern`] is matched against the record as CloudTrail wrote it, with one additional field, `finding`: the
+//! finding as JSON. [`RulesCache`] reloads rules when the object that holds them changes.
 
 mod cache;
 
@@ -39,7 +39,7 @@ pub struct Rules {
     pub suppress: Vec<SuppressRule>,
 }
 
-/// Every problem of a rules file, each with its location.
+/// All problems in a rules file, each with its location.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RulesError {
     /// Locations and problems.

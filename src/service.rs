@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-/// A call to a service failed.
+/// An error of a call to a service.
 #[derive(Debug, thiserror::Error)]
 #[error("{operation}: {code}{}", with_source(.source.as_deref()))]
 pub struct ServiceError {
@@ -10,7 +10,7 @@ pub struct ServiceError {
     pub operation: &'static str,
     /// The kind of fault.
     pub fault: Fault,
-    /// The error code of the service, or what failed before the service was reached.
+    /// The error code of the service, or a description of the fault if there is none.
     pub code: String,
     /// True if the same call may succeed immediately and has not been retried.
     pub retryable: bool,
@@ -31,14 +31,14 @@ pub enum Fault {
     Unavailable,
     /// The transfer was interrupted or stalled.
     Interrupted,
-    /// The invocation ran out of time.
+    /// The time for the call is used up.
     OutOfTime,
-    /// The call itself is wrong.
+    /// Anything else, such as an invalid parameter.
     Other,
 }
 
 impl Fault {
-    /// Returns true if the same call may succeed later although nothing was changed.
+    /// Returns true if the same call may succeed later, even if nothing changes.
     #[must_use]
     pub fn is_transient(self) -> bool {
         matches!(self, Self::Unavailable | Self::Interrupted | Self::OutOfTime)
@@ -46,12 +46,12 @@ impl Fault {
 }
 
 impl ServiceError {
-    /// An error without a source that is not worth an immediate retry.
+    /// Creates an error that has no source and is not retryable.
     pub fn new(operation: &'static str, fault: Fault, code: impl Into<String>) -> Self {
         Self { operation, fault, code: code.into(), retryable: false, source: None }
     }
 
-    /// The error with a source.
+    /// Sets the source.
     #[must_use]
     pub fn with_source(mut self, source: Option<impl Into<Box<dyn Error + Send + Sync>>>) -> Self {
         self.source = source.map(Into::into);

@@ -32,7 +32,7 @@ const ENV_RULES: &str = "RULES";
 const ENV_RULES_URI: &str = "RULES_URI";
 /// Name of the DynamoDB table that holds the shared deduplication state.
 pub const ENV_LEDGER_TABLE: &str = "LEDGER_TABLE";
-/// Length of the windows in which denials of one cause are counted, in hours.
+/// Length of the windows in which denials with one cause are counted, in hours.
 const ENV_STORM_WINDOW_HOURS: &str = "STORM_WINDOW_HOURS";
 /// Number of objects that are read concurrently.
 const ENV_OBJECT_CONCURRENCY: &str = "OBJECT_CONCURRENCY";
@@ -65,17 +65,17 @@ pub const ALL: [(&str, &str, &str); 15] = [
     (ENV_FAST_PATH, "`off`", "`on`: accept CloudTrail events about event source mappings that EventBridge delivers"),
     (ENV_ESM_CHANGES, "`off`", "`on`: alert on mappings that users disable, delete or enable"),
     (ENV_AUTHENTICATION_FAILURES, "`off`", "`on`: alert on calls with expired or invalid credentials"),
-    (ENV_RULES, "none", "watch rules and suppressions as JSON; Lambda allows 4 KB of variables in all"),
-    (ENV_RULES_URI, "none", "the same from an object, `s3://bucket/key`; a change takes effect within five minutes"),
-    (ENV_LEDGER_TABLE, "required", "DynamoDB table that holds the shared deduplication state"),
+    (ENV_RULES, "none", "watch rules and suppressions as JSON; Lambda allows 4 KB for all variables together"),
     (
-        ENV_STORM_WINDOW_HOURS,
-        "24",
-        "denials of one cause are alerted at the 1st, 10th, 100th, 1,000th … within this many hours, 1 to 168",
+        ENV_RULES_URI,
+        "none",
+        "S3 object with watch rules and suppressions, as `s3://bucket/key`; a change takes effect within five minutes",
     ),
-    (ENV_OBJECT_CONCURRENCY, "8", "objects of an invocation that are read concurrently, 1 to 64"),
-    (ENV_MAX_RECORD_BYTES, "4194304", "a longer record fails its object, 1 KiB to 64 MiB"),
-    (ENV_MAX_OBJECT_BYTES, "4294967296", "inflated; a longer object fails, from 1 MiB"),
+    (ENV_LEDGER_TABLE, "required", "DynamoDB table that holds the shared deduplication state"),
+    (ENV_STORM_WINDOW_HOURS, "24", "length of the windows in which denials are counted, in hours, 1 to 168"),
+    (ENV_OBJECT_CONCURRENCY, "8", "number of objects that an invocation reads concurrently, 1 to 64"),
+    (ENV_MAX_RECORD_BYTES, "4194304", "maximum length of a record; a longer record fails its object, 1 KiB to 64 MiB"),
+    (ENV_MAX_OBJECT_BYTES, "4294967296", "maximum inflated length of an object; a longer object fails, from 1 MiB"),
 ];
 
 /// The settings of the function.
@@ -101,7 +101,7 @@ pub struct Settings {
     pub rules: RulesSetting,
     /// Name or ARN of the DynamoDB table that holds the shared deduplication state.
     pub ledger_table: String,
-    /// Length of the windows in which denials of one cause are counted.
+    /// Length of the windows in which denials with one cause are counted.
     pub windows: WindowLength,
     /// Number of objects that are read concurrently.
     pub object_concurrency: usize,
@@ -121,7 +121,7 @@ pub enum RulesSetting {
 /// All problems in the settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingsError {
-    /// Each problem with the name of its variable.
+    /// Problems, each with the name of its variable.
     pub problems: Vec<(&'static str, String)>,
 }
 
@@ -205,17 +205,17 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         let alert = Some(&settings.alert_topic_arn);
         let (chat, event) = (settings.chat_topic_arn.as_ref(), settings.event_topic_arn.as_ref());
         if chat.is_some() && chat == alert {
-            self.problems.push((ENV_CHAT_TOPIC_ARN, "expected a topic other than ALERT_TOPIC_ARN".to_owned()));
+            self.problems.push((ENV_CHAT_TOPIC_ARN, "expected a different topic than ALERT_TOPIC_ARN".to_owned()));
         }
         if event.is_some() && (event == alert || event == chat) {
             self.problems.push((
                 ENV_EVENT_TOPIC_ARN,
-                "expected a topic other than ALERT_TOPIC_ARN and CHAT_TOPIC_ARN".to_owned(),
+                "expected a different topic than ALERT_TOPIC_ARN and CHAT_TOPIC_ARN".to_owned(),
             ));
         }
     }
 
-    /// Checks that the buffers fit the memory. Each object that is being read has a buffer, which grows to a power of
+    /// Checks that the buffers fit into memory. Each object that is being read has a buffer, which grows to a power of
     /// two if a record is long.
     fn enough_memory(&mut self, settings: &Settings) {
         let memory = (self.lookup)(ENV_FUNCTION_MEMORY).and_then(|text| text.trim().parse::<u64>().ok());
@@ -261,8 +261,8 @@ fn topic_arn(text: &str) -> Result<String, String> {
     }
 }
 
-/// The name of a table, which has 3 to 255 letters, digits, underscores, hyphens and dots ("Naming rules", Amazon
-/// DynamoDB Developer Guide), or its ARN.
+/// Parses the name of a table, which has 3 to 255 letters, digits, underscores, hyphens and dots ("Naming rules",
+/// Amazon DynamoDB Developer Guide), or its ARN.
 fn table_name(text: &str) -> Result<String, String> {
     let is_name = |name: &str| {
         (3..=255).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b))
@@ -271,7 +271,7 @@ fn table_name(text: &str) -> Result<String, String> {
     if is_name(text) || Arn::parse(text).is_some_and(is_arn) {
         Ok(text.to_owned())
     } else {
-        Err(format!("expected the name of a DynamoDB table, found {text:?}"))
+        Err(format!("expected the name or ARN of a DynamoDB table, found {text:?}"))
     }
 }
 
@@ -285,8 +285,8 @@ fn list(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim)
 }
 
-/// Names of buckets, which have 3 to 63 lowercase letters, digits, dots and hyphens ("General purpose bucket naming
-/// rules", Amazon S3 User Guide). Old buckets may have underscores.
+/// Parses names of buckets, which have 3 to 63 lowercase letters, digits, dots and hyphens ("General purpose bucket
+/// naming rules", Amazon S3 User Guide). The names of old buckets may contain underscores.
 fn buckets(text: &str) -> Result<Vec<String>, String> {
     let is_bucket = |name: &str| {
         (3..=63).contains(&name.len())
@@ -427,7 +427,7 @@ mod tests {
         invalid settings
         ALERT_TOPIC_ARN: expected the ARN of an SNS topic, found "arn:aws:sqs:us-east-1:111122223333:alerts"
         TRAIL_BUCKETS: expected bucket names, found ""
-        EVENT_SOURCES: expected event sources such as lambda.amazonaws.com, or * alone, found "lambda"
+        EVENT_SOURCES: expected event sources such as lambda.amazonaws.com, or only *, found "lambda"
         FAST_PATH: expected on or off, found "true"
         ESM_CHANGES: expected on or off, found "yes"
         AUTHENTICATION_FAILURES: expected on or off, found "ON"
@@ -436,7 +436,7 @@ mod tests {
         watch[0].severity: expected a string
         watch[0].pattern: required but missing
         RULES_URI: expected s3://bucket/key, found "https://bucket/key"
-        LEDGER_TABLE: expected the name of a DynamoDB table, found "a table"
+        LEDGER_TABLE: expected the name or ARN of a DynamoDB table, found "a table"
         OBJECT_CONCURRENCY: expected a number from 1 to 64, found "65"
         MAX_RECORD_BYTES: expected a number from 1024 to 67108864, found "4 MiB"
         MAX_OBJECT_BYTES: expected a number from 1048576 to 18446744073709551615, found "-1"

@@ -9,7 +9,7 @@ use crate::delivery::Skipped;
 /// Namespace of the metrics.
 const NAMESPACE: &str = "Trailwarden";
 
-/// Counts of one invocation. Nothing is lost between the stages, because these sums hold:
+/// Counts of one invocation. These sums hold, so nothing is lost between the stages:
 ///
 /// - `objects` = `objects_read` + `objects_failed`
 /// - `records` = `records_selected` + `records_skipped` + `records_unreadable`
@@ -57,11 +57,11 @@ pub struct Counters {
     pub repeated: u64,
     /// Incidents: single events that are never grouped, and groups of findings with one cause.
     pub incidents: u64,
-    /// Incidents without a due alert, because an earlier one was published.
+    /// Incidents without a due alert, because it has been published before.
     pub incidents_known: u64,
     /// Incidents that were replaced by a summary of their caller.
     pub incidents_summarized: u64,
-    /// Calls to the ledger that failed. The alerts are published nevertheless.
+    /// Calls to the ledger that failed. Their alerts are published anyway.
     pub ledger_errors: u64,
     /// Checks that found the rules object unavailable or invalid.
     pub rules_errors: u64,

@@ -22,8 +22,8 @@ pub use source::{ObjectBody, ObjectSource};
 use gunzip::Gunzip;
 use splitter::{MAX_NESTING, Splitter, Token, Unexpected};
 
-/// Bytes inflated at a time. At the end of each chunk, the inflater copies its window of 32 KiB and processes the last
-/// bytes slowly. Larger chunks would leave the CPU cache before they are split.
+/// Number of bytes inflated at a time. At the end of each chunk, the inflater copies its window of 32 KiB and processes
+/// the last bytes slowly. Larger chunks would leave the CPU cache before they are split.
 const CHUNK: usize = 256 * 1024;
 
 /// Limits on the sizes of an object and its records.
@@ -110,13 +110,13 @@ pub enum TrailError {
         expected: &'static str,
     },
     /// The JSON object has no `Records`.
-    #[error("no `Records` in the JSON object of {length} inflated bytes")]
+    #[error("no `Records` in the JSON object ({length} bytes inflated)")]
     NoRecords {
         /// Length of the inflated object.
         length: u64,
     },
     /// The object inflates to more than [`Limits::object_bytes`].
-    #[error("object longer than {limit} inflated bytes")]
+    #[error("object longer than {limit} bytes when inflated")]
     TooLong {
         /// The limit in force.
         limit: u64,
@@ -202,7 +202,7 @@ impl RecordReader {
         }
     }
 
-    /// Checks, after the last bytes were pushed, that the object is complete.
+    /// Checks that the object is complete. Call this after the last bytes have been pushed.
     ///
     /// # Errors
     /// If the object ends too early, or has no `Records`.
@@ -246,7 +246,7 @@ impl RecordReader {
         self.filled -= keep_from;
         let needed = self.filled + CHUNK;
         if self.buffer.is_empty() {
-            // The pages that a small object does not need are never touched.
+            // The system allocates zeroed pages on first use, so pages that a small object does not need cost nothing.
             self.buffer = vec![0; needed];
         } else if self.buffer.len() < needed {
             self.buffer.resize(needed.next_power_of_two(), 0);
@@ -280,7 +280,7 @@ impl RecordReader {
 }
 
 impl OpenRecord {
-    /// The entry of the record, which ends at the end of `bytes`. The first of `bytes` has the offset `base`.
+    /// Converts the record, which ends at the end of `bytes`, to an entry. `base` is the offset of `bytes[0]`.
     fn close(self, bytes: &[u8], base: u64, too_deep: bool, limit: usize) -> Entry<'_> {
         let offset = self.offset;
         let record = offset.checked_sub(base).and_then(|start| bytes.get(start as usize..));

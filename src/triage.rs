@@ -1,9 +1,9 @@
 //! Groups findings into incidents, and decides which alerts are due.
 //!
-//! A finding about an event source mapping is never grouped, but an event that is delivered twice is one incident. Other
-//! findings are grouped by fingerprint and [`Window`] as they arrive, so memory grows with the number of incidents and
-//! not with the number of findings. The deduplication compares incidents with the [`Ledger`], the state that all
-//! invocations share, to decide which alerts are due.
+//! A finding about an event source mapping is never grouped, but an event that is delivered twice is one incident.
+//! Other findings are grouped by fingerprint and [`Window`] as they arrive, so memory grows with the number of
+//! incidents and not with the number of findings. The deduplication compares incidents with the [`Ledger`], the state
+//! that all invocations share, to decide which alerts are due.
 
 mod audience;
 mod deduplication;
@@ -31,7 +31,7 @@ pub use window::{Window, WindowLength};
 use crate::detect::Finding;
 use fingerprint::Fingerprint;
 
-/// The most events of a log object that are deduplicated. Every event after these counts.
+/// Maximum number of events of a log object that are deduplicated. Further events always count.
 const DISTINCT_EVENTS: usize = 100_000;
 
 /// Approximate size of all incidents, in bytes, above which they should be taken.
@@ -63,15 +63,15 @@ pub struct Triage {
 /// A log object that contributes findings.
 #[derive(Debug, Default)]
 struct Contributor {
-    /// Hashes of the events, with the dedup key of their incident.
+    /// Hashes of the events counted so far, each with the dedup key of its incident.
     seen: HashSet<u64>,
     /// Number of distinct events of each incident.
     events: HashMap<DedupKey, u64>,
 }
 
 impl Triage {
-    /// Triage for an audience. Grouped events are counted in windows of this length. The default value counts them
-    /// regardless of time.
+    /// Creates the triage for an audience. Grouped events are counted in windows of this length. The default value
+    /// counts them regardless of time.
     #[must_use]
     pub fn new(audience: Audience, windows: WindowLength) -> Self {
         Self { audience, windows: Some(windows), ..Self::default() }
@@ -85,7 +85,7 @@ impl Triage {
         }
     }
 
-    /// Number of findings about an event that was added before.
+    /// Number of findings about events that were added before.
     #[must_use]
     pub fn repeated(&self) -> u64 {
         self.repeated
@@ -107,7 +107,8 @@ impl Triage {
         incidents
     }
 
-    /// Takes the incidents about event source mappings, in the same order. They are never grouped, so they are complete.
+    /// Takes the incidents about event source mappings, in the same order. They are never grouped, so they are
+    /// complete.
     pub fn take_mappings(&mut self) -> Vec<Incident> {
         let mut incidents = std::mem::take(&mut self.mappings);
         incidents.sort_by(Incident::cmp_urgency);
@@ -152,8 +153,8 @@ impl Triage {
 }
 
 impl Contributor {
-    /// Counts an event. Returns the number of distinct events of the incident, or `None` if the event was counted before.
-    /// Events without an ID cannot be distinguished, so each of them counts.
+    /// Counts an event. Returns the number of distinct events of the incident, or `None` if the event was counted
+    /// before. Events without an ID cannot be distinguished, so each of them counts.
     fn add(&mut self, dedup_key: DedupKey, id: Option<&str>) -> Option<u64> {
         let is_new = id.is_none_or(|id| {
             let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one((dedup_key, id));

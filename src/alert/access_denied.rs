@@ -67,7 +67,7 @@ fn reason(denied: &AccessDenied) -> String {
         (None, _) => match denied.kind {
             DenialKind::Policy => format!("The service returned {code}."),
             DenialKind::Dependency => {
-                format!("The service was denied access to a resource that it needs for the call ({code}).")
+                format!("The called service was denied access to a resource that it needs for the call ({code}).")
             }
             DenialKind::Authentication => format!("The caller's credentials were rejected ({code})."),
         },

@@ -3,9 +3,9 @@
 use super::sanitize;
 use crate::triage::{Incident, Scope, Tally};
 
-/// The most characters in a value.
+/// Maximum length of a value, in characters.
 const MAX_CHARACTERS: usize = 256;
-/// The most values in a list.
+/// Maximum number of values in a list.
 const MAX_VALUES: usize = 10;
 
 /// A message attribute of Amazon SNS.

@@ -1,7 +1,7 @@
 //! An alert as a custom notification of Amazon Q Developer in chat applications, for Slack and Microsoft Teams.
 //!
-//! Source: "Custom notifications" in the Amazon Q Developer in chat applications Administrator Guide. The service silently
-//! drops a message in another format. Its size limits are not documented, so strings are kept short.
+//! Source: "Custom notifications" in the Amazon Q Developer in chat applications Administrator Guide. The service
+//! silently drops a message in another format. Its size limits are not documented, so strings are kept short.
 
 use std::net::Ipv6Addr;
 
@@ -11,9 +11,9 @@ use super::content::Alert;
 use super::sanitize;
 use crate::detect::Arn;
 
-/// The most characters in a description.
+/// Maximum length of a description, in characters.
 const DESCRIPTION: usize = 3_000;
-/// The most characters in a detail.
+/// Maximum length of a detail, in characters.
 const DETAIL: usize = 500;
 /// Marks a truncated string.
 const TRUNCATED: &str = " (truncated)";
@@ -26,7 +26,8 @@ pub(super) fn chat(alert: &Alert<'_>) -> String {
         Some(command) => format!("{} `{command}`", step.text),
         None => step.text.clone(),
     });
-    // Chat clients turn what looks like a link in a title into a link. Mail clients do not in a subject.
+    // Chat clients turn text that looks like a link into a link, even in a title. Email clients do not do this in
+    // subjects.
     let subject = plain(&sanitize::without_links(&alert.subject), DETAIL);
     let keywords = ["alert_type", "severity", "category"].into_iter().filter_map(|name| alert.attribute(name));
     let details = alert.details.iter().map(|(label, value)| ((*label).to_owned(), plain(value, DETAIL).into()));
@@ -51,8 +52,8 @@ pub(super) fn chat(alert: &Alert<'_>) -> String {
     .to_string()
 }
 
-/// A string that chat clients show unchanged. Look-alikes replace the characters of markup and mentions, and right-to-left
-/// text is isolated.
+/// Converts a string so that chat clients show it literally. Look-alikes replace the characters of markup, mentions and
+/// emoji codes, right-to-left text is isolated, and the string is truncated at `limit` characters.
 fn plain(text: &str, limit: usize) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();
@@ -84,9 +85,9 @@ fn plain(text: &str, limit: usize) -> String {
 
 /// Replaces the colon that opens an emoji code such as `:white_check_mark:` with a look-alike.
 ///
-/// Slack also reads `a:b:c` as a code and shows an unknown emoji as a grey box, so codes inside words count. Readers copy
-/// ARNs and IP addresses, so these remain unchanged; at worst, Slack shows a part of a resource name as an emoji. Times and
-/// account IDs remain unchanged too: only two codes that consist of digits are emoji.
+/// Slack also reads `a:b:c` as a code and shows an unknown emoji as a grey box, so codes inside words are replaced too.
+/// Readers copy ARNs and IP addresses, so these remain unchanged; at worst, Slack shows part of a resource name as an
+/// emoji. Times and account IDs also remain unchanged, because only two emoji codes consist of digits.
 fn without_emoji(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
@@ -104,7 +105,7 @@ fn without_emoji(text: &str) -> String {
     shown + rest
 }
 
-/// Characters of ARNs and IP addresses.
+/// Returns true for the characters of ARNs and IP addresses.
 fn in_arn(c: char) -> bool {
     c.is_ascii_alphanumeric() || "-_.:/+=,@*$#".contains(c)
 }
@@ -130,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn emoji_codes_are_not_drawn() {
+    fn emoji_codes_are_neutralized() {
         for (text, shown) in [
             (":smile:", "∶smile:"),
             ("run :white_check_mark::tada: a", "run ∶white_check_mark:∶tada: a"),

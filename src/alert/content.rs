@@ -13,7 +13,7 @@ pub struct Alert<'a> {
     pub(super) incident: &'a Incident,
     /// How urgent it is.
     pub(super) severity: Severity,
-    /// At most 99 characters of printable ASCII.
+    /// Subject: at most 99 characters of printable ASCII.
     pub(crate) subject: String,
     /// What happened, in a sentence.
     pub headline: String,
@@ -30,7 +30,7 @@ pub struct Alert<'a> {
 }
 
 impl<'a> Alert<'a> {
-    /// An alert with the parts that every alert has.
+    /// Creates an alert with the parts that every alert has.
     pub(super) fn new(incident: &'a Incident, subject: String, headline: String, error_code: Option<&str>) -> Self {
         Self {
             incident,
@@ -52,7 +52,7 @@ impl<'a> Alert<'a> {
 
     pub(super) fn marked_as_test(mut self) -> Self {
         self.subject = sanitize::subject(&format!("[Test] {}", self.subject));
-        self.headline = format!("This is a test. Nothing happened. {}", self.headline);
+        self.headline = format!("This is a test alert. No action is needed. {}", self.headline);
         self
     }
 }

@@ -11,30 +11,31 @@ pub(super) fn alert<'a>(incident: &'a Incident, esm: &EsmChanged) -> Alert<'a> {
     let source = Source::of(esm.event_source_arn.as_deref());
     let mapping = esm.mapping_uuid.as_deref();
     let (word, verb, outcome, consequence) = match esm.change {
-        EsmChange::Disabled => ("Disabled", "disabled", "Lambda stopped reading", source.consequence()),
+        EsmChange::Disabled => ("Disabled by user", "disabled", "Lambda stopped reading", source.consequence()),
         EsmChange::Deleted => (
-            "Deleted",
+            "Deleted by user",
             "deleted",
             "Lambda stopped reading",
             "Until another mapping reads the source, its events are not processed and may expire.",
         ),
         EsmChange::Enabled => (
-            "Enabled",
+            "Enabled by user",
             "enabled",
             "Lambda now reads",
-            "If AWS or a user had disabled the mapping, processing has resumed.",
+            "If the mapping was disabled before, processing has resumed.",
         ),
     };
-    let subject = mapping_subject(incident, word, &source, mapping, "by a user");
+    let subject = mapping_subject(incident, word, &source, mapping, None);
     let headline = format!(
         "{} {verb} an event source mapping: {outcome} {}.",
         caller(incident),
         source_and_function(incident, &source)
     );
-    let mapping = mapping.map_or_else(|| "Unknown mapping".to_owned(), |it| format!("Mapping {}", sanitize::name(it)));
+    let mapping =
+        mapping.map_or_else(|| "An unknown mapping".to_owned(), |it| format!("Mapping {}", sanitize::name(it)));
     Alert {
-        situation: vec![format!("{mapping}, changed {}.", period_and_place(incident)), consequence.to_owned()],
-        why: vec!["A user made this change, not AWS.".to_owned()],
+        situation: vec![format!("{mapping} was changed {}.", period_and_place(incident)), consequence.to_owned()],
+        why: vec!["This change was made by a user, not by AWS.".to_owned()],
         next_steps: next_steps::of_changed_mapping(&incident.finding.event, esm),
         details: details(
             incident,

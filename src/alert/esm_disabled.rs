@@ -11,7 +11,7 @@ pub(super) fn alert<'a>(incident: &'a Incident, esm: &EsmDisabled) -> Alert<'a> 
     let event = &incident.finding.event;
     let source = Source::of(esm.event_source_arn.as_deref());
     let uuid = esm.mapping_uuid.as_deref();
-    let subject = mapping_subject(incident, "Stopped", &source, uuid, esm.category.as_str());
+    let subject = mapping_subject(incident, "Stopped", &source, uuid, Some(esm.category.as_str()));
     let headline = match (&event.function_name, uuid) {
         (None, Some(uuid)) => {
             format!("Lambda stopped reading {} for mapping {}.", source.named(), sanitize::name(uuid))
@@ -41,7 +41,7 @@ fn why(esm: &EsmDisabled) -> Vec<String> {
     let meaning = match esm.category {
         EsmCategory::ResourceNotFound => "the event source, or another resource that the mapping uses, does not exist",
         EsmCategory::FunctionNotFound => "the function does not exist",
-        EsmCategory::RegionNameNotValid => "the Region of the event source or of the function is not valid",
+        EsmCategory::RegionNameNotValid => "the Region of the event source or the function is not valid",
         EsmCategory::AuthorizationError => "the permissions to read the event source are missing or incorrect",
         EsmCategory::FunctionInFailedState => "the function is in the Failed state",
         EsmCategory::Unknown if esm.reason.is_some() => "the Lambda documentation does not list this reason",

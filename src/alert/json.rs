@@ -13,9 +13,10 @@ use super::sanitize;
 use crate::detect::FindingJson;
 use crate::triage::{Incident, Scope, Tally};
 
-/// The most characters in a value. The smaller limits apply if the message would be too long. An ARN has at most 2,048.
+/// Maximum length of a value, in characters. The smaller limits apply if the message would be too long. An ARN has at
+/// most 2,048 characters.
 const MAX_CHARACTERS: [usize; 3] = [2_048, 512, 128];
-/// The most bytes in the message. SNS accepts 256 KiB, including the attributes.
+/// Maximum size of the message, in bytes. SNS accepts 256 KiB, including the attributes.
 const MAX_BYTES: usize = 192 * 1024;
 /// Fields that people read.
 const TEXTS: [&str; 4] = ["description", "error_message", "reason", "title"];

@@ -17,7 +17,8 @@ pub(super) fn alert<'a>(incident: &'a Incident, denied: &AccessDenied) -> Alert<
             format!(
                 "More than {MAX_INCIDENTS_PER_CALLER} different denied calls by one caller are summarized in one alert."
             ),
-            "Common causes: a permission scanner, stolen credentials, or a role that lost a policy.".to_owned(),
+            "Common causes: a permissions scanner, stolen credentials, or a policy that was removed from the role."
+                .to_owned(),
         ],
         next_steps: next_steps::of_caller(&incident.finding.event),
         details: details(
@@ -37,14 +38,17 @@ fn situation(incident: &Incident) -> Vec<String> {
     let mut lines = vec![match (incident.count, incident.window) {
         (count, Some(window)) if count < incident.total => {
             let start = time(Some(&window.start().to_string()));
-            format!("{} different calls since {start}, most recently {count} {period}.", incident.total)
+            format!(
+                "{} different calls have been denied since {start}, most recently {count} {period}.",
+                incident.total
+            )
         }
         _ => format!("The calls were made {period}."),
     }];
     if let (Some(window), Some(next)) = (incident.window, incident.next_threshold()) {
         let end = time(Some(&window.end().to_string()));
         lines.push(format!(
-            "The next alert about this caller is sent at {next} different calls, or at the first one after {end}."
+            "The next alert about this caller will be sent at {next} different calls, or at the first denied call after {end}."
         ));
     }
     lines

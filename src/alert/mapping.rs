@@ -18,7 +18,7 @@ impl<'a> Source<'a> {
         Self { kind: arn.and_then(|it| it.event_source()), name: arn.map(|it| it.short_name()) }
     }
 
-    /// Its kind and its name, with an article.
+    /// The kind and the name of the source, with an article.
     pub(super) fn named(&self) -> String {
         match self.name {
             Some(name) => format!("{} {}", self.noun(), sanitize::name(name)),
@@ -43,7 +43,7 @@ impl<'a> Source<'a> {
                 "Until the mapping is enabled again, messages accumulate in the queue and eventually expire."
             }
             Some(EventSourceKind::Stream | EventSourceKind::Table) => {
-                "Until the mapping is enabled again, records wait in the stream and eventually expire."
+                "Until the mapping is enabled again, records remain unprocessed in the stream and eventually expire."
             }
             None => "Until the mapping is enabled again, its events are not processed and may expire.",
         }
@@ -62,11 +62,13 @@ pub(super) fn mapping_subject(
     word: &str,
     source: &Source<'_>,
     uuid: Option<&str>,
-    cause: &str,
+    cause: Option<&str>,
 ) -> String {
     let target = incident.finding.event.function_name.as_deref().or(uuid).unwrap_or("unknown mapping");
-    match source.name {
-        Some(name) => subject(incident, word, &[(name, 24), ("->", 2), (target, 24), (cause, 30)]),
-        None => subject(incident, word, &[(target, 36), (cause, 30)]),
-    }
+    let mut parts = match source.name {
+        Some(name) => vec![(name, 24), ("->", 2), (target, 24)],
+        None => vec![(target, 36)],
+    };
+    parts.extend(cause.map(|cause| (cause, 30)));
+    subject(incident, word, &parts)
 }

@@ -33,7 +33,7 @@ impl Format {
 /// A message to a topic.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Subject of a mail.
+    /// Subject of an email.
     pub subject: String,
     /// Body.
     pub body: String,
@@ -41,7 +41,7 @@ pub struct Message {
     pub attributes: Vec<Attribute>,
     /// The message group in a FIFO topic: the account. Messages of a group stay in order.
     pub group_id: String,
-    /// The deduplication ID in a FIFO topic. SNS drops a message that repeats the ID of an earlier one.
+    /// The deduplication ID in a FIFO topic. SNS drops a message whose ID was used within the last five minutes.
     pub deduplication_id: String,
 }
 
@@ -66,7 +66,8 @@ impl Alert<'_> {
 }
 
 impl Message {
-    /// The size that counts toward the limit of SNS, in bytes: the body, and the names, types and values of the attributes.
+    /// The size that counts toward the limit of SNS, in bytes: the body, and the names, types and values of the
+    /// attributes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         // A list is written as JSON, with quotes and a comma around each value.

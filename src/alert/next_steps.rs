@@ -26,7 +26,7 @@ pub(super) fn of_disabled_mapping(event: &Event, esm: &EsmDisabled) -> Vec<Step>
     steps.push(fix(region, event, esm));
     let uuid = word(esm.mapping_uuid.as_deref(), "UUID");
     steps.push(step(
-        "Enable the mapping. Lambda does not enable it automatically, even after the cause is fixed:",
+        "Enable the mapping. Lambda does not re-enable it automatically, even after the cause is fixed:",
         format!("aws lambda update-event-source-mapping --region {region} --uuid {uuid} --enabled"),
     ));
     steps
@@ -61,33 +61,34 @@ fn fix(region: &str, event: &Event, esm: &EsmDisabled) -> Step {
         )
     };
     match esm.category {
-        EsmCategory::AuthorizationError => {
-            step(format!("Grant the function's role {}. To find the role:", permissions(esm)), configuration("Role"))
-        }
+        EsmCategory::AuthorizationError => step(
+            format!("Grant the function's execution role {}. To find the role:", permissions(esm)),
+            configuration("Role"),
+        ),
         EsmCategory::FunctionNotFound => step(
-            "Deploy the function again with the same name and the alias or version of the mapping, or delete the mapping if \
-             it is no longer needed. To list the existing aliases:",
+            "Redeploy the function under the same name, with the alias or version that the mapping uses, or delete the \
+             mapping if it is no longer needed. To list the existing aliases:",
             format!("aws lambda list-aliases --region {region} --function-name {function}"),
         ),
         EsmCategory::FunctionInFailedState => step(
-            "Find out why the function failed, fix the cause and deploy the function again:",
+            "Find out why the function is in the Failed state, fix the cause and redeploy the function. To show the reason:",
             configuration("[State,StateReasonCode,StateReason,LastUpdateStatusReason]"),
         ),
         EsmCategory::ResourceNotFound => {
-            let text = "Create the missing resource again, or delete the mapping if it is no longer needed.";
+            let text = "Recreate the missing resource, or delete the mapping if it is no longer needed.";
             match show_source(region, esm) {
-                Some(command) => step(format!("{text} To check whether the source exists:"), command),
+                Some(command) => step(format!("{text} To check whether the event source exists:"), command),
                 None => step(text, None),
             }
         }
         EsmCategory::RegionNameNotValid => step(
-            "Compare the Regions in the ARNs of the mapping, its function and its source. A mapping with an invalid Region \
-             must be deleted and created again.",
+            "Compare the Regions in the ARNs of the mapping, its function and its event source. A mapping with an invalid \
+             Region must be deleted and recreated.",
             None,
         ),
         EsmCategory::Unknown => step(
-            "Check that the function and the source exist, that the function is Active, and that its role may read \
-             the source:",
+            "Check that the function and the event source exist, that the function is in the Active state, and that its \
+             execution role can read the event source:",
             configuration("[State,StateReason,Role]"),
         ),
     }
@@ -102,19 +103,19 @@ fn source(esm: &EsmDisabled) -> Option<(EventSourceKind, Arn<'_>)> {
 fn permissions(esm: &EsmDisabled) -> &'static str {
     match source(esm).map(|(kind, _)| kind) {
         Some(EventSourceKind::Queue) => {
-            "the permissions to read the source: sqs:ReceiveMessage, sqs:DeleteMessage and sqs:GetQueueAttributes"
+            "the permissions to read the event source: sqs:ReceiveMessage, sqs:DeleteMessage and sqs:GetQueueAttributes"
         }
         Some(EventSourceKind::Stream) => {
-            "the permissions to read the source: kinesis:DescribeStream, kinesis:DescribeStreamSummary, \
+            "the permissions to read the event source: kinesis:DescribeStream, kinesis:DescribeStreamSummary, \
              kinesis:GetRecords, kinesis:GetShardIterator, kinesis:ListShards and kinesis:SubscribeToShard"
         }
         Some(EventSourceKind::Table) => {
-            "the permissions to read the source: dynamodb:DescribeStream, dynamodb:GetRecords, \
+            "the permissions to read the event source: dynamodb:DescribeStream, dynamodb:GetRecords, \
              dynamodb:GetShardIterator and dynamodb:ListStreams"
         }
         None => {
-            "the permissions to read the source and, for a queue, to delete messages. If the source is encrypted, also \
-             grant kms:Decrypt"
+            "the permissions to read the event source and, for a queue, to delete messages. If the source is encrypted with a \
+             KMS key, also grant kms:Decrypt"
         }
     }
 }
@@ -137,14 +138,14 @@ pub(super) fn of_changed_mapping(event: &Event, esm: &EsmChanged) -> Vec<Step> {
     let uuid = word(esm.mapping_uuid.as_deref(), "UUID");
     let first = match esm.change {
         EsmChange::Enabled => step(
-            "If this was intended, no action is needed. To check that events are processed:",
+            "If this was intended, no action is needed. To check that events are being processed:",
             format!("aws lambda get-event-source-mapping --region {region} --uuid {uuid}"),
         ),
         EsmChange::Disabled => step(
             "If this was not intended, enable the mapping again:",
             format!("aws lambda update-event-source-mapping --region {region} --uuid {uuid} --enabled"),
         ),
-        EsmChange::Deleted => step("If this was not intended, create the mapping again.", None),
+        EsmChange::Deleted => step("If this was not intended, recreate the mapping.", None),
     };
     vec![first, find_caller(event)]
 }
@@ -159,12 +160,12 @@ pub(super) fn of_denial(event: &Event, denied: &AccessDenied) -> Vec<Step> {
     let first = match denied.kind {
         DenialKind::Policy => step(policy_step(denied.effect, denied.policy_type), None),
         DenialKind::Dependency => step(
-            "The service was denied access to a resource that it needs, such as a key. If the call should succeed, correct \
-             the policy of the resource that the message names, or the role that the service uses.",
+            "If the call should succeed, correct the policy of the resource that the error message names, such as a KMS key, \
+             or the role that the service uses.",
             None,
         ),
         DenialKind::Authentication => step(
-            "If the caller is known, renew its credentials. They have expired, were revoked, or are not enabled for the service.",
+            "If you recognize the caller, renew its credentials. They have expired, were revoked, or are not enabled for the service.",
             None,
         ),
     };
@@ -175,19 +176,19 @@ pub(super) fn of_denial(event: &Event, denied: &AccessDenied) -> Vec<Step> {
 pub(super) fn of_caller(event: &Event) -> Vec<Step> {
     vec![
         step(
-            "If the caller is a known scanner or deployment, correct its policies or suppress its denials with a rule.",
+            "If the caller is a known scanner or deployment pipeline, correct its permissions or suppress its denials with a rule.",
             None,
         ),
         step(
-            "Otherwise, treat its credentials as stolen: revoke the sessions of the role or deactivate the access keys of the user.",
+            "Otherwise, treat its credentials as compromised: revoke the role's sessions or deactivate the user's access keys.",
             None,
         ),
-        look_up("To see one of the calls in full:", event),
+        look_up("To show one of the calls in full:", event),
     ]
 }
 
 fn find_caller(event: &Event) -> Step {
-    look_up("If this call was not expected, find out who made it:", event)
+    look_up("If this call was unexpected, find out who made it:", event)
 }
 
 fn look_up(text: &str, event: &Event) -> Step {
@@ -203,23 +204,23 @@ fn look_up(text: &str, event: &Event) -> Step {
 
 fn policy_step(effect: Option<Effect>, policy_type: Option<PolicyType>) -> String {
     let place = policy_type.map(|policy_type| match policy_type {
-        PolicyType::IdentityBased => "in an identity-based policy of the user or role",
-        PolicyType::ResourceBased => "in the policy of the resource",
-        PolicyType::ServiceControl => "in the service control policies of the organization",
-        PolicyType::ResourceControl => "in the resource control policies of the organization",
-        PolicyType::VpcEndpoint => "in the policy of the VPC endpoint",
+        PolicyType::IdentityBased => "in an identity-based policy attached to the user or role",
+        PolicyType::ResourceBased => "in the resource-based policy",
+        PolicyType::ServiceControl => "in the organization's service control policies",
+        PolicyType::ResourceControl => "in the organization's resource control policies",
+        PolicyType::VpcEndpoint => "in the VPC endpoint policy",
         PolicyType::PermissionsBoundary => "in the permissions boundary of the user or role",
-        PolicyType::Session => "in the policy that was passed when the session was created",
-        PolicyType::RoleTrust => "in the trust policy of the role",
+        PolicyType::Session => "in the session policy that was passed when the session was created",
+        PolicyType::RoleTrust => "in the role's trust policy",
     });
     match (effect, place) {
         (Some(Effect::Explicit), Some(place)) => format!(
-            "If the call should succeed, change the statement that denies the action {place}. An Allow in another policy \
-             does not override it."
+            "If the call should succeed, change the statement that denies the action {place}. An explicit deny overrides any \
+             allow in another policy."
         ),
         (Some(Effect::Explicit), None) => "If the call should succeed, change the statement that denies the action. An \
-                                           Allow in another policy does not override it. The error message does not name \
-                                           the type of policy."
+                                           explicit deny overrides any allow in another policy. The error message does not \
+                                           name the type of policy."
             .to_owned(),
         (_, Some(place)) => format!("If the call should succeed, allow the action {place}."),
         (_, None) => "If the call should succeed, allow the action in a policy. The error message does not name the type of \

@@ -1,8 +1,8 @@
 //! Neutralizes text from a record before people read it.
 //!
-//! Whoever makes a call chooses much of the text in its record: names, user agents, parts of messages. In a mail or a
-//! chat, this text must not break lines, hide or reorder adjacent text, form links, mention anybody, or grow without
-//! bounds.
+//! Whoever makes a call chooses much of the text in its record: names, user agents, parts of messages. In an email or a
+//! chat message, this text must not break lines, hide or reorder adjacent text, form links, mention anybody, or grow
+//! without bounds.
 
 /// Maximum length of a line, in characters.
 const MAX_LINE: usize = 1_200;
@@ -40,7 +40,7 @@ pub(crate) fn exact(text: &str, limit: usize) -> (String, bool) {
     (shown, text.char_indices().nth(limit).is_some())
 }
 
-/// Breaks everything that a mail or chat program could take for a link: `https[:]//`, `example[.]com`. Names of AWS
+/// Breaks everything that an email or chat client could take for a link: `https[:]//`, `example[.]com`. Names of AWS
 /// services and of FIFO queues remain unchanged.
 #[must_use]
 pub(crate) fn without_links(text: &str) -> String {
@@ -72,7 +72,7 @@ fn is_in_host(c: char) -> bool {
     c.is_alphanumeric() || c == '.' || c == '-'
 }
 
-/// True for the name of an AWS service, such as `lambda.amazonaws.com`.
+/// Returns true for the name of an AWS service, such as `lambda.amazonaws.com`.
 fn is_service(host: &str) -> bool {
     let name = host.strip_suffix(".cn").unwrap_or(host).strip_suffix(".amazonaws.com");
     name.is_some_and(|name| !name.is_empty() && !name.contains('.'))
@@ -98,7 +98,8 @@ fn push_host(shown: &mut String, host: &str) {
 /// around it.
 ///
 /// Punctuation ends a run, so the segments of a path, the elements of a list and adjacent values keep their order.
-/// Apply this after sanitizing and cutting: [`exact()`] replaces the isolates, and a cut could drop the second.
+/// Apply this after sanitizing and cutting: [`exact()`] would replace the isolates, and a cut could drop the closing
+/// one.
 #[must_use]
 pub(super) fn isolated(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
@@ -121,7 +122,7 @@ fn run_length(text: &str) -> usize {
     run.char_indices().rev().find(|(_, c)| is_right_to_left(*c)).map_or(0, |(at, c)| at + c.len_utf8())
 }
 
-/// True for the characters of right-to-left scripts. They include the digits of these scripts, which reorder numbers.
+/// Returns true for the characters of right-to-left scripts, including their digits, which reorder numbers.
 ///
 /// Source: the ranges whose unassigned characters default to `R` or `AL` in `DerivedBidiClass.txt` of Unicode.
 fn is_right_to_left(c: char) -> bool {
@@ -151,13 +152,14 @@ fn clean(text: &str, limit: usize) -> String {
     let (shown, is_cut) = exact(text, limit);
     let shown = without_links(&shown);
     match text.trim().chars().count().checked_sub(limit) {
-        Some(more) if is_cut => format!("{shown} [cut: {more} more characters]"),
+        Some(more) if is_cut => format!("{shown} [truncated: {more} more characters]"),
         _ => shown,
     }
 }
 
-/// True for characters that are invisible, break lines or change the direction of text: control characters, line and
-/// paragraph separators, characters of the Unicode category Cf, fillers, variation selectors and noncharacters.
+/// Returns true for characters that are invisible, break lines or change the direction of text: control characters,
+/// line and paragraph separators, characters of the Unicode category Cf, fillers, variation selectors and
+/// noncharacters.
 ///
 /// A variation selector after an emoji is replaced too: in a name, it could hide data or make two names look the same.
 fn is_hidden(c: char) -> bool {
@@ -172,13 +174,13 @@ fn is_hidden(c: char) -> bool {
             | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// True for the last two code points of each plane, and for 32 in the Arabic presentation forms.
+/// Returns true for the last two code points of each plane, and for 32 in the Arabic presentation forms.
 fn is_noncharacter(c: char) -> bool {
     matches!(c, '\u{fdd0}'..='\u{fdef}') || u32::from(c) & 0xfffe == 0xfffe
 }
 
-/// A word for a command that an alert advises people to run. Returns the placeholder if a shell or the AWS CLI could
-/// interpret the word, or if it is longer than 256 characters.
+/// A word for a command in an alert. Returns the placeholder if a shell or the AWS CLI could interpret the word, or if
+/// it is longer than 256 characters.
 #[must_use]
 pub(crate) fn word<'a>(text: Option<&'a str>, placeholder: &'a str) -> &'a str {
     let is_plain = |text: &&str| {
@@ -258,7 +260,7 @@ mod tests {
 
     #[test]
     fn long_text_is_cut_between_characters() {
-        assert_eq!(line(&"é".repeat(5_000)), format!("{} [cut: 3800 more characters]", "é".repeat(1_200)));
+        assert_eq!(line(&"é".repeat(5_000)), format!("{} [truncated: 3800 more characters]", "é".repeat(1_200)));
         assert_eq!(name(&"é".repeat(256)), "é".repeat(256));
         assert_eq!(short("orders-of-all-customers", 10), "orders-o..");
         assert_eq!(short("orders", 6), "orders");

@@ -4,8 +4,8 @@ use super::sanitize;
 use crate::detect::FindingKind;
 use crate::triage::{Incident, Scope, Tally};
 
-/// A subject that is useful even if it is cut to 40 characters: the parts, each within its width, come before the account
-/// and the Region.
+/// A subject that is useful even if it is cut to 40 characters: the parts, each shortened to its width, come before the
+/// account and the Region.
 pub(super) fn subject(incident: &Incident, word: &str, parts: &[(&str, usize)]) -> String {
     let account = incident.finding.event.account.as_deref().unwrap_or("?");
     let region = match incident.regions.kept() {
@@ -40,7 +40,9 @@ pub(super) fn how_often(incident: &Incident) -> Vec<String> {
     }];
     if let (Some(window), Some(next)) = (incident.window, incident.next_threshold()) {
         let end = time(Some(&window.end().to_string()));
-        lines.push(format!("The next alert is sent at the {next}th occurrence, or at the first one after {end}."));
+        lines.push(format!(
+            "The next alert will be sent at the {next}th occurrence, or at the first occurrence after {end}."
+        ));
     }
     lines
 }
@@ -63,7 +65,7 @@ pub(super) fn functions(incident: &Incident) -> Option<String> {
     }
 }
 
-/// Labels and values: `specific` to the kind of alert, among those that all alerts have.
+/// The labels and values of an alert. `specific` are those of its kind; the others are in every alert.
 pub(super) fn details<const N: usize>(
     incident: &Incident,
     specific: [(&'static str, &Option<String>); N],
@@ -87,7 +89,7 @@ pub(super) fn details<const N: usize>(
     details
 }
 
-/// The time of a record, for people. A string of another form is shown as it is.
+/// The time of a record, for people. A string in another format is shown as it is.
 pub(super) fn time(time: Option<&str>) -> String {
     let Some(text) = time else { return "an unknown time".to_owned() };
     match text.strip_suffix('Z').and_then(|it| it.split_once('T')) {
@@ -100,7 +102,7 @@ pub(super) fn time(time: Option<&str>) -> String {
 pub(super) fn place(region: Option<&str>, account: Option<&str>) -> String {
     let region = region.map_or_else(|| "an unknown Region".to_owned(), sanitize::name);
     match account {
-        Some(account) => format!("{region}, account {}", sanitize::name(account)),
+        Some(account) => format!("{region} (account {})", sanitize::name(account)),
         None => region,
     }
 }

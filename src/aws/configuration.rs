@@ -1,6 +1,6 @@
 //! Credentials, Region, timeouts and retries for all services.
 //!
-//! The timeouts suit services in the same Region.
+//! The timeouts are chosen for services in the same Region.
 
 use std::time::Duration;
 
@@ -16,15 +16,15 @@ use super::http::http_client;
 pub(crate) const OPERATION_TIMEOUT: Duration = Duration::from_secs(40);
 /// Time limit of a connection attempt.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// Time limit of the wait for a response.
+/// Time limit for a response.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time that the transfer of a body may stall.
 const STALL_TIMEOUT: Duration = Duration::from_secs(5);
-/// Maximum number of attempts of a call if the service fails or is unreachable.
+/// Maximum number of attempts of a call.
 const MAX_ATTEMPTS: u32 = 3;
 
 /// Loads credentials, Region and endpoints from the environment, and sets timeouts and retries. The SDK retries
-/// retryable failures.
+/// transient failures.
 pub async fn configuration() -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
@@ -36,7 +36,7 @@ pub async fn configuration() -> SdkConfig {
         .timeout_config(timeouts)
         .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(STALL_TIMEOUT).build())
         .retry_config(RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS));
-    // Lambda sets both. Elsewhere, the default provider chain of the SDK applies.
+    // Lambda sets both variables. Elsewhere, the SDK's default provider chain applies.
     match (std::env::var("AWS_REGION"), std::env::var_os("AWS_SESSION_TOKEN")) {
         (Ok(region), Some(_)) => {
             let loader = loader.region(Region::new(region));

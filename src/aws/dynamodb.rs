@@ -6,7 +6,7 @@
 //! | `object#<hash of the contributor>#<dedup key>` | `event_count`, `expires` |
 //!
 //! The key is the string `id`. `alerted` is a set of strings such as `chat#100`: a topic, and a threshold that it
-//! confirmed. Adding to a set needs no condition and can be repeated. `lease_until` is in milliseconds since 1970.
+//! confirmed. Adding to a set needs no condition and is idempotent. `lease_until` is in milliseconds since 1970.
 //! `expires`, in seconds since 1970, is the attribute for DynamoDB's time to live.
 
 use std::collections::{BTreeSet, HashMap};
@@ -34,13 +34,13 @@ const UPDATE: &str = "dynamodb:UpdateItem";
 
 /// How long an item is kept after the end of its window, or after it is written if that is later.
 const RETENTION: Duration = Duration::from_hours(14 * 24);
-/// Maximum number of transactions in a call: one that finds the recorded numbers, one that raises them, and two more in
+/// Maximum number of transactions in a call: one that reads the recorded counts, one that raises them, and two more in
 /// case other invocations raise them in the meantime.
 const MAX_TRANSACTIONS: u32 = 4;
 
 type Item = HashMap<String, AttributeValue>;
 
-/// A table with the string key `id`.
+/// A ledger in a DynamoDB table, whose key is the string `id`.
 #[derive(Debug, Clone)]
 pub struct LedgerTable {
     client: Client,
@@ -55,7 +55,7 @@ impl LedgerTable {
         Self { client: Client::new(configuration), table, deadline }
     }
 
-    /// Tries to raise contributions from the numbers in `recorded`, the last known numbers.
+    /// Tries to raise the contributions from their last known counts, `recorded`.
     async fn raise(
         &self,
         key: &LedgerKey,
@@ -142,7 +142,7 @@ impl Ledger for LedgerTable {
             match self.raise(key, contributions, &recorded).await? {
                 Raised::All => {
                     let entry = self.get(key).await?;
-                    // Items expire one by one, so the item of the incident can be gone before those of its
+                    // Items expire individually, so the item of the incident can be gone before those of its
                     // contributors.
                     let contributed =
                         contributions.iter().zip(&recorded).map(|(it, recorded)| it.events.max(*recorded)).sum();
@@ -208,12 +208,12 @@ impl Ledger for LedgerTable {
 enum Raised {
     /// All contributions are recorded.
     All,
-    /// Nothing was written, because the ledger had these numbers instead of the expected ones.
+    /// Nothing was written, because the ledger has these counts instead of the expected ones.
     Recorded(Vec<u64>),
 }
 
-/// The cause of a canceled transaction, from its reasons in the order of its items: the numbers that are recorded, or a
-/// conflict. `None` if another attempt cannot help.
+/// The cause of a canceled transaction, from its reasons in the order of its items: the recorded counts, or a conflict.
+/// `None` if another attempt cannot help.
 fn canceled_by(reasons: &[CancellationReason]) -> Option<Result<Vec<Option<u64>>, ServiceError>> {
     let has = |code: &str| reasons.iter().any(|reason| reason.code() == Some(code));
     if has("ConditionalCheckFailed") {
@@ -228,7 +228,8 @@ fn canceled_by(reasons: &[CancellationReason]) -> Option<Result<Vec<Option<u64>>
         .then(|| Err(conflict(TRANSACT)))
 }
 
-/// The error if another transaction is using the items. The SDK does not retry it.
+/// The retryable error for items that another transaction is using. The SDK itself retries only
+/// `TransactionInProgressException`.
 fn conflict(operation: &'static str) -> ServiceError {
     let error = ServiceError::new(operation, Fault::Unavailable, "TransactionConflict");
     ServiceError { retryable: true, ..error }
@@ -257,7 +258,7 @@ fn entry(item: &Item) -> LedgerEntry {
     }
 }
 
-/// A topic and the threshold that it confirmed, such as `chat#100`.
+/// Parses a topic and the threshold that it confirmed, such as `chat#100`.
 fn confirmed(text: &str) -> Option<(TopicRole, u64)> {
     let (topic, threshold) = text.split_once('#')?;
     let role = TopicRole::ALL.into_iter().find(|role| role.as_str() == topic)?;

@@ -32,8 +32,8 @@ pub fn http_client() -> SharedHttpClient {
     }
 }
 
-/// True for the Regions of the partition `aws`, such as `eu-west-1`: a continent or country, a direction and a number.
-/// The names in other partitions start differently (`cn-`, `eusc-`) or have four parts (`us-gov-west-1`,
+/// Returns true for the Regions of the partition `aws`, such as `eu-west-1`: a continent or country, a direction and a
+/// number. The names in other partitions start differently (`cn-`, `eusc-`) or have four parts (`us-gov-west-1`,
 /// `us-iso-east-1`). Source: `regionRegex` in `partitions.json` of the AWS SDKs.
 fn is_in_aws_partition(region: &str) -> bool {
     const AREAS: [&str; 9] = ["af", "ap", "ca", "eu", "il", "me", "mx", "sa", "us"];
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn the_roots_of_amazon_are_embedded() {
+    fn the_root_certificates_of_amazon_are_embedded() {
         let names =
             |name: &[u8]| TLS_SERVER_ROOT_CERTS.iter().filter(|it| memchr::memmem::find(it, name).is_some()).count();
         assert_eq!(AUTHORITIES.map(names), [4, 1]);

@@ -21,7 +21,7 @@ pub struct RulesInBucket {
 }
 
 impl RulesInBucket {
-    /// Reads the rules from this object.
+    /// Creates a reader of this object.
     #[must_use]
     pub fn new(configuration: &SdkConfig, object: S3Object, deadline: Deadline) -> Self {
         Self { client: Client::new(configuration), object, deadline }

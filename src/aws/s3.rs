@@ -15,9 +15,9 @@ use crate::service::{Fault, ServiceError};
 use crate::trail::{ObjectBody, ObjectSource};
 
 const OPERATION: &str = "s3:GetObject";
-/// How often an interrupted transfer is resumed.
+/// Maximum number of times that an interrupted transfer is resumed.
 const MAX_RESUMES: u32 = 3;
-/// The pause before a transfer is resumed the first time. Each further pause is twice as long.
+/// The pause before a transfer is resumed for the first time. Each further pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// The buckets that CloudTrail delivers to.

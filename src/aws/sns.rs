@@ -25,7 +25,7 @@ pub struct AlertTopic {
 }
 
 impl AlertTopic {
-    /// Publishes to the topic with this ARN, in the topic's Region.
+    /// Creates a client of the topic with this ARN, in the topic's Region.
     #[must_use]
     pub fn new(configuration: &SdkConfig, arn: String, deadline: Deadline) -> Self {
         let mut builder = Builder::from(configuration);
@@ -76,8 +76,8 @@ fn region_of(arn: &str) -> Option<Region> {
     arn.split(':').nth(3).filter(|region| !region.is_empty()).map(|region| Region::new(region.to_owned()))
 }
 
-/// An entry of a batch. Its ID is its index in the batch. Subscriptions of a FIFO topic receive the messages of a group
-/// in order; a standard topic accepts neither a group ID nor a deduplication ID.
+/// An entry of a batch. Its ID is its index in the batch. A FIFO topic needs a group ID, because it keeps the messages
+/// of a group in order, and a deduplication ID.
 fn entry(id: usize, message: &Message, is_fifo: bool) -> Option<PublishBatchRequestEntry> {
     let mut entry =
         PublishBatchRequestEntry::builder().id(id.to_string()).subject(&message.subject).message(&message.body);
@@ -90,8 +90,8 @@ fn entry(id: usize, message: &Message, is_fifo: bool) -> Option<PublishBatchRequ
     entry.build().ok()
 }
 
-/// Converts an attribute. One value becomes a string. Several values become a list, of which a filter policy matches
-/// any.
+/// Converts an attribute. One value becomes a string. Several values become a list, and a filter policy matches if it
+/// matches any of them.
 fn attribute_value(attribute: &Attribute) -> Option<MessageAttributeValue> {
     let value = MessageAttributeValue::builder();
     let value = match attribute.values.as_slice() {
@@ -101,7 +101,7 @@ fn attribute_value(attribute: &Attribute) -> Option<MessageAttributeValue> {
     value.build().ok()
 }
 
-/// The result of each entry. An entry that the response does not mention counts as not published.
+/// The result of each entry. An entry that is missing from the response counts as not published.
 fn results(output: &PublishBatchOutput, entries: usize) -> Vec<Result<(), ServiceError>> {
     let rejected: HashMap<&str, &BatchResultErrorEntry> = output.failed().iter().map(|it| (it.id(), it)).collect();
     let confirmed = |id: &str| output.successful().iter().any(|it| it.id() == Some(id));

@@ -44,15 +44,15 @@ pub struct Skipped {
 pub struct Accepted {
     /// Buckets whose objects may be read.
     pub trail_buckets: Vec<String>,
-    /// Accept inline records of AWS Lambda: the fast path is on. Anyone who may invoke the function or send to its queue can
-    /// forge such a record, whereas forging one in a log object takes write access to the bucket.
+    /// Accept inline records of AWS Lambda: the fast path is on. Anyone who may invoke the function or send to its
+    /// queue can forge such a record, whereas forging one in a log object takes write access to the bucket.
     pub inline_records: bool,
-    /// Accept tasks of S3 Batch Operations. Their findings are published only on the topic for machines, so that topic is
-    /// required.
+    /// Accept tasks of S3 Batch Operations. Their findings are published only to the topic for machines, so that topic
+    /// is required.
     pub batch_jobs: bool,
 }
 
-/// A payload during decoding.
+/// Collects the parts of a payload as they are decoded.
 pub(super) struct Collector<'a> {
     pub(super) accepted: &'a Accepted,
     pub(super) announced: Announced,
@@ -99,11 +99,10 @@ impl<'a> Collector<'a> {
             return Err(PayloadError::InlineRecord);
         }
         let text = record.to_string();
-        // The record parser would also accept an array, as a list of fields.
         let is_of_lambda = record.is_object()
             && Record::parse(text.as_bytes()).is_ok_and(|record| record.event_source.is_some_and(|it| is_lambda(&it)));
         if source != Some("aws.lambda") || !is_of_lambda {
-            return Err(incomplete("a CloudTrail record of AWS Lambda in detail, from the source aws.lambda"));
+            return Err(incomplete("an AWS Lambda CloudTrail record in detail, from the source aws.lambda"));
         }
         self.announced.records.push(text);
         Ok(())
@@ -118,7 +117,7 @@ impl<'a> Collector<'a> {
         self.announced.problems.extend(problems.map(at_place));
     }
 
-    /// Decodes a message or task. Returns the indexes of the objects that it announced, each as often as it did.
+    /// Decodes a message or task. Returns the indexes of the objects that it announced, including repetitions.
     pub(super) fn objects_of<V>(&mut self, decode: impl FnOnce(&mut Self) -> V) -> (V, Vec<usize>) {
         self.current.clear();
         let value = decode(self);
@@ -132,9 +131,9 @@ mod tests {
 
     use super::*;
 
-    /// A comparison of each object with all others would take a hundred times as long for ten times the objects.
+    /// Comparing each object with all others would take a hundred times as long for ten times as many objects.
     #[test]
-    fn announcing_takes_time_linear_in_the_objects() {
+    fn announcing_objects_takes_linear_time() {
         let accepted = Accepted { trail_buckets: vec!["trail".to_owned()], ..Accepted::default() };
         let key = "AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/a.json.gz";
         let announce = |objects: usize| {

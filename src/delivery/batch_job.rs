@@ -10,7 +10,7 @@ use super::announced::{Announced, Collector};
 use super::object_key::form_decode;
 use super::problem::{PayloadError, incomplete};
 
-/// A part of a job of S3 Batch Operations.
+/// Some of the tasks of a job of S3 Batch Operations.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct BatchJob {
     /// What the tasks announce.
@@ -54,7 +54,7 @@ struct Task {
 /// Decodes a payload. A problem with a task is the result of that task and does not affect the others.
 pub(super) fn decode(payload: &Value, mut collector: Collector<'_>) -> Result<BatchJob, PayloadError> {
     let Job { invocation_schema_version, invocation_id, tasks } = Job::deserialize(payload)
-        .map_err(|_| incomplete("a job of S3 Batch Operations with invocationId and tasks of taskId and s3Key"))?;
+        .map_err(|_| incomplete("an S3 Batch Operations job with invocationId, and tasks with taskId and s3Key"))?;
     let tasks = tasks.into_iter().map(|task| BatchTask { id: task.id.clone(), object: object(task, &mut collector) });
     let tasks = tasks.collect();
     Ok(BatchJob { announced: collector.announced, schema_version: invocation_schema_version, invocation_id, tasks })

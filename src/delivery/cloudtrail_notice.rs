@@ -1,7 +1,7 @@
 //! CloudTrail notices of delivered log files.
 //!
-//! Source: "Configuring Amazon SNS notifications for CloudTrail" in the CloudTrail User Guide. A notice may contain several
-//! keys. They are not encoded.
+//! Source: "Configuring Amazon SNS notifications for CloudTrail" in the CloudTrail User Guide. A notice may contain
+//! several keys. They are not encoded.
 
 use serde_json::Value;
 

@@ -1,7 +1,8 @@
 //! Envelopes of notifications: SQS messages, SNS messages, Lambda failure records.
 //!
-//! Sources: "Using Lambda with Amazon SQS", "Using Lambda with Amazon SNS" and "Capturing records of Lambda asynchronous
-//! invocations" in the Lambda Developer Guide; "Amazon SNS message and JSON formats" in the SNS Developer Guide.
+//! Sources: "Using Lambda with Amazon SQS", "Using Lambda with Amazon SNS" and "Capturing records of Lambda
+//! asynchronous invocations" in the Lambda Developer Guide; "Amazon SNS message and JSON formats" in the SNS Developer
+//! Guide.
 
 use serde_json::Value;
 

@@ -1,7 +1,7 @@
 //! S3 events and CloudTrail events through EventBridge.
 //!
-//! Sources: "EventBridge event message structure" in the Amazon S3 User Guide: keys are not encoded; "AWS service events
-//! delivered via AWS CloudTrail" in the EventBridge User Guide: `detail` is a record.
+//! Sources: "EventBridge event message structure" in the Amazon S3 User Guide: keys are not encoded; "AWS service
+//! events delivered via AWS CloudTrail" in the EventBridge User Guide: `detail` is a record.
 
 use serde::Deserialize;
 use serde_json::Value;

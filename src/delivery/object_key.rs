@@ -4,8 +4,8 @@
 //! key = [ prefix "/" ] "AWSLogs/" [ organization "/" ] account "/" folder "/" … file
 //! ```
 //!
-//! Source: "Finding your CloudTrail log files" in the CloudTrail User Guide. Only the folder decides, never another part of
-//! the key, because users choose the prefix.
+//! Source: "Finding your CloudTrail log files" in the CloudTrail User Guide. Only the folder determines the kind of an
+//! object, because users choose the prefix.
 
 use std::borrow::Cow;
 
@@ -37,8 +37,8 @@ impl KeyKind {
     }
 }
 
-/// The segment after the account, which itself follows `AWSLogs`. The last match counts, because a prefix may contain the
-/// same names.
+/// The segment after the account, which itself follows `AWSLogs`. The last match counts, because a prefix may contain
+/// the same names.
 fn folder<'a>(segments: &[&'a str]) -> Option<&'a str> {
     (0..segments.len()).rev().filter(|at| segments.get(*at) == Some(&"AWSLogs")).find_map(|at| {
         match segments.get(at + 1..)? {

@@ -2,14 +2,14 @@
 
 use serde_json::Value;
 
-/// The most levels of envelopes around a notification. The failure record of an SNS message in an SQS queue has three.
+/// Maximum number of envelopes around a notification. The failure record of an SNS message in an SQS queue has three.
 pub(super) const MAX_LEVELS: usize = 4;
 
 /// Why a payload, or a part of it, is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PayloadError {
-    /// The payload has the shape of no delivery path.
-    #[error("unknown payload: expected a notification of a log object, found {found}")]
+    /// The payload does not have the shape of any delivery path.
+    #[error("unrecognized payload: expected a notification of a log object, found {found}")]
     UnknownShape {
         /// The shape of the payload, without its values.
         found: String,
@@ -17,7 +17,7 @@ pub enum PayloadError {
     /// A part is missing or has the wrong type.
     #[error("expected {expected}")]
     Incomplete {
-        /// The part, and what it must be.
+        /// What was expected.
         expected: &'static str,
     },
     /// The object is in a bucket that may not be read.
@@ -27,12 +27,12 @@ pub enum PayloadError {
         bucket: String,
     },
     /// The payload contains an inline record, but the fast path is off.
-    #[error("CloudTrail record in the payload, but FAST_PATH is off")]
+    #[error("payload contains a CloudTrail record, but FAST_PATH is off")]
     InlineRecord,
     /// The payload contains a task of S3 Batch Operations, but there is no topic for its findings.
-    #[error("EVENT_TOPIC_ARN is not set: findings of S3 Batch Operations are published on that topic only")]
+    #[error("EVENT_TOPIC_ARN is not set: findings from S3 Batch Operations are published only to that topic")]
     BatchJob,
-    /// The notification is nested deeper than on any delivery path.
+    /// The notification is in more envelopes than on any delivery path.
     #[error("payload nested more than {MAX_LEVELS} levels deep")]
     TooManyLevels,
     /// One of several records, messages or keys has a problem.

@@ -1,4 +1,4 @@
-//! Batches of an Amazon SQS queue.
+//! Batches of messages from an Amazon SQS queue.
 //!
 //! Source: "Using Lambda with Amazon SQS" in the Lambda Developer Guide.
 

@@ -1,7 +1,7 @@
 //! S3 event notifications.
 //!
-//! Source: "Event message structure" in the Amazon S3 User Guide. Keys are form-encoded: a plus sign represents a space, and
-//! other special characters are percent-encoded.
+//! Source: "Event message structure" in the Amazon S3 User Guide. Keys are form-encoded: a plus sign represents a
+//! space, and other special characters are percent-encoded.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -48,7 +48,8 @@ pub(super) fn decode(record: &Value, collector: &mut Collector<'_>) -> Result<()
     collector.object(&bucket.name, key, object.version_id)
 }
 
-/// In notifications, event names have no `s3:` prefix. In the configuration of a bucket, they do. Both are accepted.
+/// Returns true for events that create an object. Event names have the prefix `s3:` in the configuration of a bucket,
+/// but not in notifications. Both forms are accepted.
 fn is_creation(event_name: &str) -> bool {
     event_name.strip_prefix("s3:").unwrap_or(event_name).starts_with("ObjectCreated:")
 }

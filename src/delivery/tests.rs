@@ -112,7 +112,7 @@ fn inline_records_of_other_sources_and_services_are_refused() {
         (json!("aws.lambda"), record("lambda.amazonaws.com.example")),
         (json!("aws.lambda"), json!({"eventName": "LambdaESMDisabled"})),
         (json!("aws.lambda"), json!([lambda])),
-        // As an array, a record is a list of the fields that the parser knows.
+        // Serde can deserialize a struct from an array of its fields.
         (json!("aws.lambda"), json!(["lambda.amazonaws.com", "LambdaESMDisabled"])),
         (json!("aws.lambda"), json!("lambda.amazonaws.com")),
     ] {
@@ -160,7 +160,7 @@ fn an_empty_version_id_is_no_version() {
 }
 
 #[test]
-fn a_bad_key_of_a_notice_hides_no_other() {
+fn a_bad_key_in_a_notice_hides_no_other_key() {
     let other = KEY.replace("a b", "other");
     let notice = json!({"s3Bucket": "trail", "s3ObjectKey": [KEY, 7, other, null]});
     let Queue { announced, messages, .. } = queue(deliver(&sqs(&notice)));
@@ -216,9 +216,9 @@ fn each_message_of_a_queue_has_its_own_result() {
     assert_eq!((announced.objects.len(), announced.skipped.repeated, without_id), (1, 1, 1));
     let problems: Vec<_> = announced.problems.iter().map(ToString::to_string).collect();
     assert_snapshot!(problems.join("\n"), @"
-    message 2: unknown payload: expected a notification of a log object, found an object with the keys hello
+    message 2: unrecognized payload: expected a notification of a log object, found an object with the keys hello
     message 4: bucket elsewhere is not in TRAIL_BUCKETS
-    message 5: unknown payload: expected a notification of a log object, found text that is not JSON
+    message 5: unrecognized payload: expected a notification of a log object, found text that is not JSON
     record 5: expected a messageId
     ");
 }
@@ -252,21 +252,21 @@ fn unknown_payloads_are_errors() {
     }
     errors.extend(notification(decode("{", &Accepted::default())).problems.iter().map(ToString::to_string));
     assert_snapshot!(errors.join("\n"), @r"
-    unknown payload: expected a notification of a log object, found an empty object
-    unknown payload: expected a notification of a log object, found an array
-    unknown payload: expected a notification of a log object, found a single value
-    unknown payload: expected a notification of a log object, found a single value
-    unknown payload: expected a notification of a log object, found an object with the keys Records
-    unknown payload: expected a notification of a log object, found an object with the keys Records
+    unrecognized payload: expected a notification of a log object, found an empty object
+    unrecognized payload: expected a notification of a log object, found an array
+    unrecognized payload: expected a notification of a log object, found a single value
+    unrecognized payload: expected a notification of a log object, found a single value
+    unrecognized payload: expected a notification of a log object, found an object with the keys Records
+    unrecognized payload: expected a notification of a log object, found an object with the keys Records
     record 0: expected the eventSource aws:s3, aws:sns or aws:sqs
-    unknown payload: expected a notification of a log object, found an object with the keys hello, z\n
+    unrecognized payload: expected a notification of a log object, found an object with the keys hello, z\n
     expected a CloudTrail notice with s3Bucket and s3ObjectKey
     expected a CloudTrail notice with s3Bucket and s3ObjectKey
     expected an EventBridge event with detail.bucket.name and detail.object.key
-    expected a CloudTrail record of AWS Lambda in detail, from the source aws.lambda
-    unknown payload: expected a notification of a log object, found a single value
+    expected an AWS Lambda CloudTrail record in detail, from the source aws.lambda
+    unrecognized payload: expected a notification of a log object, found a single value
     payload nested more than 4 levels deep
-    unknown payload: expected a notification of a log object, found invalid JSON at column 1
+    unrecognized payload: expected a notification of a log object, found invalid JSON at column 1
     ");
 }
 

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::denial_message::{DenialMessage, Effect, PolicyType};
 use crate::trail::{Record, parse_value};
 
-/// The cause of a denial.
+/// The kind of a denial, by what was denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DenialKind {
     /// A policy does not allow the call, or the caller does not own the resource.
@@ -32,7 +32,7 @@ impl DenialKind {
         }
     }
 
-    /// The kind of a denial with this error code; `None` if the code is of another error.
+    /// The kind of a denial with this error code; `None` if the code does not mean a denial.
     ///
     /// EC2 also uses `AuthFailure` for missing permissions, which only the message shows. The code alone counts as a
     /// failed authentication.
@@ -82,8 +82,8 @@ fn is_auth_failure(error_code: &str) -> bool {
     without_prefix(&error_code.trim().to_ascii_lowercase()) == AUTH_FAILURE
 }
 
-/// True if the message of an `AuthFailure` is about permissions, not credentials. No phrase counts as evidence of
-/// invalid credentials, so a name in a message cannot hide a denial.
+/// Returns true if the message of an `AuthFailure` is about permissions, not credentials. No phrase counts as evidence
+/// of invalid credentials, so a name in a message cannot hide a denial.
 ///
 /// Source: "Error codes for the Amazon EC2 API" in the Amazon EC2 Developer Guide.
 fn mentions_permission(message: &str) -> bool {
@@ -199,7 +199,7 @@ pub(super) fn detect(record: &Record<'_>) -> Option<AccessDenied> {
     })
 }
 
-/// The error message of a service that puts it in the response, such as Security Hub; `None` if it is blank.
+/// The error message in the response, where some services put it, such as Security Hub; `None` if it is blank.
 fn response_message(response: &RawValue) -> Option<String> {
     let response = parse_value(response.get()).ok()?;
     let message = response.get("message").or(response.get("Message"))?.as_str()?;

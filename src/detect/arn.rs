@@ -2,8 +2,8 @@
 
 /// The parts of an ARN, borrowed from the string.
 ///
-/// Parsing accepts only the characters that AWS uses in ARNs, because ARNs from a log appear in the commands that an
-/// alert advises people to run.
+/// Parsing accepts only the characters that AWS uses in ARNs, because ARNs from a log appear in commands that readers
+/// of an alert may run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Arn<'a> {
     /// The whole ARN.

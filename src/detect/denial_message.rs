@@ -20,23 +20,23 @@
 //! A `cause` is a sentence without effect and policy type, such as KMS's "the resource does not exist in this Region,
 //! no resource-based policies allow access, or a resource-based policy explicitly denies access".
 //!
-//! Source: [Troubleshoot access denied error messages][iam] in the IAM User Guide. The
-//! other forms are in the guides of IAM, Glue, KMS, S3, STS and API Gateway, and in real records.
+//! Source: [Troubleshoot access denied error messages][iam] in the IAM User Guide. Other forms are from the guides of
+//! IAM, Glue, KMS, S3, STS and API Gateway, and from real records.
 //!
 //! # What the caller can write
 //!
-//! A message quotes the request, so a caller chooses parts of it. An attacker must not be able to
-//! forge a part that AWS writes.
+//! A message quotes the request, so a caller chooses parts of it. An attacker must not be able to forge a part that AWS
+//! writes.
 //!
 //! - **The principal contains no space.** User names and session names are limited to `[\w+=,.@-]`, and IAM paths to
 //!   `!` through DEL. The parser therefore reads the principal from the front, up to the first space, and never
 //!   searches for a phrase before the resource. It skips only the preambles of EC2 and Lambda, which contain no names.
 //! - **The resource can contain anything**, such as an S3 key that reads like a reason. A quoted name ends at the last
 //!   quote, and any other name at the last reason.
-//! - **A cut message may end inside the resource.** CloudTrail keeps 1 KB of a message and ends it
-//!   with `...`. A closing quote and a reason in such a message may belong to the name. The
-//!   parser therefore reads neither the resource nor anything after it, unless EC2 chose the name:
-//!   EC2 appends an encoded message, so CloudTrail often cuts its messages.
+//! - **A cut message may end inside the resource.** CloudTrail keeps 1 KB of a message and ends it with `...`. A
+//!   closing quote and a reason in such a message may belong to the name. The parser therefore reads neither the
+//!   resource nor anything after it, unless EC2 chose the name. EC2 appends an encoded message, so CloudTrail often
+//!   cuts its messages.
 //!
 //! One forgery remains: AWS gives no reason, does not quote the name, and the name ends with a complete reason. Such a
 //! message is identical to one with a shorter name and that reason.
@@ -138,7 +138,7 @@ pub enum PolicyType {
 }
 
 impl PolicyType {
-    /// The IAM User Guide also spells `session` as `sessions`.
+    /// The names of the types in messages. The IAM User Guide also spells `session` as `sessions`.
     const WORDS: [(&'static str, Self); 9] = [
         ("identity-based", Self::IdentityBased),
         ("resource-based", Self::ResourceBased),
@@ -275,7 +275,7 @@ fn split_word(text: &str) -> (&str, &str) {
     memchr(b' ', text.as_bytes()).and_then(|at| text.split_at_checked(at)).unwrap_or((text, ""))
 }
 
-/// True for `service:Action`, such as `execute-api:Invoke`.
+/// Returns true for `service:Action`, such as `execute-api:Invoke`.
 fn is_action(word: &str) -> bool {
     let Some(colon) = memchr(b':', word.as_bytes()) else { return false };
     let (service, name) = word.as_bytes().split_at(colon);
@@ -317,7 +317,7 @@ fn last_reason(text: &str) -> Option<usize> {
     because.find_iter(text.as_bytes()).last().max(explicit.find_iter(text.as_bytes()).last())
 }
 
-/// True if EC2 chose the name: all resources, all resources of a type, or an ID that EC2 generated. Such a name
+/// Returns true if EC2 chose the name: all resources, all resources of a type, or an ID that EC2 generated. Such a name
 /// contains no space.
 fn is_named_by_ec2(resource: &str, action: Option<&str>) -> bool {
     const NAMED_BY_CALLERS: [&str; 2] = ["key-pair", "placement-group"];

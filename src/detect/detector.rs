@@ -25,7 +25,7 @@ pub struct Detector {
 /// The result of examining a record.
 #[derive(Debug, Default)]
 pub struct Examined {
-    /// The record belongs to a selected service.
+    /// The record belongs to a selected service or to one that a rule names.
     pub selected: bool,
     /// The record belongs to AWS Lambda.
     pub of_lambda: bool,
@@ -36,8 +36,8 @@ pub struct Examined {
 }
 
 impl Detector {
-    /// Examines one record of `object`, including the events that `rules` watch for. Most records cost only a search in
-    /// their bytes.
+    /// Examines one record of `object` for built-in findings and for events that `rules` watch for. Most records cost
+    /// only a search in their bytes.
     ///
     /// # Errors
     /// If the record may belong to a selected service but does not parse.
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_stays_unreadable_is_reported_beside_what_was_found() {
+    fn an_unreadable_field_is_reported_in_addition_to_the_findings() {
         let deep = format!("{}1{}", r#"{"a":"#.repeat(300), "}".repeat(300));
         let (detector, rules) = (of_all_services(), watching(r#"{"requestParameters":{"name":["orders"]}}"#));
         let examine = |fields: &str| {
@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(examine(&format!(r#"{lambda}:"CreateFunction""#)), 0);
         assert_eq!(examine(&format!(r#"{lambda}:"LambdaESMDisabled""#)), 1);
         assert_eq!(examine(r#""errorCode":"AccessDenied""#), 1);
-        // Nobody needs the field of a record that no rule watches, or of another service.
+        // The field is not needed in a record of another service, or if no rule is matched against the record.
         let record = format!(r#"{{"requestParameters":{deep},"sourceIPAddress":"lambda.amazonaws.com"}}"#);
         let default = Detector { esm_changes: true, ..Detector::default() };
         let examine = |record: &str| default.examine(record.as_bytes(), &Arc::from("key"), &WatchRules::default());

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::arn::Arn;
 use crate::trail::{Record, RecordError, parse_value};
 
-/// What a user did with a mapping.
+/// What a user did to a mapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EsmChange {
     /// The mapping no longer reads its source.

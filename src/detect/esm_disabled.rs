@@ -77,8 +77,8 @@ impl EsmCategory {
         Self::ALL.into_iter().find(|it| *it != Self::Unknown && it.as_str() == code)
     }
 
-    /// The order matters: a function that was not found is also a resource that was not found. Names of resources may
-    /// contain any of these words, so only plain words count.
+    /// Categorizes a reason by its words. The order matters: a function that was not found is also a resource that was
+    /// not found. Names of resources may contain any of these words, so only plain words count.
     fn of_prose(reason: &str) -> Self {
         let plain = plain_words(reason);
         let any = |cues: &[&str]| cues.iter().any(|cue| plain.contains(cue));
@@ -108,8 +108,8 @@ impl EsmCategory {
     }
 }
 
-/// The words that consist of letters only, each between single spaces. ARNs, and names with quotes, hyphens or digits,
-/// are dropped.
+/// The words that consist of letters and apostrophes, each between single spaces. ARNs, and names with hyphens, digits
+/// or other characters, are dropped.
 fn plain_words(text: &str) -> String {
     let trimmed = text.split_whitespace().map(|word| word.trim_matches(['(', ')', '.', ',', ':', ';', '!']));
     let plain = trimmed.filter(|word| !word.is_empty() && word.chars().all(|c| c.is_alphabetic() || c == '\''));
@@ -121,7 +121,7 @@ fn plain_words(text: &str) -> String {
 pub struct EsmDisabled {
     /// Category of the reason.
     pub category: EsmCategory,
-    /// Reason, as the record has it.
+    /// Reason, as recorded.
     pub reason: Option<String>,
     /// UUID of the mapping.
     pub mapping_uuid: Option<String>,
@@ -131,8 +131,8 @@ pub struct EsmDisabled {
     pub event_source_arn: Option<String>,
 }
 
-/// Reads the event from the bytes of its record. It never fails: the event alone justifies an alert, whatever the
-/// record lacks.
+/// Reads the event from the bytes of its record. It never fails: the event alone justifies an alert, even if the record
+/// lacks all details.
 pub(super) fn detect(record: &[u8]) -> EsmDisabled {
     let mut record = value_of(record).unwrap_or_else(|_| readable_fields(record));
     parse_details(&mut record);
@@ -187,7 +187,7 @@ fn readable_fields(record: &[u8]) -> Value {
     fields.into_iter().filter_map(|(name, raw)| Some((name, parse_value(raw.get()).ok()?))).collect()
 }
 
-/// Parses `serviceEventDetails` if it is a string of JSON.
+/// Parses `serviceEventDetails` if it is a string that contains JSON.
 fn parse_details(record: &mut Value) {
     let Some(details) = record.get_mut("serviceEventDetails") else { return };
     if let Some(parsed) = details.as_str().and_then(|json| parse_value(json).ok()) {
@@ -195,8 +195,8 @@ fn parse_details(record: &mut Value) {
     }
 }
 
-/// The reason, from the first that exists: `ESMDisableReason`, a value that is a code, a value in `serviceEventDetails`
-/// whose key suggests a reason, or `serviceEventDetails` itself if it is a string.
+/// The reason: the first of `ESMDisableReason`, a value that is a code, a value in `serviceEventDetails` whose key
+/// suggests a reason, and `serviceEventDetails` itself if it is a string.
 fn reason(record: &Value) -> Option<String> {
     let details = record.get("serviceEventDetails").unwrap_or(&Value::Null);
     find(record, |key, _| key.eq_ignore_ascii_case("ESMDisableReason"))

@@ -40,8 +40,8 @@ pub struct Event {
 }
 
 impl Event {
-    /// The event of a record that was read from `object`. `named_arn` is an ARN that names the function of the event better
-    /// than the request does: a denied call has no request parameters.
+    /// The event of a record that was read from `object`. `named_arn` is an ARN that may name the function of the
+    /// event. It takes precedence over the request, because a denied call has no request parameters.
     pub(super) fn of(record: &Record<'_>, bytes: &[u8], named_arn: Option<&str>, object: &Arc<str>) -> Self {
         let owned = |field: &Option<Cow<'_, str>>| field.as_deref().map(str::to_owned);
         let source = owned(&record.event_source).unwrap_or_default();
@@ -77,8 +77,8 @@ impl Event {
     }
 }
 
-/// Hash of a record that does not depend on white space, escapes or the order of keys. EventBridge delivers a record in a
-/// different layout than a log object contains.
+/// Hash of a record that does not depend on white space, escapes or the order of keys, which differ between EventBridge
+/// and log objects.
 fn layout_independent_hash(record: &[u8]) -> Identity {
     value_of(record).map_or_else(|_| Identity::of(record), |value| Identity::of(value.to_string().as_bytes()))
 }

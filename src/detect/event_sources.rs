@@ -8,8 +8,8 @@ const LAMBDA: &str = "lambda.amazonaws.com";
 
 /// Services whose events are examined, by their `eventSource`.
 ///
-/// Most records of a trail belong to other services. [`may_select`](Self::may_select) rejects them with a search in their
-/// bytes, without parsing. [`selects`](Self::selects) decides by the parsed field.
+/// Most records of a trail belong to other services. [`may_select`](Self::may_select) rejects them with a search in
+/// their bytes, without parsing. [`selects`](Self::selects) decides by the parsed field.
 #[derive(Debug, Clone)]
 pub struct EventSources(Option<Vec<Finder<'static>>>);
 
@@ -20,8 +20,8 @@ impl EventSources {
         Self(None)
     }
 
-    /// AWS Lambda and the services with these event sources, such as `s3.amazonaws.com`. Lambda is always included: a list
-    /// that is meant for denials must not turn off the alerts about stopped mappings.
+    /// AWS Lambda and the services with these event sources, such as `s3.amazonaws.com`. Lambda is always included: a
+    /// list that is meant for denials must not turn off the alerts about stopped mappings.
     pub fn lambda_and<'a>(sources: impl IntoIterator<Item = &'a str>) -> Self {
         let others = sources.into_iter().filter(|source| *source != LAMBDA);
         Self(Some([LAMBDA].into_iter().chain(others).map(|source| Finder::new(source).into_owned()).collect()))
@@ -66,7 +66,7 @@ impl Default for EventSources {
 
 /// A string that is not a list of event sources.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected event sources such as lambda.amazonaws.com, or * alone, found {found:?}")]
+#[error("expected event sources such as lambda.amazonaws.com, or only *, found {found:?}")]
 pub struct EventSourcesError {
     /// The invalid element.
     pub found: String,

@@ -1,4 +1,4 @@
-//! What detection returns: an event that a person should know about.
+//! Findings: records that matter, and why.
 
 use super::access_denied::{AccessDenied, DenialKind};
 use super::denial_message::Effect;

@@ -10,7 +10,7 @@ use super::finding::{Finding, FindingKind};
 const FORMAT_VERSION: &str = "1";
 
 /// A finding as JSON. A field that is also a message attribute has the name of the attribute.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct FindingJson<'a> {
     version: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -116,11 +116,6 @@ impl Event {
     pub(super) fn to_json(&self) -> FindingJson<'_> {
         FindingJson {
             version: FORMAT_VERSION,
-            alert_type: None,
-            severity: None,
-            category: None,
-            title: None,
-            reason: None,
             event_id: self.id.as_deref(),
             event_time: self.time.as_deref(),
             event_source: &self.source,
@@ -129,25 +124,13 @@ impl Event {
             account: self.account.as_deref(),
             region: self.region.as_deref(),
             function_name: self.function_name.as_deref(),
-            mapping_uuid: None,
-            function_arn: None,
-            event_source_arn: None,
-            error_code: None,
-            error_message: None,
-            error_message_truncated: None,
-            error_message_encoded: None,
-            denied_principal: None,
-            denied_action: None,
-            denied_resource: None,
-            policy_type: None,
-            policy_effect: None,
-            policy_arn: None,
             actor: &self.principal.display,
             principal: &self.principal.key,
             session_name: self.principal.session_name.as_deref(),
             user_agent: self.principal.user_agent.as_deref(),
             source_ip_address: self.source_ip_address.as_deref(),
             object: &self.object,
+            ..FindingJson::default()
         }
     }
 }

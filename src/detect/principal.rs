@@ -69,7 +69,7 @@ fn root(identity: &UserIdentity<'_>) -> Principal {
     Principal::named(identity.arn.as_deref().unwrap_or(account), format!("root user of account {account}"))
 }
 
-/// A caller in another account, of which CloudTrail records little more than the account ID, or an anonymous caller.
+/// A caller in another account, about whom CloudTrail records little more than the account ID, or an anonymous caller.
 fn other_account(identity: &UserIdentity<'_>) -> Principal {
     let account = identity.account_id.as_deref();
     if account.is_some_and(|account| account.eq_ignore_ascii_case("anonymous")) {

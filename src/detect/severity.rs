@@ -5,7 +5,7 @@
 pub enum Severity {
     /// For information.
     Low,
-    /// To be looked at during working hours.
+    /// To be investigated during working hours.
     Medium,
     /// An explicit deny, or a service that lacks access it needs.
     High,

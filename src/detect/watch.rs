@@ -40,13 +40,14 @@ impl Default for WatchRules {
 
 impl PartialEq for WatchRules {
     fn eq(&self, other: &Self) -> bool {
-        // The sources follow from the rules.
+        // The sources are derived from the rules.
         self.rules == other.rules
     }
 }
 
 impl WatchRules {
-    /// These rules. The services that they name in `eventSource` are examined in addition to the detector's own.
+    /// Creates a set of rules. The services that they name in `eventSource` are examined in addition to the detector's
+    /// own.
     #[must_use]
     pub fn new(rules: Vec<WatchRule>) -> Self {
         let named = rules.iter().filter_map(|rule| rule.pattern.required_strings("eventSource")).flatten();
@@ -83,8 +84,8 @@ impl WatchRules {
 }
 
 impl Finding {
-    /// The value that patterns of rules are matched against: the record, with the finding as JSON in the additional field
-    /// `finding`. `None` if the record does not parse.
+    /// The value that patterns of rules are matched against: the record, with the finding as JSON in the additional
+    /// field `finding`. `None` if the record does not parse.
     pub(crate) fn pattern_subject(&self, record: &[u8]) -> Option<Value> {
         value_of(record).ok().map(|value| pattern_subject(value, &self.to_json()))
     }

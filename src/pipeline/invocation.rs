@@ -17,7 +17,8 @@ use crate::telemetry::Counters;
 use crate::trail::{ObjectSource, RecordReader};
 use crate::triage::{Audience, Deduplication, Ledger, LedgerBudget, TopicRole, Triage, suppressing_rule};
 
-/// The time that the ledger may take for all alerts about mappings of an invocation. Then they are published without it.
+/// Time limit of all ledger calls of an invocation for alerts about mappings. When it is used up, these alerts are
+/// published without the ledger.
 const MAPPING_LEDGER_TIME: Duration = Duration::from_secs(8);
 
 /// What an invocation did, what failed, and the reply.
@@ -46,7 +47,7 @@ impl Outcome {
     }
 }
 
-/// An invocation while it runs.
+/// A running invocation.
 pub(super) struct Running<'a, S, T, L, C> {
     pub(super) pipeline: &'a Pipeline<S, T, L, C>,
     pub(super) rules: &'a Rules,
@@ -54,7 +55,7 @@ pub(super) struct Running<'a, S, T, L, C> {
     /// The topics that receive the alerts.
     pub(super) topics: Vec<TopicRole>,
     pub(super) deduplication: Deduplication<'a, L, C>,
-    /// The time that the ledger may take for all alerts about mappings.
+    /// The ledger budget for all alerts about mappings.
     pub(super) mapping_budget: LedgerBudget,
     pub(super) state: RefCell<State>,
 }
@@ -108,7 +109,8 @@ impl<'a, S: ObjectSource, T: Topic, L: Ledger, C: Clock> Running<'a, S, T, L, C>
         }
     }
 
-    /// The outcome, with what the payload contained besides log objects and inline records.
+    /// Ends the invocation. `skipped` and `problems` are the parts of the payload that are neither log objects nor
+    /// inline records.
     pub(super) fn finish(self, skipped: Skipped, problems: Vec<PayloadError>) -> Outcome {
         let ledger_errors = self.deduplication.errors();
         let State { triage, mut outcome, .. } = self.state.into_inner();
@@ -118,7 +120,7 @@ impl<'a, S: ObjectSource, T: Topic, L: Ledger, C: Clock> Running<'a, S, T, L, C>
         outcome.counters.ledger_errors = ledger_errors.count;
         outcome.ledger_error = ledger_errors.first;
         outcome.failures.payload = problems;
-        // Without objects, there was nothing to examine with the rules.
+        // Without objects, there was nothing for the rules to match.
         outcome.failures.without_rules = self.without_rules && outcome.counters.objects > 0;
         outcome
     }

@@ -9,14 +9,16 @@ use crate::publish::{self, Topic};
 use crate::trail::ObjectSource;
 use crate::triage::{Candidate, Due, Ledger, LedgerBudget, Verdict};
 
-/// The most incidents whose alerts are rendered and published together.
+/// Maximum number of incidents whose alerts are rendered and published together.
 const PUBLISH_CHUNK: usize = 200;
-/// The first pause before the lease of another invocation is checked again. It doubles up to the longest pause.
+/// The first pause before the lease of another invocation is checked again. It doubles each time, up to
+/// [`LONGEST_LEASE_PAUSE`].
 const LEASE_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_LEASE_PAUSE: Duration = Duration::from_millis(500);
 
 impl<S: ObjectSource, T: Topic, L: Ledger, C: Clock> Running<'_, S, T, L, C> {
-    /// Publishes the alerts about mappings found so far. They do not wait for other alerts, and only briefly for the ledger.
+    /// Publishes the alerts about mappings found so far. They do not wait for other alerts, and only briefly for the
+    /// ledger.
     pub(super) async fn publish_mappings(&self) {
         let mappings = self.state.borrow_mut().triage.take_mappings();
         if !mappings.is_empty() {
@@ -39,8 +41,8 @@ impl<S: ObjectSource, T: Topic, L: Ledger, C: Clock> Running<'_, S, T, L, C> {
         self.publish_candidates(counted.candidates, budget).await;
     }
 
-    /// Publishes the alerts that are due. If another invocation holds the lease on an alert, waits until it has recorded the
-    /// alert or the lease has expired.
+    /// Publishes the alerts that are due. If another invocation holds the lease on an alert, waits until it has
+    /// recorded the alert or the lease has expired.
     async fn publish_candidates(&self, mut waiting: Vec<Candidate>, budget: &LedgerBudget) {
         let mut pause = LEASE_PAUSE;
         loop {
@@ -61,7 +63,7 @@ impl<S: ObjectSource, T: Topic, L: Ledger, C: Clock> Running<'_, S, T, L, C> {
         }
     }
 
-    /// Asks the ledger which alerts are due.
+    /// Asks the ledger which alerts are due. Candidates whose lease another invocation holds are added to `held`.
     async fn claim(&self, chunk: Vec<Candidate>, held: &mut Vec<Candidate>, budget: &LedgerBudget) -> Vec<Due> {
         let verdicts = self.deduplication.claim_all(chunk, &self.topics, budget).await;
         let mut due = Vec::new();

@@ -17,12 +17,12 @@ use crate::telemetry::Counters;
 use crate::trail::{Entry, ObjectBody as _, ObjectSource, RecordReader};
 use crate::triage::Ledger;
 
-/// Shown instead of a log object for an inline record.
+/// Shown in place of the log object of an inline record.
 const INLINE: &str = "not yet delivered; the event came through EventBridge";
 
 impl<S: ObjectSource, T: Topic, L: Ledger, C: Clock> Running<'_, S, T, L, C> {
-    /// Examines the records in the payload, but only for mappings, which cannot wait. The records also arrive in a log
-    /// object. If one is unreadable, it fails that object.
+    /// Examines the inline records, but only for mappings, whose alerts are urgent. The same records arrive later in a
+    /// log object, and an unreadable one fails that object.
     pub(super) fn examine_inline(&self, records: &[String]) {
         let mut state = self.state.borrow_mut();
         for record in records {
@@ -121,7 +121,7 @@ impl Reading {
     }
 }
 
-/// Calls a service, unless the time is up, and waits for it at most until then.
+/// Waits for a call to a service, at most until the time is up.
 async fn before<V>(
     time_up: &Shared<impl Future<Output = ()>>,
     call: impl Future<Output = Result<V, ServiceError>>,

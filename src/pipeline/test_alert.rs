@@ -1,7 +1,7 @@
 //! Test alerts: one of each kind, about fictitious events.
 //!
-//! The payload `{"trailwarden": "test-alert"}` requests them. Like real alerts, they are found in records and published on
-//! every topic with all attributes, so the test covers subscriptions, filter policies and forwarders too.
+//! The payload `{"trailwarden": "test-alert"}` requests them. Like real alerts, they result from records and are
+//! published to every topic with all attributes, so the test covers subscriptions, filter policies and forwarders too.
 
 use std::sync::Arc;
 
@@ -20,10 +20,10 @@ use crate::rules::Rules;
 use crate::service::ServiceError;
 use crate::triage::{Audience, DedupKey, Incident, TopicRole, Triage};
 
-/// Shown instead of a log object.
+/// Shown in place of a log object.
 const OBJECT: &str = "none (test alert)";
 
-/// A watch rule.
+/// The rule that the watched event matches.
 const RULES: &str = r#"{"watch": [{"name": "test", "title": "A Lambda function was deleted", "severity": "high",
     "pattern": {"finding": {"api_action": ["DeleteFunction"]}}}]}"#;
 
@@ -113,17 +113,17 @@ fn records(topic: &str, now: Timestamp) -> [Value; 4] {
     ]
 }
 
-/// What the user should know about the subscriptions of a topic.
+/// The warning if nobody receives the alerts of a topic, or if that could not be checked.
 fn warning(topic: &str, subscriptions: &Result<Subscriptions, ServiceError>) -> Option<String> {
     match subscriptions {
         Ok(Subscriptions { confirmed: 0, pending: 0 }) => {
-            Some(format!("{topic} has no subscription: nobody receives its alerts"))
+            Some(format!("{topic} has no subscriptions, so nobody receives its alerts"))
         }
         Ok(Subscriptions { confirmed: 0, pending }) => {
-            Some(format!("{topic} has no confirmed subscription ({pending} pending): nobody receives its alerts"))
+            Some(format!("{topic} has no confirmed subscriptions ({pending} pending), so nobody receives its alerts"))
         }
         Ok(_) => None,
-        Err(error) => Some(format!("the subscriptions of {topic} could not be checked: {error}")),
+        Err(error) => Some(format!("could not check the subscriptions of {topic}: {error}")),
     }
 }
 
@@ -145,7 +145,7 @@ mod tests {
         assert!(incidents.iter().all(|it| it.functions.only() == Some("trailwarden-test")));
     }
 
-    /// In a FIFO topic, SNS drops a message with the deduplication ID of another one within the last five minutes.
+    /// SNS drops a message to a FIFO topic if its deduplication ID was used within the last five minutes.
     #[test]
     fn each_test_has_its_own_deduplication_ids() {
         let at = |second| incidents("arn:aws:sns:us-east-1:111122223333:a.fifo", Timestamp::constant(second, 0));
@@ -155,18 +155,18 @@ mod tests {
     }
 
     #[test]
-    fn a_topic_that_nobody_receives_or_that_cannot_be_checked_is_a_warning() {
+    fn missing_or_unknown_subscriptions_are_a_warning() {
         let warning = |confirmed, pending| warning("t", &Ok(Subscriptions { confirmed, pending }));
-        assert_eq!(warning(0, 0).as_deref(), Some("t has no subscription: nobody receives its alerts"));
+        assert_eq!(warning(0, 0).as_deref(), Some("t has no subscriptions, so nobody receives its alerts"));
         assert_eq!(
             warning(0, 2).as_deref(),
-            Some("t has no confirmed subscription (2 pending): nobody receives its alerts")
+            Some("t has no confirmed subscriptions (2 pending), so nobody receives its alerts")
         );
         assert_eq!(warning(1, 1), None);
         let denied = ServiceError::new("sns:GetTopicAttributes", Fault::Denied, "AuthorizationError");
         assert_eq!(
             super::warning("t", &Err(denied)).as_deref(),
-            Some("the subscriptions of t could not be checked: sns:GetTopicAttributes: AuthorizationError")
+            Some("could not check the subscriptions of t: sns:GetTopicAttributes: AuthorizationError")
         );
     }
 }

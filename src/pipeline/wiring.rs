@@ -1,4 +1,4 @@
-//! What the pipeline is built from, and its input.
+//! The components of the pipeline, and its input.
 
 use crate::delivery::Accepted;
 use crate::detect::Detector;
@@ -12,11 +12,11 @@ use crate::triage::WindowLength;
 pub struct Pipeline<S, T, L, C> {
     /// What a payload may contain.
     pub accepted: Accepted,
-    /// Finds what matters in records.
+    /// Examines records for findings.
     pub detector: Detector,
     /// Limits for reading one object.
     pub limits: Limits,
-    /// How many objects are read concurrently.
+    /// Maximum number of objects that are read concurrently.
     pub object_concurrency: usize,
     /// Length of the windows in which denials are counted.
     pub windows: WindowLength,
@@ -41,7 +41,7 @@ pub struct Invocation<'a, F> {
     pub rules: &'a Rules,
     /// The user has rules, but no valid ones could be read, so `rules` is empty.
     pub without_rules: bool,
-    /// Resolves when reading must end. What was found until then is published. Objects that were not read to their end
-    /// fail.
+    /// Resolves when reading must end. Alerts about earlier findings are still published. Objects that were not read to
+    /// their end fail.
     pub time_up: F,
 }

@@ -4,12 +4,12 @@ use crate::alert::Message;
 use crate::service::ServiceError;
 use crate::triage::TopicRole;
 
-/// The most messages that SNS accepts in one batch.
+/// Maximum number of messages that SNS accepts in one batch.
 pub const MAX_ENTRIES: usize = 10;
-/// The most bytes that SNS accepts in one message and in one batch, counting bodies and attributes.
+/// Maximum number of bytes that SNS accepts in one message and in one batch, counting bodies and attributes.
 pub const MAX_BYTES: usize = 256 * 1024;
 
-/// A topic.
+/// A topic that alerts are published to.
 pub trait Topic {
     /// ARN of the topic.
     fn arn(&self) -> &str;
@@ -20,7 +20,7 @@ pub trait Topic {
         self.arn().rsplit('.').next() == Some("fifo")
     }
 
-    /// Publishes a batch within [`MAX_ENTRIES`] and [`MAX_BYTES`]. Returns a result for each message, in their order: `Ok`
+    /// Publishes a batch within [`MAX_ENTRIES`] and [`MAX_BYTES`]. Returns a result for each message, in order: `Ok`
     /// only for a message that the topic has confirmed.
     fn publish(&self, batch: &[Message]) -> impl Future<Output = Vec<Result<(), ServiceError>>>;
 

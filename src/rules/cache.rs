@@ -14,8 +14,8 @@ use crate::service::{Fault, ServiceError};
 
 /// Maximum size of a rules object in bytes.
 pub const MAX_RULES_BYTES: usize = 1 << 20;
-/// Time between two checks of the object. Including the time between two invocations, a changed object takes effect
-/// within five minutes.
+/// Time between two checks of the object. The first invocation after this time checks it. One minute is left for that
+/// invocation to arrive, so that a changed object takes effect within five minutes.
 const CHECK_INTERVAL: Duration = Duration::from_mins(4);
 /// Time to the next check if the object is unavailable.
 const RETRY_INTERVAL: Duration = Duration::from_secs(30);
@@ -66,7 +66,7 @@ pub enum RulesFault {
     #[error("rules unavailable: {0}")]
     Unavailable(#[source] ServiceError),
     /// The object is larger than [`MAX_RULES_BYTES`].
-    #[error("rules longer than {MAX_RULES_BYTES} bytes")]
+    #[error("rules are longer than {MAX_RULES_BYTES} bytes")]
     TooLarge,
     /// The object is not UTF-8.
     #[error("rules are not valid UTF-8")]
@@ -83,7 +83,7 @@ pub struct RulesCache<O> {
     state: RefCell<State>,
 }
 
-/// What [`RulesCache::current`] returns.
+/// The result of [`RulesCache::current`].
 #[derive(Debug, Clone)]
 pub struct Current {
     /// The last valid rules; empty if no valid rules have been read.
@@ -122,8 +122,8 @@ impl<O: RulesObject> RulesCache<O> {
         Self { object, state: RefCell::new(state) }
     }
 
-    /// Returns the rules in effect. Checks the object if the last check was some minutes ago. If the object is invalid
-    /// or unavailable, the last valid rules remain in effect.
+    /// Returns the rules in effect. Checks the object first if a check is due. If the object is invalid or unavailable,
+    /// the last valid rules remain in effect.
     pub async fn current(&self, clock: &impl Clock) -> Current {
         let mut problem = None;
         if let Some(object) = self.object.as_ref().filter(|_| self.is_check_due(clock.now())) {
@@ -224,7 +224,7 @@ mod tests {
         format!(r#"{{"suppress":[{{"name":"{name}","reason":"r","pattern":{{"a":["b"]}}}}]}}"#)
     }
 
-    /// The name of the rule in effect, whether there are no rules, and the problem.
+    /// The name of the rule in effect, whether rules are unavailable, and the problem.
     async fn current(cache: &RulesCache<&Object>, clock: &ManualClock) -> (Option<String>, bool, Option<String>) {
         let Current { rules, without_rules, problem } = cache.current(clock).await;
         let name = rules.suppress.first().map(|rule| rule.name.clone());
@@ -249,7 +249,7 @@ mod tests {
         advance(&clock, 240);
         assert_eq!(current(&cache, &clock).await, (Some("new".to_owned()), false, None));
         let tags = object.fetched.borrow().clone();
-        assert_eq!(tags, [None, Some("1".to_owned()), Some("2".to_owned())], "conditional requests, and no other");
+        assert_eq!(tags, [None, Some("1".to_owned()), Some("2".to_owned())], "a request per check, with the last tag");
     }
 
     #[tokio::test]
@@ -284,7 +284,7 @@ mod tests {
             assert!(problem.is_some_and(|it| it.contains("NoSuchKey")));
         }
         object.put(&" ".repeat(MAX_RULES_BYTES + 1), "1");
-        let large = "s3://bucket/rules.json: rules longer than 1048576 bytes".to_owned();
+        let large = "s3://bucket/rules.json: rules are longer than 1048576 bytes".to_owned();
         assert_eq!(current(&cache, &clock).await, (None, true, Some(large)));
         object.put(&rules("valid"), "2");
         assert_eq!(current(&cache, &clock).await, (Some("valid".to_owned()), false, None));

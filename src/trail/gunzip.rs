@@ -40,7 +40,7 @@ pub enum GunzipError {
     },
     /// The checksum of a member's inflated bytes differs from the one in its trailer.
     #[error(
-        "gzip checksum of the member that ends at stored byte {offset}: expected {expected:08x}, found {found:08x}"
+        "gzip checksum mismatch in the member that ends at stored byte {offset}: expected {expected:08x}, found {found:08x}"
     )]
     Checksum {
         /// Offset of the byte after the member's trailer.
@@ -51,7 +51,7 @@ pub enum GunzipError {
         found: u32,
     },
     /// The inflated length of a member differs from the one in its trailer.
-    #[error("gzip length of the member that ends at stored byte {offset}: expected {expected}, found {found}")]
+    #[error("gzip length mismatch in the member that ends at stored byte {offset}: expected {expected}, found {found}")]
     Length {
         /// Offset of the byte after the member's trailer.
         offset: u64,
@@ -61,13 +61,13 @@ pub enum GunzipError {
         found: u32,
     },
     /// The bytes after a member do not start another member.
-    #[error("bytes after the end of the gzip data at stored byte {offset}")]
+    #[error("unexpected bytes after the end of the gzip data at stored byte {offset}")]
     TrailingBytes {
         /// Offset of the first of these bytes.
         offset: u64,
     },
     /// The object ends inside a member.
-    #[error("gzip data cut off at stored byte {offset}")]
+    #[error("gzip data truncated at stored byte {offset}")]
     Truncated {
         /// Number of bytes received.
         offset: u64,
@@ -278,7 +278,7 @@ impl Gunzip {
 
     fn check_fixed(&mut self, index: usize, byte: u8) -> Result<(), GunzipError> {
         match index {
-            0 | 1 if MAGIC.get(index) != Some(&byte) => Err(self.header_error("expected the gzip magic 1f 8b")),
+            0 | 1 if MAGIC.get(index) != Some(&byte) => Err(self.header_error("expected the gzip magic number 1f 8b")),
             2 if byte != METHOD_DEFLATE => Err(self.header_error("unknown compression method")),
             3 if byte & FLAGS_RESERVED != 0 => Err(self.header_error("reserved flags are set")),
             3 => {

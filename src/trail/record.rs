@@ -351,8 +351,8 @@ fn offset_of(error: &serde_json::Error, json: &str) -> usize {
     (start + error.column().saturating_sub(1)).min(json.len())
 }
 
-/// Checks the nesting depth, which the parser does not limit in values that it ignores. The splitter has limited the
-/// braces of the record, so only a record with many brackets can be nested too deeply.
+/// Returns true if the record is nested too deeply. The parser does not limit the depth of values that it ignores. The
+/// splitter has limited the braces, so only a record with many brackets can be nested too deeply.
 fn nests_too_deep(json: &str) -> bool {
     memchr::memchr_iter(b'[', json.as_bytes()).nth(MAX_NESTING as usize).is_some() && nesting(json) > MAX_NESTING
 }

@@ -10,8 +10,8 @@ pub trait ObjectSource {
     /// The bytes of one object.
     type Body: ObjectBody;
 
-    /// Opens an object at its first byte. Reads the version that `object` names, or else the current one, and the same
-    /// version to its end.
+    /// Opens an object at its first byte: the version that `object` names, or else the current one. All bytes of the
+    /// body are from the same version.
     ///
     /// # Errors
     /// If the object is unavailable. Retryable failures have already been retried.
@@ -23,7 +23,7 @@ pub trait ObjectBody {
     /// Returns the next bytes, in order and without gaps. Returns `None` only after the last byte of the object.
     ///
     /// # Errors
-    /// If the transfer was interrupted or stalled and could not be resumed, or if the checksum that the store keeps does
-    /// not match. No more bytes follow.
+    /// If the transfer was interrupted or stalled and could not be resumed, or if the checksum that the store keeps
+    /// does not match. No more bytes follow.
     fn next_chunk(&mut self) -> impl Future<Output = Result<Option<Bytes>, ServiceError>>;
 }

@@ -32,7 +32,7 @@ pub enum Audience {
     /// All topics.
     #[default]
     All,
-    /// Only the topic for machines: findings in old objects.
+    /// Only the topic for machines, for findings in old log objects.
     Machines,
 }
 

@@ -1,15 +1,15 @@
-//! Decides which alerts are due, by the state that all invocations share.
+//! Decides which alerts are due, based on the state that all invocations share.
 //!
 //! An incident is alerted at its 1st, 10th, 100th, 1,000th … event in a window, and an event about a mapping once. The
 //! ledger decides, not the invocation: an alert that a crash prevented is due when the incident is found again, and an
-//! alert that a topic confirmed is not due on this topic.
+//! alert that a topic has confirmed is no longer due for that topic.
 //!
-//! Overlapping invocations find the same alert due. A lease lets one of them publish it. The others wait until it has
-//! recorded the alert, and publish the alert themselves if the lease expires first. If the holder crashes, nothing is
-//! lost.
+//! Overlapping invocations may find the same alert due. A lease lets one of them publish it. The others wait until it
+//! has recorded the alert, and publish the alert themselves if the lease expires first. No alert is lost if the holder
+//! crashes.
 //!
 //! The ledger never blocks an alert. Each attempt of a call has a time limit. If two attempts of one call exceed it,
-//! the invocation no longer calls the ledger, and alerts are due without it.
+//! the invocation no longer calls the ledger, and alerts are published without it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -30,7 +30,7 @@ use super::window::Window;
 use crate::clock::{Clock, after, time_between};
 use crate::service::{Fault, ServiceError};
 
-/// Duration of a lease. Publishing takes a fraction of a second. An alert that takes longer than the lease may be
+/// Duration of a lease. Publishing takes a fraction of a second. If it takes longer than the lease, the alert may be
 /// published twice.
 pub const LEASE: Duration = Duration::from_secs(4);
 /// Time limit of one attempt of a ledger call.
@@ -68,7 +68,8 @@ pub(crate) struct Deduplication<'a, L, C> {
     errors: RefCell<LedgerErrors>,
 }
 
-/// The time left for ledger calls and for waiting on leases. When it is used up, alerts are due without the ledger.
+/// The time left for ledger calls and for waiting on leases. When it is used up, alerts are published without the
+/// ledger.
 #[derive(Debug)]
 pub(crate) struct LedgerBudget(Cell<Duration>);
 
@@ -127,7 +128,7 @@ pub(crate) enum Verdict {
 /// An alert that is due.
 #[derive(Debug)]
 pub(crate) struct Due {
-    /// The subject of the alert.
+    /// The incident that the alert is about.
     pub(crate) incident: Incident,
     /// The threshold that the incident reached.
     pub(crate) threshold: u64,
@@ -351,8 +352,8 @@ impl<'a, L: Ledger, C: Clock> Deduplication<'a, L, C> {
 }
 
 impl Candidate {
-    /// True if no invocation has tried to alert the incident individually. After such an attempt, the incident keeps
-    /// its own alerts, so that a retry publishes those that a topic did not confirm.
+    /// Returns true unless the ledger shows that an invocation has tried to alert the incident individually. After such
+    /// an attempt, the incident keeps its own alerts, so that a retry publishes those that a topic did not confirm.
     fn is_new(&self) -> bool {
         self.entry.as_ref().is_none_or(|entry| entry.alerted.is_empty() && !entry.claimed)
     }

@@ -91,7 +91,7 @@ fn bounds(window: Option<Window>) -> [String; 2] {
 
 /// A denied caller, with the severity of its denials. Only incidents of the same severity are summarized together. A
 /// summary of implicit denials therefore never hides an explicit deny, and denials with invalid credentials never
-/// count toward the limit of a caller that AWS asserts.
+/// count toward the limit of an authenticated caller.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Caller {
     account: Option<String>,

@@ -18,7 +18,7 @@ const MAX_KEPT_ACTIONS: usize = 20;
 /// Maximum number of distinct values that a [`Tally`] counts.
 const MAX_DISTINCT: usize = 10_000;
 
-/// The subject of an alert: a finding, several findings with one cause, or the incidents of one caller.
+/// What an alert is about: a finding, several findings with one cause, or the incidents of one caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incident {
     /// Identifies the incident in the ledger.

@@ -8,7 +8,7 @@ use crate::pattern::Pattern;
 /// A rule that suppresses findings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SuppressRule {
-    /// Name of the rule, by which suppressed findings are counted.
+    /// Name of the rule. Suppressed findings are counted by this name.
     pub name: String,
     /// Why the user suppresses the findings.
     pub reason: String,
@@ -19,8 +19,8 @@ pub struct SuppressRule {
 }
 
 impl SuppressRule {
-    /// Returns true if the rule is in effect for an event of this time. A rule that expires does not suppress an event of
-    /// unknown time.
+    /// Returns true if the rule is in effect for an event of this time. A rule that expires does not suppress an event
+    /// of unknown time.
     pub(crate) fn holds_at(&self, event_time: Option<&str>) -> bool {
         let day = || event_time?.get(..10)?.parse::<Date>().ok();
         self.expires.is_none_or(|last| day().is_some_and(|day| day <= last))
@@ -56,7 +56,7 @@ mod tests {
     use crate::detect::{Detector, WatchRules};
 
     #[test]
-    fn mappings_are_suppressed_only_by_name() {
+    fn mappings_are_suppressed_only_by_rules_that_name_their_alert_type() {
         let denied = r#"{"eventSource":"lambda.amazonaws.com","eventName":"GetFunction","errorCode":"AccessDenied",
                          "eventTime":"2026-01-02T03:04:05Z"}"#;
         let disabled = r#"{"eventSource":"lambda.amazonaws.com","eventName":"LambdaESMDisabled",

@@ -99,7 +99,7 @@ def clean(deployed: Stack) -> Stack:
 
 
 def generated(kind: str, **names: str) -> dict[str, Any]:
-    """A new record of the generator, with these names in place of its placeholders."""
+    """A record from the generator with a new event ID, and with these names in place of its placeholders."""
     record = stack.placeholder_records()[kind]
     for placeholder, name in names.items():
         record = record.replace(placeholder, name)
@@ -124,7 +124,7 @@ def log_file(*records: dict[str, Any]) -> bytes:
 
 
 def all_metrics(deployed: Stack) -> list[dict[str, int]]:
-    """The counts that the function logged for each invocation. Only the emulator's own log has all of them."""
+    """The counts that the function logged, by invocation. Only the emulator's own log contains all of them."""
     name = json.dumps(deployed.outputs["FunctionName"])
     lines = deployed.emulator.log.read_text(errors="replace").splitlines()
     return [json.loads(line) for line in lines if '"_aws"' in line and f'"FunctionName":{name}' in line]

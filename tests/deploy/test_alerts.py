@@ -53,7 +53,7 @@ def test_every_topic_gets_its_format(clean: Stack) -> None:
 def test_subscriptions_filter_alerts(clean: Stack, topic: str, scope: str, policy: dict[str, Any]) -> None:
     url = clean.subscribe(topic, FilterPolicy=json.dumps(policy), FilterPolicyScope=scope)
     role = uuid.uuid4().hex
-    # The denials are one alert of two Regions.
+    # The denials are one alert about two Regions.
     clean.put(
         log_file(
             {**disabled_mapping("orders"), "awsRegion": "eu-west-1"}, denied(role), denied(role, awsRegion="ap-south-1")
@@ -97,7 +97,7 @@ def test_a_test_alert_is_published_to_every_topic(clean: Stack) -> None:
     alerts = clean.alerts(4)
     kinds = sorted(it["MessageAttributes"]["alert_type"]["Value"] for it in alerts)
     assert kinds == ["access_denied", "esm_changed", "esm_disabled", "watch"]
-    assert all(it["Message"].startswith("This is a test, nothing has happened. ") for it in alerts)
+    assert all(it["Message"].startswith("This is a test alert. No action is needed. ") for it in alerts)
 
 
 def test_a_test_alert_warns_about_topics_without_subscriptions(clean: Stack) -> None:
@@ -105,8 +105,8 @@ def test_a_test_alert_warns_about_topics_without_subscriptions(clean: Stack) -> 
     role = clean.emulator.client("lambda").get_function_configuration(FunctionName=clean.outputs["FunctionName"])["Role"]
     iam = clean.emulator.client("iam")
     for actions, warnings in [
-        (["sns:Publish", "sns:PublishBatch"], ["its subscriptions could not be checked: sns:GetTopicAttributes: Authoriz"]),
-        (["sns:Publish", "sns:PublishBatch", "sns:GetTopicAttributes"], ["has no subscription: nobody receives its alerts"]),
+        (["sns:Publish", "sns:PublishBatch"], [f"could not check the subscriptions of {topic}: sns:GetTopicAttributes: Authoriz"]),
+        (["sns:Publish", "sns:PublishBatch", "sns:GetTopicAttributes"], ["has no subscriptions, so nobody receives its alerts"]),
     ]:
         statement = {"Effect": "Allow", "Action": actions, "Resource": topic}
         policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
@@ -130,7 +130,7 @@ def test_a_published_alert_is_not_repeated(clean: Stack) -> None:
     clean.put(log_file(*(denied("again") for _ in range(5))))
     (tenth,) = clean.alerts()
     assert " x10 " in tenth["Subject"]
-    assert "10 times since 2026-01-02 00:00:00 UTC; the latest 5 at" in tenth["Message"]
+    assert "10 times since 2026-01-02 00:00:00 UTC, most recently 5 times at" in tenth["Message"]
 
 
 def test_an_alert_is_repeated_if_its_incident_is_deleted_from_the_ledger(clean: Stack) -> None:
@@ -151,7 +151,7 @@ def test_an_event_on_the_fast_path_and_in_a_log_object_is_alerted_once(clean: St
     (rule,) = [it for it in events.list_rules()["Rules"] if "FastPath" in it["Name"]]
     pattern = json.loads(rule["EventPattern"])
     assert pattern["source"] == ["aws.lambda"]
-    # Only AWS can send events with this source. The rule matches another source, and its target replaces the event.
+    # Only AWS can send events with this source, so the test changes the rule to match another and to replace the event.
     events.put_rule(Name=rule["Name"], EventPattern=json.dumps({**pattern, "source": ["tests"]}))
     record = disabled_mapping("orders")
     delivered = {"source": "aws.lambda", "detail-type": "AWS Service Event via CloudTrail", "detail": record}
@@ -170,7 +170,7 @@ def test_each_task_of_batch_operations_has_its_own_result(clean: Stack, version:
     events = clean.subscribe("EventTopicArn")
     bucket = clean.outputs["TrailBucketName"]
     named = {"s3BucketArn": f"arn:aws:s3:::{bucket}"} if version == "1.0" else {"s3Bucket": bucket}
-    # The bucket also notifies the function. People are alerted only because of that.
+    # The upload also notifies the function, which alerts people. The job must not.
     good, broken = clean.put(log_file(disabled_mapping("orders")), "batch a+b"), clean.put(b"not a log file")
     assert len(clean.alerts()) == 1 and len(clean.received(events)) == 1
     keys = [good.replace("+", "%2B").replace(" ", "+"), broken, broken.replace(".json", ".gone.json"), "photo.jpg"]
@@ -238,7 +238,7 @@ def test_a_storm_with_killed_processes_loses_no_alert(clean: Stack) -> None:
     print(f"{len(denials)} denials, {killed} processes killed: {kinds.count('access_denied')} and {kinds.count('esm_disabled')} alerts")
     assert counts[-len(expected) :] == expected
     assert killed >= 3
-    alerted = {it["Message"].split("function ")[1].split(".")[0] for it in alerts if "no longer reads" in it["Message"]}
+    alerted = {it["Message"].split("function ")[1].split(".")[0] for it in alerts if "stopped reading" in it["Message"]}
     assert alerted == {f"storm-{n}" for n in range(20)}
     subjects = "\n".join(it["Subject"] for it in alerts)
     assert all(role[:20] in subjects for role in roles)

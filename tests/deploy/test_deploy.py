@@ -1,4 +1,4 @@
-"""The deployed stack: an object that is uploaded leads to alerts or to a visible failure."""
+"""The deployed stack: an uploaded object leads to alerts or to a visible failure."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_every_kind_of_alert_arrives_with_its_attributes(clean: Stack) -> None:
         assert 0 < len(alert["Subject"]) < 100
         assert "What to do\n  1. " in alert["Message"]
     assert found == EXPECTED
-    assert clean.alerts(1, seconds=2) == [], "no alert twice"
+    assert clean.alerts(1, seconds=2) == [], "no alert is repeated"
 
 
 @pytest.mark.parametrize("name", ["a b", "a+b", "a%2Bb", "été", "100%", "a&b=c"])
@@ -50,7 +50,7 @@ def test_a_broken_object_goes_to_the_on_failure_queue(clean: Stack) -> None:
     assert failure["requestPayload"]["Records"][0]["s3"]["object"]["key"] == key
     assert failure["responsePayload"]["errorType"] == "ObjectUnreadable"
     message = failure["responsePayload"]["errorMessage"]
-    assert message == f"s3://{clean.outputs['TrailBucketName']}/{key}; gzip data cut off at stored byte {len(whole) - 4}"
+    assert message == f"s3://{clean.outputs['TrailBucketName']}/{key}; gzip data truncated at stored byte {len(whole) - 4}"
     subjects = [alert["Subject"] for alert in clean.alerts(3, seconds=5)]
     assert subjects == ["Stopped: orders-queue -> orders AUTHORIZATION_ERROR 111122223333 us-east-1"], "the finding before the fault, once"
 
@@ -92,7 +92,7 @@ def test_one_rejected_entry_fails_the_invocation(clean: Stack) -> None:
         finally:
             clean.restore_environment(before)
     assert failure["responsePayload"]["errorType"] == "AlertNotPublished"
-    rejection = r'alert "Stopped: returns-queue -> returns [^"]+" to arn:[^ ]+: sns:PublishBatch: InternalError: rejected'
+    rejection = r'alert "Stopped: returns-queue -> returns [^"]+" was not published to arn:[^ ]+: sns:PublishBatch: InternalError: rejected'
     lines = failure["responsePayload"]["errorMessage"].splitlines()
     assert lines and all(re.fullmatch(rejection, line) for line in lines), "each topic that failed"
     assert any("orders" in it for it in confirmed) and any("invoices" in it for it in confirmed)
@@ -119,7 +119,7 @@ def test_rules_are_read_from_the_bucket(clean: Stack) -> None:
         rules = {"suppress": [{"name": "orders", "pattern": pattern, **rule}]}
         skipped = other_keys_skipped(clean)
         clean.emulator.client("s3").put_object(Bucket=bucket, Key="rules.json", Body=json.dumps(rules).encode())
-        # Uploading the rules also invokes the function. Wait for that: a new environment kills processes of the emulator.
+        # Uploading the rules also invokes the function. Changing its environment too early would kill this invocation.
         wait_until(lambda: other_keys_skipped(clean) > skipped)
         before = clean.set_environment(RULES_URI=f"s3://{bucket}/rules.json")
         try:
@@ -145,7 +145,7 @@ def test_memory_is_flat(clean: Stack) -> None:
 
 @contextmanager
 def topic_that_rejects(part: str) -> Iterator[tuple[str, list[str]]]:
-    """An SNS that responds to PublishBatch, and rejects entries whose subject contains `part`."""
+    """A fake SNS that responds to PublishBatch, and rejects entries whose subject contains `part`."""
     confirmed: list[str] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""The certificate authorities that the function trusts. It runs as a process on this machine and calls the emulator over TLS."""
+"""The certificate authorities that the function trusts. The function runs locally and calls the emulator over TLS."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from local.tls import Authority, TlsFront
 
 
 class Loopback(NamedTuple):
-    """The emulator behind TLS, with the resources of the function."""
+    """The emulator, reached over TLS, with the resources of the function."""
 
     authority: Authority
     front: TlsFront

@@ -1,7 +1,7 @@
-//! The structure of `src/`: no module imports from a module above it, and no files import each other in a cycle.
+//! Checks the structure of `src/`: no module imports from a module above it, and no files import each other in a cycle.
 //!
-//! A re-export (`pub use`) is not an import: it only gives an item another address. An import counts for the file that
-//! defines the item.
+//! A re-export (`pub use`) is not an import: it only gives an item another path. An import of a re-exported item counts
+//! as an import from the file that defines the item.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -45,7 +45,7 @@ struct Sources(BTreeMap<Module, syn::File>);
 type Import = (Module, Module);
 
 impl Sources {
-    /// Parses files, given by their path below `src/` and their text.
+    /// Parses files, given as their path below `src/` and their text.
     fn parse<'a>(files: impl IntoIterator<Item = (String, &'a str)>) -> Self {
         let parse = |(path, text): (String, &str)| {
             let file = syn::parse_file(text).unwrap_or_else(|error| panic!("{path}: {error}"));
@@ -54,12 +54,12 @@ impl Sources {
         Self(files.into_iter().map(parse).collect())
     }
 
-    /// The items that tests do not own.
+    /// The items of a module, except test code.
     fn items(&self, module: &Module) -> impl Iterator<Item = &Item> {
         self.0[module].items.iter().filter(|item| !is_for_tests(item))
     }
 
-    /// The module that defines the item at this path, which begins at the crate root. Follows re-exports.
+    /// The module that defines the item at this path from the crate root. Follows re-exports.
     fn defining_module(&self, path: &[String]) -> Module {
         let mut module = Module::new();
         for (at, segment) in path.iter().enumerate() {
@@ -81,7 +81,7 @@ impl Sources {
         module
     }
 
-    /// Names that a module re-exports, with the path of what they name.
+    /// The names that a module re-exports, each with the path of the item.
     fn reexports(&self, module: &Module) -> Vec<(String, Vec<String>)> {
         let uses = self.items(module).filter_map(|item| match item {
             Item::Use(it) if is_reexport(it) => Some(it),
@@ -182,7 +182,7 @@ fn is_reexport(item: &ItemUse) -> bool {
     !matches!(item.vis, Visibility::Inherited)
 }
 
-/// The paths of a `use`, each with the name that it gets.
+/// The paths of a `use`, each with the name that it introduces.
 fn expand(tree: &UseTree) -> Vec<(Vec<String>, String)> {
     match tree {
         UseTree::Path(it) => {
@@ -214,7 +214,7 @@ impl<'ast> Visit<'ast> for Paths {
         }
     }
 
-    /// The path in `pub(super)` is no import.
+    /// The path in `pub(super)` is not an import.
     fn visit_visibility(&mut self, _: &'ast Visibility) {}
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
@@ -223,7 +223,7 @@ impl<'ast> Visit<'ast> for Paths {
     }
 
     fn visit_macro(&mut self, item: &'ast syn::Macro) {
-        // The arguments of a macro are tokens: a path in them begins with `crate`, `self` or `super`.
+        // The arguments of a macro are unparsed tokens. Imports in them are paths that begin with `crate` or `super`.
         let text = item.tokens.to_string().replace(' ', "");
         for start in ["crate::", "super::"] {
             for (at, _) in text.match_indices(start) {
@@ -236,7 +236,7 @@ impl<'ast> Visit<'ast> for Paths {
     }
 }
 
-/// Reads the Rust files of a folder and of those inside.
+/// Reads the Rust files of a folder and its subfolders.
 fn read(folder: &Path, prefix: &str, files: &mut Vec<(String, String)>) {
     for entry in std::fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
@@ -259,7 +259,7 @@ fn modules_import_only_from_modules_below_them() {
     let sources = Sources::parse(files.iter().map(|(path, text)| (path.clone(), text.as_str())));
     assert_eq!(sources.violations(), [""; 0]);
     let modules: BTreeSet<_> = sources.0.keys().filter_map(|module| module.first().map(String::as_str)).collect();
-    assert_eq!(modules, LAYERS.into_iter().chain(FOUNDATION).collect(), "each module has its layer");
+    assert_eq!(modules, LAYERS.into_iter().chain(FOUNDATION).collect(), "each module has a layer");
     assert!(sources.imports().len() > 150, "the imports are found");
 }
 

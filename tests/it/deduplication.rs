@@ -1,4 +1,4 @@
-//! Which alerts are published once, again, or not at all.
+//! Which alerts are published once, repeatedly or not at all.
 
 mod leases;
 mod ledger_outages;

@@ -1,4 +1,4 @@
-//! What the documents and the template say is what the code does.
+//! Checks that the documents and the template agree with the code.
 
 mod figures;
 mod semantics;
@@ -29,13 +29,13 @@ fn read(path: &Path) -> String {
     std::fs::read_to_string(path).expect("a text file")
 }
 
-/// README.md and the pages in docs/, joined: text may move between them.
+/// README.md and the pages in docs/, joined, because text may move between them.
 fn documents() -> String {
     let pages = files(&root().join("docs")).into_iter().filter(|it| it.extension().is_some_and(|it| it == "md"));
     pages.chain([root().join("README.md")]).map(|path| read(&path)).collect::<Vec<_>>().join("\n")
 }
 
-/// Cells of the documented table whose first column has this heading.
+/// The cells of the table in the documents whose first column has this heading.
 fn table(heading: &str) -> Vec<Vec<String>> {
     let documents = documents();
     let head = format!("\n| {heading} | default | meaning |\n|---|---|---|\n");

@@ -1,5 +1,5 @@
-//! The pipeline over sockets, with every fault that a connection can have. After each fault, either all alerts have been
-//! confirmed, or the invocation has failed and a retry publishes the rest.
+//! The pipeline over sockets, with every fault that a connection can have. After each fault, either all alerts have
+//! been confirmed, or the invocation has failed and a retry publishes the rest.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -31,7 +31,7 @@ const S3_FAULTS: [Fault; 8] = [
 const SNS_FAULTS: [Fault; 6] =
     [Fault::Internal, Fault::SlowDown, Fault::NoAnswer, Fault::Reset, Fault::Close, Fault::Refuse];
 
-/// Deliveries that run concurrently: most of their time is waiting.
+/// Number of concurrent deliveries. They spend most of their time waiting.
 const CONCURRENCY: usize = 6;
 
 async fn fixture(s3: &str, sns: &str) -> Fixture<TrailBuckets, AlertTopic> {
@@ -47,7 +47,7 @@ impl Fixture<TrailBuckets, AlertTopic> {
     }
 }
 
-/// A log object on a server, and the functions whose mappings are disabled in it.
+/// A log object on a server, and the functions of the disabled mappings in it.
 struct Object {
     name: String,
     functions: [String; 3],

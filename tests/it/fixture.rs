@@ -58,12 +58,12 @@ impl<S: ObjectSource, A: Topic> Fixture<S, A> {
         self
     }
 
-    /// The user's rules, as JSON.
+    /// Sets the user's rules, from JSON.
     pub(crate) fn rules(self, rules: &str) -> Self {
         Self { rules: Rules::parse(rules).expect("valid rules"), ..self }
     }
 
-    /// The user's rules are unavailable.
+    /// Makes the user's rules unavailable.
     pub(crate) fn without_rules(self) -> Self {
         Self { without_rules: true, ..self }
     }
@@ -106,7 +106,7 @@ impl Fixture {
         self
     }
 
-    /// Sets the size in which the bucket returns the bytes of its objects.
+    /// Sets the size of the chunks in which the bucket returns its objects.
     pub(crate) fn chunks_of(mut self, bytes: usize) -> Self {
         self.pipeline.source.chunk = Some(bytes);
         self
@@ -150,7 +150,7 @@ impl Fixture {
         self.topic().confirmed().into_iter().map(|it| it.subject).collect()
     }
 
-    /// Announces objects by a notification of S3.
+    /// Announces objects in an S3 notification.
     pub(crate) async fn invoke(&self, names: &[impl AsRef<str>]) -> Run {
         self.invoke_with(&notification(names)).await
     }
@@ -210,7 +210,7 @@ impl Run {
     }
 }
 
-/// Everything that enters a stage of the pipeline leaves it.
+/// Checks that everything that enters a stage of the pipeline leaves it.
 fn assert_counters_add_up(outcome: &Outcome) {
     let it = &outcome.counters;
     assert_eq!(it.objects, it.objects_read + it.objects_failed, "{it:?}");

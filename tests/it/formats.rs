@@ -18,7 +18,7 @@ use crate::fixture::records::{allowed, denied, disabled_mapping};
 
 const FORMATS: [Format; 3] = [Format::Text, Format::Chat, Format::Json];
 
-/// The incidents of records, with all detection enabled and a watch rule.
+/// The incidents of records, with every kind of detection enabled, and a watch rule.
 fn incidents_of(records: &[Value]) -> Vec<Incident> {
     let rules = r#"{"watch": [{"name": "deleted", "title": "A function was deleted", "severity": "high",
                     "pattern": {"finding": {"api_action": ["DeleteFunction"]}}}]}"#;
@@ -57,12 +57,12 @@ fn denial(incidents: &mut [Incident]) -> &mut Incident {
     incidents.iter_mut().find(|it| it.finding.alert_type() == "access_denied").expect("a denial")
 }
 
-/// The body of an alert in a format that is JSON.
+/// The body of an alert in one of the JSON formats.
 fn parsed(incident: &Incident, format: Format) -> Value {
     serde_json::from_str(&Alert::of(incident).message(format).body).expect("JSON")
 }
 
-/// The bodies of one alert of each type in a format that is JSON.
+/// The bodies of one alert of each type in one of the JSON formats.
 fn bodies(format: Format) -> String {
     let bodies = every_alert_type().into_iter().map(|it| format!("{:#}", parsed(&it, format)));
     bodies.collect::<Vec<_>>().join("\n")
@@ -73,10 +73,10 @@ fn a_test_alert_is_marked_in_every_format() {
     for mut incident in every_alert_type() {
         incident.is_test = true;
         let text = Alert::of(&incident).message(Format::Text);
-        assert!(text.subject.starts_with("[Test] ") && text.body.starts_with("This is a test. Nothing happened. "));
+        assert!(text.subject.starts_with("[Test] ") && text.body.starts_with("This is a test alert. No action is needed. "));
         let chat = parsed(&incident, Format::Chat);
         let description = chat["content"]["description"].as_str().expect("a string");
-        assert!(description.starts_with("This is a test. Nothing happened. "));
+        assert!(description.starts_with("This is a test alert. No action is needed. "));
         assert_eq!(parsed(&incident, Format::Json)["test"], true);
     }
 }

@@ -1,7 +1,7 @@
 //! The integration tests: the function and `trailscan` from outside, by topic.
 //!
-//! A test builds a [`fixture::Fixture`], invokes it, and asserts what was alerted. [`fakes`] are the services that it
-//! uses: in memory, and over sockets with the AWS SDK.
+//! A test builds a [`fixture::Fixture`], invokes it, and asserts what was alerted. [`fakes`] contains the services that
+//! it uses: in memory, and over sockets with the AWS SDK.
 
 #![allow(
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! A naive reader of log files: a gzip decoder and a JSON parser, without regard to memory.
+//! A naive reader of log files: a gzip decoder and a JSON parser, without a bound on memory.
 
 use std::io::Read;
 use std::path::Path;
@@ -23,7 +23,7 @@ pub(crate) fn inflate(stored: &[u8]) -> Vec<u8> {
     inflated
 }
 
-/// The log files of real trails in the folder that `TRAILWARDEN_CORPUS` names. Without one, there are none.
+/// The log files of real trails, from the folder that `TRAILWARDEN_CORPUS` names. Empty if the variable is not set.
 pub(crate) fn corpus() -> Vec<Vec<u8>> {
     let mut files = Vec::new();
     match std::env::var_os("TRAILWARDEN_CORPUS") {

@@ -1,4 +1,4 @@
-//! From payload to topic: what an invocation alerts, and what its failure means.
+//! From payload to topic: what an invocation alerts, and how it fails.
 
 mod counters;
 mod deliveries;

@@ -1,8 +1,7 @@
 //! The starter pack of watch rules, `rules/security.json`: what each rule matches, and similar events that it must not
 //! match.
 //!
-//! The records are invented. Their fields have the names and values of the records that AWS documents and of published
-//! trails.
+//! The records are invented, but the names and values of their fields are from AWS documentation and published trails.
 
 mod exposure;
 mod identity;

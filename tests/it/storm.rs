@@ -1,5 +1,6 @@
-//! Storms of denials and stopped mappings, with faults: log objects are delivered twice, in any order, cut short and
-//! concurrently; invocations crash at any step; and the ledger has conflicts, loses acknowledgements and hangs.
+//! Storms of denials and stopped mappings, with faults: log objects are delivered twice, in any order, concurrently,
+//! and sometimes cut short; invocations crash at any step; and the ledger has conflicts, loses acknowledgements and
+//! hangs.
 
 mod world;
 

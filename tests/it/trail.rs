@@ -33,7 +33,7 @@ impl Reading {
     }
 }
 
-/// Reads an object in chunks of these sizes, repeatedly.
+/// Reads an object in chunks of these sizes, which repeat until the end of the object.
 fn read_in(stored: &[u8], limits: Limits, sizes: &[usize]) -> Reading {
     let mut reader = RecordReader::new(limits);
     let mut entries = Vec::new();

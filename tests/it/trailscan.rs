@@ -25,7 +25,7 @@ impl Folder {
         Self(folder)
     }
 
-    /// A folder with two log files, which have one disabled mapping and three denials, and two other files.
+    /// Creates a folder with two log files, which contain one disabled mapping and three denials, and two other files.
     fn with_trail(name: &str) -> Self {
         let mapping = [ordinary(1), disabled_mapping(1, "orders", "AUTHORIZATION_ERROR")];
         let denials: Vec<_> = (0..3).map(|n| denied(n, "DeleteFunction", "orders")).collect();
@@ -67,7 +67,7 @@ fn trailscan(arguments: &[&str]) -> Output {
     start(arguments).wait_with_output().expect("an exit code")
 }
 
-/// Scans a folder or file; findings are printed as JSON lines.
+/// Scans a folder or file, and prints findings as JSON lines.
 fn scan(path: &str) -> Output {
     trailscan(&["scan", "--format", "jsonl", path])
 }

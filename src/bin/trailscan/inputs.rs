@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use trailwarden::delivery::KeyKind;
 
-/// The inputs that the paths on the command line name.
+/// The inputs at the paths on the command line.
 #[derive(Debug, Default)]
 pub(crate) struct Inputs {
     /// Inputs to read, in order.
     pub(crate) sources: Vec<Source>,
-    /// Number of files in directories that are not log files.
+    /// Number of files that were skipped in directories, because they are not log files.
     pub(crate) skipped: u64,
     /// Paths that cannot be read, with the error.
     pub(crate) unreadable: Vec<(PathBuf, std::io::Error)>,
@@ -27,9 +27,9 @@ pub(crate) enum Source {
     },
 }
 
-/// Lists the files at the given paths. A path to a file is listed whatever its name. A directory is searched
-/// recursively for `*.json` and `*.json.gz` files, except digest files. Links are followed, and each directory is
-/// searched once.
+/// Lists the files at the given paths. A path to a file is always listed, regardless of its name. A directory is
+/// searched recursively for `*.json` and `*.json.gz` files, except digest files. Symbolic links are followed, and each
+/// directory is searched once.
 pub(crate) fn collect(paths: &[PathBuf]) -> Inputs {
     let mut inputs = Inputs::default();
     let mut directories = HashSet::new();

@@ -1,4 +1,4 @@
-//! `trailscan`, the command-line tool: finds in log files what trailwarden alerts on.
+//! `trailscan`, the command-line tool: searches log files for what trailwarden alerts on.
 
 mod inputs;
 mod report;
@@ -100,8 +100,8 @@ fn run_scan(args: ScanArgs) -> Result<ExitCode, Failure> {
 
 fn check_rules(file: &std::path::Path) -> Result<ExitCode, Failure> {
     let rules = read_rules(file)?;
-    let line =
-        format!("{}: valid, {} watch, {} suppress", file.display(), rules.watch.rules().len(), rules.suppress.len());
+    let (watch, suppress) = (rules.watch.rules().len(), rules.suppress.len());
+    let line = format!("{}: valid; watch rules: {watch}, suppressions: {suppress}", file.display());
     writeln!(std::io::stdout(), "{line}")?;
     Ok(ExitCode::SUCCESS)
 }

@@ -56,7 +56,7 @@ impl Report {
         Self { format, out: BufWriter::new(io::stdout()), triage: Triage::default(), totals: Totals::default() }
     }
 
-    /// True if every input was read without problems.
+    /// Returns true if every input was read without problems.
     pub(crate) fn is_complete(&self) -> bool {
         self.totals.problems == 0
     }
@@ -191,7 +191,7 @@ fn table(incidents: &[Incident]) -> Table {
     if !io::stdout().is_terminal() {
         table.set_width(WIDTH);
     }
-    table.set_header(["Severity", "First", "Count", "What happened", "Why"]);
+    table.set_header(["Severity", "First seen", "Count", "What happened", "Why"]);
     for incident in incidents {
         let alert = Alert::of(incident);
         table.add_row([

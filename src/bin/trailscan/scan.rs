@@ -63,7 +63,7 @@ pub(crate) fn run(
 /// its own function, which `worker` returns.
 ///
 /// Memory is bounded: while one input is slow, at most [`AHEAD`] × `workers` inputs are being processed or have results
-/// that wait. If `take` fails, each worker processes at most one more input.
+/// that have not been taken. If `take` fails, each worker processes at most one more input.
 fn in_order<I: Send, R: Send, W: FnMut(I) -> R>(
     inputs: impl IntoIterator<Item = I>,
     workers: usize,

@@ -65,7 +65,7 @@ enum Object {
     Fixed(&'static str),
     Quoted(String),
     Unquoted(String),
-    /// Named by EC2, in a message about an action of EC2.
+    /// A name that EC2 chose, in a message about an action of EC2.
     NamedByEc2(String),
 }
 
@@ -126,8 +126,8 @@ impl Parts {
         format!("{preamble}{subject}{principal} is not authorized to {perform}{action}{object}{why}{blob}")
     }
 
-    /// True if AWS gives no reason and the name contains one. No parser can distinguish that from a shorter name with a
-    /// reason.
+    /// Returns true if AWS gives no reason and the name contains one. No parser can distinguish that from a shorter
+    /// name with a reason.
     fn is_ambiguous(&self) -> bool {
         let Object::Unquoted(name) = &self.object else { return false };
         let phrases = [BECAUSE, EXPLICIT, "Encoded authorization"];
@@ -157,7 +157,7 @@ fn hostile_name() -> impl Strategy<Value = String> {
     prop::collection::vec(fragment, 0..7).prop_map(|fragments: Vec<String>| fragments.concat())
 }
 
-/// Without spaces, as AWS guarantees.
+/// A principal without spaces, as AWS guarantees.
 fn principal() -> impl Strategy<Value = String> {
     ("(arn:aws:iam::[0-9]{12}:user/)", hostile_name())
         .prop_map(|(arn, name)| arn + &name.chars().filter(|it| !it.is_whitespace()).take(200).collect::<String>())
@@ -244,7 +244,7 @@ proptest! {
         }
     }
 
-    /// The other property also holds for a parser that finds nothing. This one does not.
+    /// The other property also holds for a parser that finds nothing. This property does not.
     #[test]
     fn a_complete_message_has_all_its_parts(parts in parts()) {
         let text = parts.text();

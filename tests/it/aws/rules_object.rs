@@ -30,7 +30,7 @@ async fn rules_are_fetched_only_if_they_changed_and_up_to_the_size_limit() {
 }
 
 #[tokio::test]
-async fn missing_rules_are_an_error_with_the_code_of_s3() {
+async fn missing_rules_are_an_error_with_the_s3_error_code() {
     let server = MockServer::start().await;
     let missing = s3_error(404, "NoSuchKey", "why");
     Mock::given(method("GET")).respond_with(missing).mount(&server).await;

@@ -43,7 +43,7 @@ async fn an_object_is_read_by_its_key_and_version() {
 }
 
 #[tokio::test]
-async fn errors_have_the_code_of_s3_and_transient_ones_are_retried() {
+async fn errors_have_the_s3_error_code_and_transient_ones_are_retried() {
     for (status, code, requests) in
         [(404, "NoSuchKey", 1), (403, "AccessDenied", 1), (503, "SlowDown", 3), (500, "InternalError", 3)]
     {

@@ -32,7 +32,7 @@ async fn server(response: ResponseTemplate) -> MockServer {
 }
 
 #[tokio::test]
-async fn an_unreachable_service_is_an_error_of_every_entry() {
+async fn an_unreachable_service_is_an_error_for_every_entry() {
     let closed = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
     let topic = Sdk::new(&format!("http://{closed}")).await.topic(TOPIC);
     let results = topic.publish(&[message(0), message(1)]).await;

@@ -49,11 +49,11 @@ async fn if_the_ledger_hangs_all_alerts_are_published_within_ten_seconds() {
     assert_eq!((run.alerts.len(), run.failures.error_type()), (16, None));
     assert!(run.alerts[0].subject.starts_with("Stopped"), "{:?}", run.subjects());
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", times_of_alerts(&fixture, started));
-    assert_eq!(run.counters.ledger_errors, 1, "the ledger is not asked again");
+    assert_eq!(run.counters.ledger_errors, 1, "the ledger is not called again");
 }
 
-/// Every call takes just less than its time limit. There are many mappings, in one chunk or many, after an invocation
-/// that crashed with their leases; or many denials.
+/// Every call takes slightly less than its time limit. An object has many mappings, in one chunk or several, or many
+/// denials. An earlier invocation crashed while it held their leases.
 #[tokio::test(start_paused = true)]
 async fn if_the_ledger_is_slow_alerts_are_published_within_its_budget() {
     let slow = Duration::from_millis(1_900);
@@ -84,7 +84,7 @@ async fn if_the_ledger_is_slow_alerts_are_published_within_its_budget() {
     }
 }
 
-/// Ten attempts with nine pauses, of at most 2.62 seconds together.
+/// Ten attempts have nine pauses between them, which take at most 2.62 seconds together.
 #[tokio::test(start_paused = true)]
 async fn no_pause_follows_the_last_attempt() {
     let fixture = Fixture::new()

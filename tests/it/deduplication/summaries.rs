@@ -19,17 +19,17 @@ async fn many_denied_actions_of_one_caller_are_one_summary() {
     Subject: Denied: role deployer 2000 different calls 111122223333 us-east-1
 
     Role deployer was denied 2000 different calls.
-    The calls were made from 2026-01-02 03:00:00 UTC to 2026-01-02 03:33:19 UTC in us-east-1, account 111122223333.
-    The next alert about this caller is sent at 10000 different calls, or at the first one after 2026-01-03 00:00:00 UTC.
+    The calls were made from 2026-01-02 03:00:00 UTC to 2026-01-02 03:33:19 UTC in us-east-1 (account 111122223333).
+    The next alert about this caller will be sent at 10000 different calls, or at the first denied call after 2026-01-03 00:00:00 UTC.
 
     Why
       More than 20 different denied calls by one caller are summarized in one alert.
-      Common causes: a permission scanner, stolen credentials, or a role that lost a policy.
+      Common causes: a permissions scanner, stolen credentials, or a policy that was removed from the role.
 
     What to do
-      1. If the caller is a known scanner or deployment, correct its policies or suppress its denials with a rule.
-      2. Otherwise, treat its credentials as stolen: revoke the sessions of the role or deactivate the access keys of the user.
-      3. To see one of the calls in full:
+      1. If the caller is a known scanner or deployment pipeline, correct its permissions or suppress its denials with a rule.
+      2. Otherwise, treat its credentials as compromised: revoke the role's sessions or deactivate the user's access keys.
+      3. To show one of the calls in full:
          aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=5ea303e4-3498-4c74-8000-000000000000
 
     Details
@@ -75,7 +75,8 @@ async fn twenty_denied_actions_of_one_caller_are_alerted_individually() {
     assert_eq!(run.alerts.len(), 20);
 }
 
-/// Objects with the first denial of an action, with 39 other actions, and with nine more denials of the first.
+/// Three objects: the first denial of an action, denials of 39 other actions, and nine more denials of the first
+/// action.
 fn first_incident_grows_after_a_summary() -> Fixture {
     let nine = (0..9).map(|n| {
         let mut record = denied(0, "Action0", "orders");
@@ -98,7 +99,7 @@ async fn an_incident_that_was_alerted_is_not_summarized() {
     assert!(subjects[1].contains("40 different calls") && subjects[2].contains("lambda:Action0 x10"), "{subjects:?}");
 }
 
-/// The state of an incident is in the ledger. A failed call does not say that the incident was alerted.
+/// If a ledger call fails, it is unknown whether the incident has been alerted.
 #[tokio::test(start_paused = true)]
 async fn an_incident_that_the_ledger_did_not_count_is_alerted_in_another_summary() {
     let fixture = first_incident_grows_after_a_summary();
@@ -109,7 +110,8 @@ async fn an_incident_that_the_ledger_did_not_count_is_alerted_in_another_summary
     assert_eq!((run.counters.ledger_errors, run.alerts.len()), (1, 1));
 }
 
-/// The incidents were due individually. A summary that another invocation has published since does not list them.
+/// The incidents were due individually. The summary that another invocation has published in the meantime does not list
+/// them.
 #[tokio::test(start_paused = true)]
 async fn incidents_that_a_topic_did_not_confirm_are_alerted_by_the_retry() {
     let fixture = Fixture::new().object("a", distinct_denials(0..20)).object("b", distinct_denials(20..21));

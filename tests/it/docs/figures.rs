@@ -1,11 +1,11 @@
-//! Figures that the documents repeat equal the constants they come from.
+//! Checks that figures in the documents equal the constants that they come from.
 
 use trailwarden::detect::EsmCategory;
 use trailwarden::triage::{LEASE, MAX_CONTRIBUTIONS, MAX_INCIDENTS_PER_CALLER, alert_threshold};
 
 use super::{TEMPLATE, documents};
 
-/// How many alerts a number of events causes, if they come one by one.
+/// The number of alerts about this many events, if they arrive one by one.
 fn alerts_about(events: u64) -> u64 {
     (1..=events).filter(|count| alert_threshold(*count) == *count).count() as u64
 }
@@ -16,15 +16,12 @@ fn in_template(key: &str) -> u64 {
     value.split(|c: char| !c.is_ascii_digit()).next().and_then(|it| it.parse().ok()).expect("a number")
 }
 
-/// Each figure, and the phrases in which the documents write it as `{}`.
+/// Each figure, and the phrases that contain it in the documents, with `{}` in its place.
 fn figures() -> Vec<(u64, &'static [&'static str])> {
     let summaries = alerts_about(2_000) - 1;
     vec![
         (LEASE.as_secs(), &["lease of {} seconds", "lease expires after {} seconds"]),
-        (
-            MAX_INCIDENTS_PER_CALLER,
-            &["more than {} incidents", "more than {} cases", "more than {} different denied calls"],
-        ),
+        (MAX_INCIDENTS_PER_CALLER, &["more than {} incidents", "more than {} different denied calls"]),
         (MAX_INCIDENTS_PER_CALLER + 1, &["at the {}st incident"]),
         (MAX_CONTRIBUTIONS as u64, &["up to {} contributions"]),
         (EsmCategory::ALL.len() as u64 - 1, &["its {} codes", "names {} codes"]),
@@ -47,7 +44,7 @@ fn figures() -> Vec<(u64, &'static [&'static str])> {
     ]
 }
 
-/// The number that a word writes: in digits, with separators, or spelled out.
+/// Parses a number: in digits, with or without thousands separators, or spelled out.
 fn number(word: &str) -> Option<u64> {
     const WORDS: [&str; 21] = [
         "zero",
@@ -76,13 +73,13 @@ fn number(word: &str) -> Option<u64> {
     spelled.or_else(|| word.replace(',', "").parse().ok())
 }
 
-/// Words without markup and punctuation.
+/// The words of a text, without markup and punctuation.
 fn words(text: &str) -> Vec<&str> {
     let marks = |c: char| "`*|.,;:()".contains(c);
     text.split_whitespace().map(|word| word.trim_matches(marks)).filter(|word| !word.is_empty()).collect()
 }
 
-/// The numbers that a text has in place of `{}` in a phrase.
+/// The numbers in place of `{}` wherever a text contains a phrase.
 fn numbers(text: &[&str], phrase: &str) -> Vec<u64> {
     let phrase = words(phrase);
     let number_in = |text: &[&str]| {

@@ -1,4 +1,4 @@
-//! docs/SEMANTICS.md names the tests of its guarantees.
+//! Checks that docs/SEMANTICS.md names existing tests for its guarantees.
 
 use std::path::Path;
 
@@ -37,7 +37,7 @@ fn name_after(keyword: &str, prefix: &str, line: &str) -> Option<String> {
     Some(format!("{prefix}{name}"))
 }
 
-/// A guarantee is an item of a list. The tests that it names are the quoted words with an underscore.
+/// A guarantee is an item of a list. The tests that it names are in backquotes and contain an underscore.
 #[test]
 fn every_guarantee_names_existing_tests() {
     let mut tests = Vec::new();
@@ -56,7 +56,7 @@ fn every_guarantee_names_existing_tests() {
     }
 }
 
-/// Settings are in capitals.
+/// Returns true for the name of a test. Settings are in capitals.
 fn is_name(quoted: &str) -> bool {
     quoted.contains('_') && quoted.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }

@@ -1,10 +1,10 @@
-//! The tables of settings and of template parameters.
+//! Checks the tables of settings and of template parameters.
 
 use trailwarden::settings::{self, Settings};
 
 use super::{TEMPLATE, table};
 
-/// The settings with the required variables and one more.
+/// Reads settings with the required variables and one more.
 fn settings_with(name: &str, value: &str) -> Result<Settings, settings::SettingsError> {
     Settings::from_lookup(|variable| match variable {
         it if it == name => Some(value.to_owned()),
@@ -15,7 +15,7 @@ fn settings_with(name: &str, value: &str) -> Result<Settings, settings::Settings
     })
 }
 
-/// The number of a figure such as `64 MiB`.
+/// Parses a figure such as `64 MiB`.
 fn number(figure: &str) -> u64 {
     let (number, unit) = figure.split_once(' ').unwrap_or((figure, ""));
     let factor = match unit {
@@ -90,7 +90,7 @@ fn documented_parameters_are_those_of_the_template() {
             expected.push((line.trim().trim_end_matches(':').to_owned(), String::new()));
         }
     }
-    // A default that stands for no value is documented as `none`.
+    // An empty default is documented as `none`.
     let shown = |default: &str| match default.trim_matches('`') {
         "none" => String::new(),
         default => default.to_owned(),

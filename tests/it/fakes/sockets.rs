@@ -21,7 +21,7 @@ impl Sdk {
         Self::with_timeouts(endpoint, Duration::from_secs(30)).await
     }
 
-    /// Sets the time to connect, for a response, and for a stalled body.
+    /// Uses one timeout for connecting, for a response, and for a stalled body.
     pub(crate) async fn with_timeouts(endpoint: &str, timeout: Duration) -> Self {
         let configuration = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))

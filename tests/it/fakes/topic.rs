@@ -20,13 +20,13 @@ pub(crate) struct MemoryTopic {
     pub(crate) confirmed_at: RefCell<Vec<Instant>>,
     /// For each message, the time since its invocation last read the object that it names.
     pub(crate) delays: RefCell<Vec<(String, Duration)>>,
-    /// The read times that `delays` are measured from; `None` measures none.
+    /// The read times that `delays` are measured from; `None` if delays are not measured.
     pub(crate) read_at: Option<ReadTimes>,
-    /// The ARN; `None` is a standard topic.
+    /// The ARN; `None` for the ARN of a standard topic.
     pub(crate) arn: Option<&'static str>,
     /// Batches in flight now, and the most so far.
     pub(crate) in_flight: Cell<(usize, usize)>,
-    /// The time that a call takes.
+    /// The duration of a call.
     pub(crate) latency: Duration,
     /// Calls so far.
     pub(crate) calls: Cell<usize>,

@@ -10,7 +10,7 @@ fn messages_for_chat_are_custom_notifications() {
     assert_snapshot!(bodies(Format::Chat), @r#"
     {
       "content": {
-        "description": "Lambda stopped reading the SQS queue orders-queue for function orders.\nAWS disabled the event source mapping at 2026-01-02 03:00:01 UTC in us-east-1, account 111122223333.\nUntil the mapping is enabled again, messages accumulate in the queue and eventually expire.\nFUNCTION_NOT_FOUND: the function does not exist.\nAWS says: \"Lambda Function not found\"",
+        "description": "Lambda stopped reading the SQS queue orders-queue for function orders.\nAWS disabled the event source mapping at 2026-01-02 03:00:01 UTC in us-east-1 (account 111122223333).\nUntil the mapping is enabled again, messages accumulate in the queue and eventually expire.\nFUNCTION_NOT_FOUND: the function does not exist.\nAWS says: \"Lambda Function not found\"",
         "keywords": [
           "esm_disabled",
           "critical",
@@ -18,8 +18,8 @@ fn messages_for_chat_are_custom_notifications() {
         ],
         "nextSteps": [
           "Check the state of the mapping: `aws lambda get-event-source-mapping --region us-east-1 --uuid d46904b0-0f95-48b0-8001-000000000001`",
-          "Deploy the function again with the same name and the alias or version of the mapping, or delete the mapping if it is no longer needed. To list the existing aliases: `aws lambda list-aliases --region us-east-1 --function-name orders`",
-          "Enable the mapping. Lambda does not enable it automatically, even after the cause is fixed: `aws lambda update-event-source-mapping --region us-east-1 --uuid d46904b0-0f95-48b0-8001-000000000001 --enabled`"
+          "Redeploy the function under the same name, with the alias or version that the mapping uses, or delete the mapping if it is no longer needed. To list the existing aliases: `aws lambda list-aliases --region us-east-1 --function-name orders`",
+          "Enable the mapping. Lambda does not re-enable it automatically, even after the cause is fixed: `aws lambda update-event-source-mapping --region us-east-1 --uuid d46904b0-0f95-48b0-8001-000000000001 --enabled`"
         ],
         "textType": "client-markdown",
         "title": "Stopped: orders-queue -› orders FUNCTION_NOT_FOUND 111122223333 us-east-1"
@@ -43,14 +43,14 @@ fn messages_for_chat_are_custom_notifications() {
     }
     {
       "content": {
-        "description": "A function was deleted: role deployer called DeleteFunction on function orders.\nOnce, at 2026-01-02 03:00:08 UTC in us-east-1, account 111122223333.\nThe next alert is sent at the 10th occurrence, or at the first one after 2026-01-03 00:00:00 UTC.\nThe watch rule \"deleted\" matches this event.",
+        "description": "A function was deleted: role deployer called DeleteFunction on function orders.\nOnce, at 2026-01-02 03:00:08 UTC in us-east-1 (account 111122223333).\nThe next alert will be sent at the 10th occurrence, or at the first occurrence after 2026-01-03 00:00:00 UTC.\nThe watch rule \"deleted\" matches this event.",
         "keywords": [
           "watch",
           "high",
           "deleted"
         ],
         "nextSteps": [
-          "If this call was not expected, find out who made it: `aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=22db0e4c-75c8-4e4c-8008-000000000008`"
+          "If this call was unexpected, find out who made it: `aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=22db0e4c-75c8-4e4c-8008-000000000008`"
         ],
         "textType": "client-markdown",
         "title": "Watched: A function was deleted DeleteFunction 111122223333 us-east-1"
@@ -75,15 +75,15 @@ fn messages_for_chat_are_custom_notifications() {
     }
     {
       "content": {
-        "description": "Role deployer was denied lambda:GetFunction on function orders.\n12 times since 2026-01-02 00:00:00 UTC, most recently 3 times from 2026-01-02 03:00:00 UTC to 2026-01-02 03:00:02 UTC in us-east-1, account 111122223333.\nThe next alert is sent at the 100th occurrence, or at the first one after 2026-01-03 00:00:00 UTC.\nNo identity-based policy allows the action (AccessDenied).\nAWS says: \"User: arn:aws:sts::111122223333:assumed-role/deployer/run-0 is not authorized to perform: lambda:GetFunction on resource: arn:aws:lambda:us-east-1:111122223333:function:orders because no identity-based policy allows the lambda:GetFunction action\"",
+        "description": "Role deployer was denied lambda:GetFunction on function orders.\n12 times since 2026-01-02 00:00:00 UTC, most recently 3 times from 2026-01-02 03:00:00 UTC to 2026-01-02 03:00:02 UTC in us-east-1 (account 111122223333).\nThe next alert will be sent at the 100th occurrence, or at the first occurrence after 2026-01-03 00:00:00 UTC.\nNo identity-based policy allows the action (AccessDenied).\nAWS says: \"User: arn:aws:sts::111122223333:assumed-role/deployer/run-0 is not authorized to perform: lambda:GetFunction on resource: arn:aws:lambda:us-east-1:111122223333:function:orders because no identity-based policy allows the lambda:GetFunction action\"",
         "keywords": [
           "access_denied",
           "medium",
           "policy"
         ],
         "nextSteps": [
-          "If the call should succeed, allow the action in an identity-based policy of the user or role.",
-          "If this call was not expected, find out who made it: `aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=5ea303e4-3498-4c74-8000-000000000000`"
+          "If the call should succeed, allow the action in an identity-based policy attached to the user or role.",
+          "If this call was unexpected, find out who made it: `aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=5ea303e4-3498-4c74-8000-000000000000`"
         ],
         "textType": "client-markdown",
         "title": "Denied: role deployer lambda:GetFunction x12 111122223333 us-east-1"
@@ -111,7 +111,7 @@ fn messages_for_chat_are_custom_notifications() {
     }
     {
       "content": {
-        "description": "Role deployer disabled an event source mapping: Lambda stopped reading the Kinesis stream clicks for function orders.\nMapping 863d0ee4-2f3c-4994-8005-000000000005, changed at 2026-01-02 03:00:07 UTC in us-east-1, account 111122223333.\nUntil the mapping is enabled again, records wait in the stream and eventually expire.\nA user made this change, not AWS.",
+        "description": "Role deployer disabled an event source mapping: Lambda stopped reading the Kinesis stream clicks for function orders.\nMapping 863d0ee4-2f3c-4994-8005-000000000005 was changed at 2026-01-02 03:00:07 UTC in us-east-1 (account 111122223333).\nUntil the mapping is enabled again, records remain unprocessed in the stream and eventually expire.\nThis change was made by a user, not by AWS.",
         "keywords": [
           "esm_changed",
           "medium",
@@ -119,10 +119,10 @@ fn messages_for_chat_are_custom_notifications() {
         ],
         "nextSteps": [
           "If this was not intended, enable the mapping again: `aws lambda update-event-source-mapping --region us-east-1 --uuid 863d0ee4-2f3c-4994-8005-000000000005 --enabled`",
-          "If this call was not expected, find out who made it: `aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=364609d7-0de2-4185-8007-000000000007`"
+          "If this call was unexpected, find out who made it: `aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=364609d7-0de2-4185-8007-000000000007`"
         ],
         "textType": "client-markdown",
-        "title": "Disabled: clicks -› orders by a user 111122223333 us-east-1"
+        "title": "Disabled by user: clicks -› orders 111122223333 us-east-1"
       },
       "id": "b9de87e86966d2edb9b07c3ae50568a6-1",
       "metadata": {
@@ -139,7 +139,7 @@ fn messages_for_chat_are_custom_notifications() {
           "User agent": "aws-sdk-rust/1.3 \"quoted\" os/linux lang/rust {brace} (chosen by the caller)"
         },
         "eventType": "esm_changed",
-        "summary": "Disabled: clicks -› orders by a user 111122223333 us-east-1",
+        "summary": "Disabled by user: clicks -› orders 111122223333 us-east-1",
         "threadId": "b9de87e86966d2edb9b07c3ae50568a6"
       },
       "source": "custom",

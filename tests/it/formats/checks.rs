@@ -1,4 +1,4 @@
-//! The rules that every message must follow, whatever its record contains.
+//! Checks that apply to every message, regardless of its record.
 
 use std::sync::LazyLock;
 
@@ -79,7 +79,7 @@ fn assert_directions(text: &str) -> String {
     text.replace(['\u{2068}', '\u{2069}'], "")
 }
 
-/// Checks that no link and no mail address ends in the domain of AWS: anybody can publish such a page.
+/// Checks that no link or email address is in AWS's domain, because anybody can publish a page there.
 fn assert_no_page_of_aws(text: &str) {
     for domain in ["amazonaws.com", "amazonaws.com.cn"] {
         for (at, _) in text.match_indices(domain) {
@@ -96,7 +96,7 @@ fn assert_no_page_of_aws(text: &str) {
     }
 }
 
-/// Checks that Slack draws no emoji, except in parts of ARNs, which readers copy.
+/// Checks that Slack shows no emoji, except in ARNs and IP addresses, which readers copy.
 fn assert_no_emoji(text: &str) {
     let is_arn = |c: char| c.is_ascii_alphanumeric() || "-_.:/+=,".contains(c);
     let is_name = |c: char| c.is_alphanumeric() || "_+'-".contains(c);

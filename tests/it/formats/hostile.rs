@@ -33,7 +33,7 @@ const ATTACKS: [&str; 22] = [
     " \t",
 ];
 
-/// Characters and words of attacks, for random combination.
+/// Characters and words of attacks, which are combined at random.
 const PARTS: [&str; 17] = [
     ":",
     ".",
@@ -61,7 +61,6 @@ fn hostile() -> impl Strategy<Value = String> {
     prop::collection::vec(part, 1..5).prop_map(|parts| parts.concat())
 }
 
-/// Puts the texts wherever a record takes any.
 /// Records with these strings in every field that may hold text.
 pub(super) fn records_with(texts: &[String; 6]) -> Vec<Value> {
     let [who, action, name, id, place, time] = texts;

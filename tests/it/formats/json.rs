@@ -180,7 +180,7 @@ fn messages_for_machines_are_flat_json() {
       "session_name": "run-7",
       "severity": "medium",
       "source_ip_address": "203.0.113.7",
-      "summary": "Disabled: clicks -> orders by a user 111122223333 us-east-1",
+      "summary": "Disabled by user: clicks -> orders 111122223333 us-east-1",
       "test": false,
       "truncated_fields": [],
       "user_agent": "aws-sdk-rust/1.3 \"quoted\" os/linux lang/rust {brace}",

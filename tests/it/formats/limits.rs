@@ -7,8 +7,8 @@ use super::checks::assert_valid;
 use super::hostile::records_with;
 use super::{denial, incidents_of, parsed};
 
-/// In UTF-8, a crab has four bytes. A quote has two in JSON, and four in the JSON of a list in an attribute. Isolates add
-/// six bytes to a character. A letter may be a word of a command.
+/// A crab emoji has four bytes in UTF-8. A quote has two bytes in JSON, and four in the JSON list of an attribute.
+/// Isolates add six bytes to a character. A letter may be a word of a command.
 const FILLERS: [&str; 8] = ["🦀", "\"", "\\", "\u{202e}", "\u{1e900}-", "x", "x.co/", ":x"];
 
 #[test]

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::fixture::Fixture;
 use crate::fixture::records::{denied, denied_to, disabled_mapping, distinct_denials, ordinary};
 
-/// The invocation has something of everything, so that no counter is zero.
+/// The invocation combines findings, faults and repetitions, so that no sum is trivial.
 #[tokio::test(start_paused = true)]
 async fn the_counters_of_an_invocation_add_up() {
     let other = denied_to("other", 42, "GetFunction", "orders");
@@ -29,6 +29,6 @@ async fn the_counters_of_an_invocation_add_up() {
         assert_eq!((it.findings, it.suppressed, it.repeated, it.incidents_summarized), (35, 1, 1, 30), "{it:?}");
         assert_eq!((it.incidents, it.incidents_known > 0, it.alerts > 0), (34, some_are_known, true), "{it:?}");
         let in_incidents = it.findings - it.suppressed - it.repeated;
-        assert_eq!(in_incidents, it.incidents - 1, "each has its own incident here, and one is the summary: {it:?}");
+        assert_eq!(in_incidents, it.incidents - 1, "an incident for each finding, and the summary: {it:?}");
     }
 }

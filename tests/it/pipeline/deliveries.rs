@@ -9,7 +9,7 @@ use crate::fixture::payload::{batch_job, notification, queue, s3_test_event};
 use crate::fixture::records::one_mapping;
 use crate::fixture::{Fixture, Run};
 
-/// SQS deletes the messages of a batch that a result does not name.
+/// SQS deletes the messages of a batch that the reply does not name.
 #[tokio::test(start_paused = true)]
 async fn a_message_without_an_id_fails_the_whole_batch() {
     let without_id = (None, notification(&["b"]));
@@ -86,8 +86,8 @@ async fn batch_tasks_fail_temporarily_or_permanently() {
     fixture.pipeline.source.interrupted.borrow_mut().clear();
     fixture.event_topic().down.set(true);
     assert_snapshot!(results(&fixture.invoke_with(&batch_job(&["a", "b"])).await), @r#"
-    a: TemporaryFailure alert "Stopped: b-queue -> b AUTHORIZATION_ERROR 111122223333 us-east-1" to arn:aws:sns:us-east-1:111122223333:alerts: sns:PublishBatch: request failed
-    b: TemporaryFailure alert "Stopped: b-queue -> b AUTHORIZATION_ERROR 111122223333 us-east-1" to arn:aws:sns:us-east-1:111122223333:alerts: sns:PublishBatch: request failed
+    a: TemporaryFailure alert "Stopped: b-queue -> b AUTHORIZATION_ERROR 111122223333 us-east-1" was not published to arn:aws:sns:us-east-1:111122223333:alerts: sns:PublishBatch: request failed
+    b: TemporaryFailure alert "Stopped: b-queue -> b AUTHORIZATION_ERROR 111122223333 us-east-1" was not published to arn:aws:sns:us-east-1:111122223333:alerts: sns:PublishBatch: request failed
     "#);
 }
 
@@ -101,12 +101,12 @@ async fn a_test_alert_of_each_kind_is_published_every_time() {
         let Reply::TestAlert { published, warnings } = &run.reply else { panic!("a test") };
         assert_eq!(
             *warnings,
-            ["arn:aws:sns:us-east-1:111122223333:alerts has no subscription: nobody receives its alerts"]
+            ["arn:aws:sns:us-east-1:111122223333:alerts has no subscriptions, so nobody receives its alerts"]
         );
         insta::allow_duplicates!(assert_snapshot!(published.join("\n"), @"
         [Test] Stopped: trailwarden-test -> trailwarden-test AUTHORIZATION_ERROR 111122223333 us-east-1
         [Test] Watched: A Lambda function was deleted DeleteFunction 111122223333 us-east-1
-        [Test] Deleted: trailwarden-test -> trailwarden-test by a user 111122223333 us-east-1
+        [Test] Deleted by user: trailwarden-test -> trailwarden-test 111122223333 us-east-1
         [Test] Denied: user trailwarden-test lambda:GetFunction 111122223333 us-east-1
         "));
     }

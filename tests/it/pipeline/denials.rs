@@ -25,16 +25,16 @@ async fn denials_with_one_cause_are_one_alert() {
     api_action: DeleteFunction
 
     Role deployer was denied lambda:DeleteFunction on 12 resources.
-    12 times, from 2026-01-02 03:00:00 UTC to 2026-01-02 03:00:11 UTC in us-east-1, eu-west-1, account 111122223333.
-    The next alert is sent at the 100th occurrence, or at the first one after 2026-01-03 00:00:00 UTC.
+    12 times, from 2026-01-02 03:00:00 UTC to 2026-01-02 03:00:11 UTC in us-east-1, eu-west-1 (account 111122223333).
+    The next alert will be sent at the 100th occurrence, or at the first occurrence after 2026-01-03 00:00:00 UTC.
 
     Why
       No identity-based policy allows the action (AccessDenied).
       AWS says: "User: arn:aws:sts::111122223333:assumed-role/deployer/run-0 is not authorized to perform: lambda:DeleteFunction on resource: arn:aws:lambda:us-east-1:111122223333:function:orders-0 because no identity-based policy allows the lambda:DeleteFunction action"
 
     What to do
-      1. If the call should succeed, allow the action in an identity-based policy of the user or role.
-      2. If this call was not expected, find out who made it:
+      1. If the call should succeed, allow the action in an identity-based policy attached to the user or role.
+      2. If this call was unexpected, find out who made it:
          aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=5ea303e4-3498-4c74-8000-000000000000
 
     Details
@@ -80,7 +80,7 @@ async fn account_caller_action_code_policy_type_and_effect_distinguish_incidents
     assert_eq!(run.subjects().iter().filter(|it| it.contains(" x3 ")).count(), 1, "{:?}", run.subjects());
 }
 
-/// A denial of a call of the function `orders` to DynamoDB, and one because its credentials have expired.
+/// Two calls of the function `orders` to DynamoDB: one that a policy denied, and one with expired credentials.
 fn denials_of_a_function() -> [Value; 2] {
     let mut denial = denied(1, "GetItem", "x");
     denial["eventSource"] = json!("dynamodb.amazonaws.com");
@@ -129,16 +129,16 @@ async fn a_denial_of_another_service_names_the_calling_function() {
     api_action: GetItem
 
     Function orders with role orders-role was denied dynamodb:GetItem on arn:aws:dynamodb:us-east-1:111122223333:table/orders.
-    Once, at 2026-01-02 03:00:01 UTC in us-east-1, account 111122223333.
-    The next alert is sent at the 10th occurrence, or at the first one after 2026-01-03 00:00:00 UTC.
+    Once, at 2026-01-02 03:00:01 UTC in us-east-1 (account 111122223333).
+    The next alert will be sent at the 10th occurrence, or at the first occurrence after 2026-01-03 00:00:00 UTC.
 
     Why
       A service control policy explicitly denies the action (AccessDenied).
       AWS says: "User: arn:aws:sts::111122223333:assumed-role/orders-role/orders is not authorized to perform: dynamodb:GetItem on resource: arn:aws:dynamodb:us-east-1:111122223333:table/orders with an explicit deny in a service control policy: arn:aws:organizations::999999999999:policy/o-x/service_control_policy/p-x"
 
     What to do
-      1. If the call should succeed, change the statement that denies the action in the service control policies of the organization. An Allow in another policy does not override it.
-      2. If this call was not expected, find out who made it:
+      1. If the call should succeed, change the statement that denies the action in the organization's service control policies. An explicit deny overrides any allow in another policy.
+      2. If this call was unexpected, find out who made it:
          aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=4b340059-3ce7-483f-8001-000000000001
 
     Details
@@ -165,16 +165,16 @@ async fn a_denial_of_another_service_names_the_calling_function() {
     api_action: GetItem
 
     Function orders with role orders-role was denied dynamodb:GetItem.
-    Once, at 2026-01-02 03:00:01 UTC in us-east-1, account 111122223333.
-    The next alert is sent at the 10th occurrence, or at the first one after 2026-01-03 00:00:00 UTC.
+    Once, at 2026-01-02 03:00:01 UTC in us-east-1 (account 111122223333).
+    The next alert will be sent at the 10th occurrence, or at the first occurrence after 2026-01-03 00:00:00 UTC.
 
     Why
       The caller's credentials were rejected (ExpiredTokenException).
       AWS says: "The security token included in the request is expired"
 
     What to do
-      1. If the caller is known, renew its credentials. They have expired, were revoked, or are not enabled for the service.
-      2. If this call was not expected, find out who made it:
+      1. If you recognize the caller, renew its credentials. They have expired, were revoked, or are not enabled for the service.
+      2. If this call was unexpected, find out who made it:
          aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=4b340059-3ce7-483f-8001-000000000001
 
     Details

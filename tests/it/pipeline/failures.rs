@@ -1,4 +1,4 @@
-//! Failures: what still is alerted, and how the invocation fails.
+//! Failures: what is still alerted, and how the invocation fails.
 
 use insta::assert_snapshot;
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ async fn siblings_of_a_failed_object_are_alerted() {
     assert_eq!(run.failures.error_type(), Some("ObjectUnreadable"));
     assert_eq!((run.counters.objects_read, run.counters.objects_failed), (2, 4));
     assert_snapshot!(run.failed().replace(&key("")[..86], "…"), @"
-    s3://trail/…_20260102T0305Z_b.json.gz; gzip checksum of the member that ends at stored byte 1033: expected 93287680, found 93287681
+    s3://trail/…_20260102T0305Z_b.json.gz; gzip checksum mismatch in the member that ends at stored byte 1033: expected 93287680, found 93287681
     s3://trail/…_20260102T0305Z_c.json.gz; record at inflated byte 12: invalid JSON at byte 37 of the record; record at inflated byte 1051: invalid JSON at byte 38 of the record
     s3://trail/…_20260102T0305Z_d.json.gz; expected gzip, or a JSON object with `Records`, found `n` at inflated byte 0
     s3://trail/…_20260102T0305Z_missing.json.gz; s3:GetObject: NoSuchKey
@@ -50,7 +50,7 @@ async fn findings_before_an_interruption_are_alerted_and_the_object_fails() {
     assert_eq!((run.counters.denials, run.counters.alerts_published), (100, 1));
 }
 
-/// The rest of the object has not been examined, whatever is wrong with its beginning.
+/// The rest of the object has not been examined, even though an earlier record is unreadable.
 #[tokio::test(start_paused = true)]
 async fn an_interruption_after_an_unreadable_record_is_transient() {
     let stored = two_hundred_denials().replacen(r#"{"Records":["#, r#"{"Records":[7,"#, 1);

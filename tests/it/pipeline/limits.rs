@@ -35,8 +35,8 @@ async fn findings_before_the_deadline_are_published() {
         .stalled("b", 3);
     let run = fixture.invoke_until(&["b", "a", "a"], tokio::time::sleep(Duration::from_secs(80))).await;
     assert_eq!(run.failures.error_type(), Some("ObjectUnavailable"));
-    assert!(run.failed().ends_with("_b.json.gz; out of time: the invocation ended before the object was read"));
-    assert_eq!(run.subjects().len(), 2, "one of each object");
+    assert!(run.failed().ends_with("_b.json.gz; out of time before the object was read completely"));
+    assert_eq!(run.subjects().len(), 2, "one alert for each object");
 }
 
 #[tokio::test(start_paused = true)]

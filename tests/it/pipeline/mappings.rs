@@ -25,7 +25,7 @@ async fn a_disabled_mapping_is_alerted_with_its_reason_and_next_steps() {
     api_action: LambdaESMDisabled
 
     Lambda stopped reading the SQS queue orders-queue for function orders.
-    AWS disabled the event source mapping at 2026-01-02 03:00:01 UTC in us-east-1, account 111122223333.
+    AWS disabled the event source mapping at 2026-01-02 03:00:01 UTC in us-east-1 (account 111122223333).
     Until the mapping is enabled again, messages accumulate in the queue and eventually expire.
 
     Why
@@ -35,9 +35,9 @@ async fn a_disabled_mapping_is_alerted_with_its_reason_and_next_steps() {
     What to do
       1. Check the state of the mapping:
          aws lambda get-event-source-mapping --region us-east-1 --uuid d46904b0-0f95-48b0-8001-000000000001
-      2. Grant the function's role the permissions to read the source: sqs:ReceiveMessage, sqs:DeleteMessage and sqs:GetQueueAttributes. To find the role:
+      2. Grant the function's execution role the permissions to read the event source: sqs:ReceiveMessage, sqs:DeleteMessage and sqs:GetQueueAttributes. To find the role:
          aws lambda get-function-configuration --region us-east-1 --function-name orders --query "Role"
-      3. Enable the mapping. Lambda does not enable it automatically, even after the cause is fixed:
+      3. Enable the mapping. Lambda does not re-enable it automatically, even after the cause is fixed:
          aws lambda update-event-source-mapping --region us-east-1 --uuid d46904b0-0f95-48b0-8001-000000000001 --enabled
 
     Details
@@ -76,9 +76,9 @@ async fn each_reason_has_its_own_next_steps() {
     What to do
       1. Check the state of the mapping:
          aws lambda get-event-source-mapping --region us-east-1 --uuid c1fe070d-07ea-4cfb-8000-000000000000
-      2. Create the missing resource again, or delete the mapping if it is no longer needed. To check whether the source exists:
+      2. Recreate the missing resource, or delete the mapping if it is no longer needed. To check whether the event source exists:
          aws sqs get-queue-url --region us-east-1 --queue-name orders-queue
-      3. Enable the mapping. Lambda does not enable it automatically, even after the cause is fixed:
+      3. Enable the mapping. Lambda does not re-enable it automatically, even after the cause is fixed:
          aws lambda update-event-source-mapping --region us-east-1 --uuid c1fe070d-07ea-4cfb-8000-000000000000 --enabled
 
     Stopped: orders-queue -> orders FUNCTION_NOT_FOUND 111122223333 us-east-1
@@ -87,19 +87,19 @@ async fn each_reason_has_its_own_next_steps() {
     What to do
       1. Check the state of the mapping:
          aws lambda get-event-source-mapping --region us-east-1 --uuid d46904b0-0f95-48b0-8001-000000000001
-      2. Deploy the function again with the same name and the alias or version of the mapping, or delete the mapping if it is no longer needed. To list the existing aliases:
+      2. Redeploy the function under the same name, with the alias or version that the mapping uses, or delete the mapping if it is no longer needed. To list the existing aliases:
          aws lambda list-aliases --region us-east-1 --function-name orders
-      3. Enable the mapping. Lambda does not enable it automatically, even after the cause is fixed:
+      3. Enable the mapping. Lambda does not re-enable it automatically, even after the cause is fixed:
          aws lambda update-event-source-mapping --region us-east-1 --uuid d46904b0-0f95-48b0-8001-000000000001 --enabled
 
     Stopped: orders-queue -> orders REGION_NAME_NOT_VALID 111122223333 us-east-1
-      REGION_NAME_NOT_VALID: the Region of the event source or of the function is not valid.
+      REGION_NAME_NOT_VALID: the Region of the event source or the function is not valid.
 
     What to do
       1. Check the state of the mapping:
          aws lambda get-event-source-mapping --region us-east-1 --uuid e8d40227-17be-4469-8002-000000000002
-      2. Compare the Regions in the ARNs of the mapping, its function and its source. A mapping with an invalid Region must be deleted and created again.
-      3. Enable the mapping. Lambda does not enable it automatically, even after the cause is fixed:
+      2. Compare the Regions in the ARNs of the mapping, its function and its event source. A mapping with an invalid Region must be deleted and recreated.
+      3. Enable the mapping. Lambda does not re-enable it automatically, even after the cause is fixed:
          aws lambda update-event-source-mapping --region us-east-1 --uuid e8d40227-17be-4469-8002-000000000002 --enabled
 
     Stopped: orders-queue -> orders AUTHORIZATION_ERROR 111122223333 us-east-1
@@ -108,9 +108,9 @@ async fn each_reason_has_its_own_next_steps() {
     What to do
       1. Check the state of the mapping:
          aws lambda get-event-source-mapping --region us-east-1 --uuid ff4703ca-1f69-4026-8003-000000000003
-      2. Grant the function's role the permissions to read the source: sqs:ReceiveMessage, sqs:DeleteMessage and sqs:GetQueueAttributes. To find the role:
+      2. Grant the function's execution role the permissions to read the event source: sqs:ReceiveMessage, sqs:DeleteMessage and sqs:GetQueueAttributes. To find the role:
          aws lambda get-function-configuration --region us-east-1 --function-name orders --query "Role"
-      3. Enable the mapping. Lambda does not enable it automatically, even after the cause is fixed:
+      3. Enable the mapping. Lambda does not re-enable it automatically, even after the cause is fixed:
          aws lambda update-event-source-mapping --region us-east-1 --uuid ff4703ca-1f69-4026-8003-000000000003 --enabled
 
     Stopped: orders-queue -> orders FUNCTION_IN_FAILED_STATE 111122223333 us-east-1
@@ -119,9 +119,9 @@ async fn each_reason_has_its_own_next_steps() {
     What to do
       1. Check the state of the mapping:
          aws lambda get-event-source-mapping --region us-east-1 --uuid f3b20171-2713-4ddf-8004-000000000004
-      2. Find out why the function failed, fix the cause and deploy the function again:
+      2. Find out why the function is in the Failed state, fix the cause and redeploy the function. To show the reason:
          aws lambda get-function-configuration --region us-east-1 --function-name orders --query "[State,StateReasonCode,StateReason,LastUpdateStatusReason]"
-      3. Enable the mapping. Lambda does not enable it automatically, even after the cause is fixed:
+      3. Enable the mapping. Lambda does not re-enable it automatically, even after the cause is fixed:
          aws lambda update-event-source-mapping --region us-east-1 --uuid f3b20171-2713-4ddf-8004-000000000004 --enabled
 
     Stopped: orders-queue -> orders UNKNOWN 111122223333 us-east-1
@@ -131,9 +131,9 @@ async fn each_reason_has_its_own_next_steps() {
     What to do
       1. Check the state of the mapping:
          aws lambda get-event-source-mapping --region us-east-1 --uuid 863d0ee4-2f3c-4994-8005-000000000005
-      2. Check that the function and the source exist, that the function is Active, and that its role may read the source:
+      2. Check that the function and the event source exist, that the function is in the Active state, and that its execution role can read the event source:
          aws lambda get-function-configuration --region us-east-1 --function-name orders --query "[State,StateReason,Role]"
-      3. Enable the mapping. Lambda does not enable it automatically, even after the cause is fixed:
+      3. Enable the mapping. Lambda does not re-enable it automatically, even after the cause is fixed:
          aws lambda update-event-source-mapping --region us-east-1 --uuid 863d0ee4-2f3c-4994-8005-000000000005 --enabled
     "#);
 }
@@ -160,9 +160,9 @@ async fn a_record_without_details_is_still_alerted() {
     What to do
       1. Check the state of the mapping:
          aws lambda list-event-source-mappings --region REGION --query "EventSourceMappings[?State=='Disabled']"
-      2. Check that the function and the source exist, that the function is Active, and that its role may read the source:
+      2. Check that the function and the event source exist, that the function is in the Active state, and that its execution role can read the event source:
          aws lambda get-function-configuration --region REGION --function-name FUNCTION --query "[State,StateReason,Role]"
-      3. Enable the mapping. Lambda does not enable it automatically, even after the cause is fixed:
+      3. Enable the mapping. Lambda does not re-enable it automatically, even after the cause is fixed:
          aws lambda update-event-source-mapping --region REGION --uuid UUID --enabled
 
     Details
@@ -220,7 +220,7 @@ async fn mappings_that_users_change_are_alerted_if_enabled() {
     let run = fixture.invoke(&["a"]).await;
     assert_eq!((run.counters.changed_mappings, run.counters.alerts_published), (3, 3));
     assert_snapshot!(run.rendered(), @r#"
-    Subject: Disabled: clicks -> orders by a user 111122223333 us-east-1
+    Subject: Disabled by user: clicks -> orders 111122223333 us-east-1
     alert_type: esm_changed
     severity: medium
     category: disabled
@@ -230,16 +230,16 @@ async fn mappings_that_users_change_are_alerted_if_enabled() {
     api_action: UpdateEventSourceMapping
 
     Role deployer disabled an event source mapping: Lambda stopped reading the event source clicks for function orders.
-    Mapping 11111111-2222-3333-4444-555555555555, changed at 2026-01-02 03:00:00 UTC in us-east-1, account 111122223333.
+    Mapping 11111111-2222-3333-4444-555555555555 was changed at 2026-01-02 03:00:00 UTC in us-east-1 (account 111122223333).
     Until the mapping is enabled again, its events are not processed and may expire.
 
     Why
-      A user made this change, not AWS.
+      This change was made by a user, not by AWS.
 
     What to do
       1. If this was not intended, enable the mapping again:
          aws lambda update-event-source-mapping --region us-east-1 --uuid 11111111-2222-3333-4444-555555555555 --enabled
-      2. If this call was not expected, find out who made it:
+      2. If this call was unexpected, find out who made it:
          aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=5ea303e4-3498-4c74-8000-000000000000
 
     Details
@@ -254,7 +254,7 @@ async fn mappings_that_users_change_are_alerted_if_enabled() {
       Event         UpdateEventSourceMapping20150331 5ea303e4-3498-4c74-8000-000000000000
       Log object    s3://trail/AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/111122223333_CloudTrail_us-east-1_20260102T0305Z_a.json.gz
 
-    Subject: Deleted: clicks -> orders by a user 111122223333 us-east-1
+    Subject: Deleted by user: clicks -> orders 111122223333 us-east-1
     alert_type: esm_changed
     severity: medium
     category: deleted
@@ -264,15 +264,15 @@ async fn mappings_that_users_change_are_alerted_if_enabled() {
     api_action: DeleteEventSourceMapping
 
     Role deployer deleted an event source mapping: Lambda stopped reading the event source clicks for function orders.
-    Mapping 11111111-2222-3333-4444-555555555555, changed at 2026-01-02 03:00:02 UTC in us-east-1, account 111122223333.
+    Mapping 11111111-2222-3333-4444-555555555555 was changed at 2026-01-02 03:00:02 UTC in us-east-1 (account 111122223333).
     Until another mapping reads the source, its events are not processed and may expire.
 
     Why
-      A user made this change, not AWS.
+      This change was made by a user, not by AWS.
 
     What to do
-      1. If this was not intended, create the mapping again.
-      2. If this call was not expected, find out who made it:
+      1. If this was not intended, recreate the mapping.
+      2. If this call was unexpected, find out who made it:
          aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=778906ce-24cc-44e6-8002-000000000002
 
     Details
@@ -287,7 +287,7 @@ async fn mappings_that_users_change_are_alerted_if_enabled() {
       Event         DeleteEventSourceMapping20150331 778906ce-24cc-44e6-8002-000000000002
       Log object    s3://trail/AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/111122223333_CloudTrail_us-east-1_20260102T0305Z_a.json.gz
 
-    Subject: Enabled: clicks -> orders by a user 111122223333 us-east-1
+    Subject: Enabled by user: clicks -> orders 111122223333 us-east-1
     alert_type: esm_changed
     severity: low
     category: enabled
@@ -297,16 +297,16 @@ async fn mappings_that_users_change_are_alerted_if_enabled() {
     api_action: UpdateEventSourceMapping
 
     Role deployer enabled an event source mapping: Lambda now reads the event source clicks for function orders.
-    Mapping 11111111-2222-3333-4444-555555555555, changed at 2026-01-02 03:00:01 UTC in us-east-1, account 111122223333.
-    If AWS or a user had disabled the mapping, processing has resumed.
+    Mapping 11111111-2222-3333-4444-555555555555 was changed at 2026-01-02 03:00:01 UTC in us-east-1 (account 111122223333).
+    If the mapping was disabled before, processing has resumed.
 
     Why
-      A user made this change, not AWS.
+      This change was made by a user, not by AWS.
 
     What to do
-      1. If this was intended, no action is needed. To check that events are processed:
+      1. If this was intended, no action is needed. To check that events are being processed:
          aws lambda get-event-source-mapping --region us-east-1 --uuid 11111111-2222-3333-4444-555555555555
-      2. If this call was not expected, find out who made it:
+      2. If this call was unexpected, find out who made it:
          aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=4b340059-3ce7-483f-8001-000000000001
 
     Details

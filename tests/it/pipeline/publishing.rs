@@ -38,7 +38,7 @@ async fn mapping_alerts_are_published_before_denials_are_counted() {
     assert!(fixture.topic().confirmed_at.borrow()[0] <= counted);
 }
 
-/// Enough incidents for several chunks, with a mapping at either end of the object.
+/// Enough incidents for several chunks, with the same mapping event at both ends of the object.
 fn thousands_of_incidents() -> Fixture {
     let denials = (0..6_000).map(|n| denied_to(&format!("r{n}"), n, "GetFunction", "orders"));
     Fixture::new().object("a", mappings(1..2).chain(denials).chain(mappings(1..2)))

@@ -41,14 +41,14 @@ async fn rules_watch_for_events_and_suppress_findings() {
     api_action: DeleteFunction
 
     A Lambda function was deleted: role deployer called DeleteFunction on function orders.
-    3 times, from 2026-01-02 03:00:00 UTC to 2026-01-02 03:00:02 UTC in us-east-1, account 111122223333.
-    The next alert is sent at the 10th occurrence, or at the first one after 2026-01-03 00:00:00 UTC.
+    3 times, from 2026-01-02 03:00:00 UTC to 2026-01-02 03:00:02 UTC in us-east-1 (account 111122223333).
+    The next alert will be sent at the 10th occurrence, or at the first occurrence after 2026-01-03 00:00:00 UTC.
 
     Why
       The watch rule "deleted" matches this event.
 
     What to do
-      1. If this call was not expected, find out who made it:
+      1. If this call was unexpected, find out who made it:
          aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=5ea303e4-3498-4c74-8000-000000000000
 
     Details
@@ -69,14 +69,14 @@ async fn rules_watch_for_events_and_suppress_findings() {
     api_action: DeleteFunction
 
     Denied: role deployer called DeleteFunction.
-    2 times, from 2026-01-02 03:00:00 UTC to 2026-01-02 03:00:01 UTC in us-east-1, account 111122223333.
-    The next alert is sent at the 10th occurrence, or at the first one after 2026-01-03 00:00:00 UTC.
+    2 times, from 2026-01-02 03:00:00 UTC to 2026-01-02 03:00:01 UTC in us-east-1 (account 111122223333).
+    The next alert will be sent at the 10th occurrence, or at the first occurrence after 2026-01-03 00:00:00 UTC.
 
     Why
       The watch rule "any-denial" matches this event.
 
     What to do
-      1. If this call was not expected, find out who made it:
+      1. If this call was unexpected, find out who made it:
          aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=5ea303e4-3498-4c74-8000-000000000000
 
     Details

@@ -36,6 +36,7 @@ fn share_database_snapshot(list: &str, with_whom: &str) -> Value {
     let parameters = json!({"dBSnapshotIdentifier": "orders", "attributeName": "restore", list: [with_whom]});
     call("rds", "ModifyDBSnapshotAttribute", parameters)
 }
+
 pub(super) fn cases() -> Vec<Case> {
     vec![
         case(

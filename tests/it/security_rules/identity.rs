@@ -38,7 +38,7 @@ pub(super) fn cases() -> Vec<Case> {
                 ),
             ],
             &[
-                // Every page of the console reads; the sign-in has been alerted already.
+                // Every console page makes such calls, and the sign-in has already been alerted.
                 by(root(), read("ec2", "DescribeInstances")),
                 with(
                     by(root(), call("ec2", "RunInstances", json!({}))),

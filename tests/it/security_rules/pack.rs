@@ -22,7 +22,7 @@ const ATTEMPTS: [&str; 3] = ["root-use", "console-sign-in-failed", "organization
 
 static RULES: LazyLock<Rules> = LazyLock::new(|| Rules::parse(PACK).expect("valid rules"));
 
-/// The findings in a record, with the default settings: the services that the rules name are examined without a setting.
+/// The findings in a record, with the default settings: services that the rules name are examined without any setting.
 fn findings_in(record: &Value) -> Vec<Finding> {
     findings::findings(&Detector::default(), &RULES.watch, "s3://trail/key", record)
 }
@@ -236,8 +236,8 @@ fn the_documented_suppression_hides_only_policy_changes_of_the_deployment_role()
     }
 }
 
-/// A rule that matches more than one in fifty records of a trail is noise, and a call that reads or fails is not a change.
-/// See [`oracle::corpus`].
+/// A rule that matches more than one in fifty records of a trail is noise, and a call that reads or fails is not a
+/// change. See [`oracle::corpus`].
 #[test]
 fn real_trails_match_rarely_and_only_with_changes() {
     const ONE_IN: usize = 50;

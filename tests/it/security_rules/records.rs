@@ -69,7 +69,8 @@ pub(super) fn iam_user() -> Value {
     })
 }
 
-/// A user of IAM Identity Center or of another SAML provider. The provider is responsible for MFA, so the record says "No".
+/// A user of IAM Identity Center or of another SAML provider. The provider is responsible for MFA, so the record says
+/// "No".
 pub(super) fn federated_user() -> Value {
     json!({
         "type": "AssumedRole", "principalId": "AROAEXAMPLE000000001:anaya@example.com", "accountId": ACCOUNT,

@@ -1,4 +1,4 @@
-//! A bucket of incidents, deliveries of its objects, and the bounds on what they may alert.
+//! A bucket of log objects, deliveries of these objects, and bounds on the alerts that they may cause.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fmt;
@@ -55,8 +55,8 @@ pub(super) struct Storm {
     pub(super) troubled: HashMap<String, u64>,
 }
 
-/// The records of each object: denials on two days, half of them of one caller and a tenth of the prober; and disabled
-/// mappings, every fifth in two objects.
+/// The records of each object: denials on two days, about half of them of one caller and a tenth of the prober; and
+/// disabled mappings, every fifth of them twice.
 fn records(random: &mut SmallRng, objects: usize, denials: usize, mappings: usize) -> Vec<Vec<Value>> {
     let mut files = vec![Vec::new(); objects];
     for n in 0..denials as u64 {
@@ -107,7 +107,7 @@ impl World {
         Self { fixture, names, incidents: all, keys_by_object }
     }
 
-    /// Every object twice, in random order, one to four at a time.
+    /// Deliveries of every object twice, in random order, one to four objects at a time.
     pub(super) fn deliveries(&self, seed: u64) -> VecDeque<Delivery> {
         let mut random = SmallRng::seed_from_u64(seed);
         let mut names: Vec<_> = self.names.iter().chain(&self.names).cloned().collect();
@@ -120,7 +120,7 @@ impl World {
         deliveries
     }
 
-    /// The same, but some invocations crash, and some transfers are interrupted.
+    /// Deliveries as above, but some invocations crash, and some transfers are interrupted.
     pub(super) fn deliveries_with_faults(&self, seed: u64) -> VecDeque<Delivery> {
         let mut random = SmallRng::seed_from_u64(seed);
         let mut deliveries = self.deliveries(seed);
@@ -235,7 +235,7 @@ fn is_of_prober(incident: &Incident) -> bool {
     incident.finding.event.principal.key.ends_with(PROBER)
 }
 
-/// An invocation that crashes at a step if its delivery says so. Its output has no outcome then.
+/// An invocation that crashes at the step that its delivery names, if any. After a crash, its output has no outcome.
 struct MayCrash<'a> {
     id: usize,
     delivery: Option<Delivery>,
@@ -255,7 +255,7 @@ impl Future for MayCrash<'_> {
             Poll::Ready(outcome) => Some(outcome),
             Poll::Pending => return Poll::Pending,
         };
-        Poll::Ready((self.delivery.take().expect("polled once after its end"), outcome))
+        Poll::Ready((self.delivery.take().expect("not polled after its end"), outcome))
     }
 }
 

@@ -6,7 +6,7 @@ use super::{read, twenty_records};
 use crate::fixture::records::gzip;
 
 #[test]
-fn a_broken_structure_is_an_error_after_the_records_before_it() {
+fn records_before_a_broken_structure_are_read() {
     let (file, sixteen) = twenty_records();
     let cut = |at: usize| file[..at].to_vec();
     let mut errors = Vec::new();
@@ -43,11 +43,11 @@ fn a_broken_structure_is_an_error_after_the_records_before_it() {
     expected a JSON object with `Records`, found the end of the object at inflated byte 0
     expected a JSON object with `Records`, found the end of the object at inflated byte 2
     expected gzip, or a JSON object with `Records`, found `[` at inflated byte 0
-    no `Records` in the JSON object of 2 inflated bytes
-    no `Records` in the JSON object of 66 inflated bytes
+    no `Records` in the JSON object (2 bytes inflated)
+    no `Records` in the JSON object (66 bytes inflated)
     expected `[` after `Records`, found `n` at inflated byte 11
     expected `[` after `Records`, found `{` at inflated byte 11
-    no `Records` in the JSON object of 47 inflated bytes
+    no `Records` in the JSON object (47 bytes inflated)
     expected `,` or `]` after a record, found `{` at inflated byte 15
     expected `,` or `]` after a record, found `}` at inflated byte 14
     expected nothing after the JSON object, found `{` at inflated byte 17

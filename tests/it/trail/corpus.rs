@@ -1,4 +1,4 @@
-//! The reader and the detector against a JSON parser, on real trails: see [`oracle::corpus`].
+//! Compares the reader and the detector with a JSON parser, on real trails: see [`oracle::corpus`].
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ struct Counts {
     denials: BTreeSet<String>,
 }
 
-/// What the reader and the detector find, in chunks of the size that a network has.
+/// What the reader and the detector find, in chunks of the size of a network packet.
 fn found(files: &[Vec<u8>], event_sources: &EventSources) -> Counts {
     let detector = Detector { event_sources: event_sources.clone(), ..Detector::default() };
     let lambda = Detector::default();
@@ -54,7 +54,7 @@ fn found(files: &[Vec<u8>], event_sources: &EventSources) -> Counts {
 const DENIAL_CODES: [&str; 4] =
     ["AccessDenied", "AccessDeniedException", "Client.UnauthorizedOperation", "UnauthorizedOperation"];
 
-/// The same, as a JSON parser finds it.
+/// What a JSON parser finds.
 fn parsed(files: &[Vec<u8>], selects: impl Fn(&str) -> bool) -> Counts {
     let mut counts = Counts::default();
     for record in files.iter().flat_map(|stored| oracle::records(stored)) {
@@ -74,7 +74,7 @@ fn parsed(files: &[Vec<u8>], selects: impl Fn(&str) -> bool) -> Counts {
 }
 
 #[test]
-fn real_trails_are_read_as_by_a_json_parser() {
+fn the_reader_and_a_json_parser_agree_on_real_trails() {
     let files = oracle::corpus();
     let of_lambda = found(&files, &EventSources::default());
     assert_eq!(of_lambda, parsed(&files, |source| source == "lambda.amazonaws.com"));

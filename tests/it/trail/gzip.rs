@@ -1,4 +1,4 @@
-//! Gzip, whole and broken.
+//! Gzip data, valid and broken.
 
 use insta::assert_snapshot;
 use trailwarden::trail::{GunzipError, Limits, TrailError};
@@ -57,7 +57,7 @@ fn gzip_headers_with_every_optional_field_are_read() {
 }
 
 #[test]
-fn broken_gzip_is_an_error_after_the_records_before_it() {
+fn records_before_broken_gzip_data_are_read() {
     let (file, _) = twenty_records();
     let whole = gzip_stored(&file);
     let length = whole.len();
@@ -84,21 +84,21 @@ fn broken_gzip_is_an_error_after_the_records_before_it() {
         errors.push(reading.error());
     }
     assert_snapshot!(errors.join("\n"), @"
-    bytes after the end of the gzip data at stored byte 28157
+    unexpected bytes after the end of the gzip data at stored byte 28157
     invalid gzip header at stored byte 28159: unknown compression method
-    gzip checksum of the member that ends at stored byte 28157: expected d67aec89, found d67aec76
-    gzip length of the member that ends at stored byte 28157: expected 27929, found 28134
-    gzip data cut off at stored byte 28149
-    gzip data cut off at stored byte 28156
-    gzip data cut off at stored byte 9
-    gzip data cut off at stored byte 1
-    invalid gzip header at stored byte 1: expected the gzip magic 1f 8b
+    gzip checksum mismatch in the member that ends at stored byte 28157: expected d67aec89, found d67aec76
+    gzip length mismatch in the member that ends at stored byte 28157: expected 27929, found 28134
+    gzip data truncated at stored byte 28149
+    gzip data truncated at stored byte 28156
+    gzip data truncated at stored byte 9
+    gzip data truncated at stored byte 1
+    invalid gzip header at stored byte 1: expected the gzip magic number 1f 8b
     invalid gzip header at stored byte 3: reserved flags are set
     ");
 }
 
 #[test]
-fn records_in_the_part_of_a_truncated_object_are_read() {
+fn records_before_a_truncation_are_read() {
     let (file, _) = twenty_records();
     let whole = gzip_stored(&file);
     let half = &whole[..whole.len() / 2];

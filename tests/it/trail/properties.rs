@@ -1,4 +1,4 @@
-//! The reader equals a JSON parser and a gzip decoder, whatever the chunks.
+//! The reader agrees with a gzip decoder and a JSON parser, regardless of the chunks.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -64,7 +64,7 @@ fn file() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
-/// The file as it is, or as gzip members that end at these places.
+/// The file as it is, or as gzip members that end at these positions.
 fn stored(file: &[u8], members: &[prop::sample::Index]) -> Vec<u8> {
     if members.is_empty() {
         return file.to_vec();
@@ -83,7 +83,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
 
     #[test]
-    fn equals_a_json_parser_for_every_chunking(
+    fn the_reader_agrees_with_a_json_parser_for_every_chunking(
         file in file(),
         members in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
         sizes in chunking(),

@@ -26,7 +26,7 @@ fn findings_before_a_fault_are_printed_and_the_fault_is_reported() {
     let folder = Folder::with_trail("broken").put("broken.json.gz", &broken[..broken.len() - 1]);
     let output = scan(folder.path());
     assert_eq!((output.status.code(), findings(&output).len()), (Some(1), 5));
-    assert!(text(&output.stderr).contains("broken.json.gz: gzip data cut off at stored byte"));
+    assert!(text(&output.stderr).contains("broken.json.gz: gzip data truncated at stored byte"));
 }
 
 /// Each worker reuses its buffers from file to file.

@@ -97,7 +97,7 @@ fn the_summary_counts_objects_records_and_findings() {
     ");
     assert_snapshot!(text(&output.stdout), @"
     ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-     Severity   First                  Count   What happened                                           Why
+     Severity   First seen             Count   What happened                                           Why
     ════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════
      critical   2026-01-02T03:00:01Z   1       Lambda stopped reading the SQS queue orders-queue for   AUTHORIZATION_ERROR: the permissions to read the event
                                                function orders.                                        source are missing or incorrect.

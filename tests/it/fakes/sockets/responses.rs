@@ -31,7 +31,7 @@ pub(crate) fn dynamodb_error(code: &str, fields: &Value) -> ResponseTemplate {
     ResponseTemplate::new(400).set_body_raw(body.to_string(), "application/x-amz-json-1.0")
 }
 
-/// Expects this many calls of an operation of DynamoDB, and responds to them.
+/// Responds to this many calls of a DynamoDB operation, and expects exactly as many.
 pub(crate) async fn expect_dynamodb(server: &MockServer, operation: &str, calls: u64, response: ResponseTemplate) {
     Mock::given(header("x-amz-target", format!("DynamoDB_20120810.{operation}").as_str()))
         .respond_with(response)

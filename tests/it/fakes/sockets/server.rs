@@ -18,7 +18,7 @@ pub(crate) enum Fault {
     SlowDown,
     /// The connection is closed without a response.
     NoAnswer,
-    /// No response comes, and the connection stays open.
+    /// No response is sent, and the connection stays open.
     Silence,
     /// The connection is reset in the middle of the body.
     Reset,
@@ -160,7 +160,7 @@ impl State {
                     self.generation.fetch_add(1, Ordering::Relaxed);
                     return stream.shutdown(Shutdown::Both);
                 }
-                // A linger of zero resets the connection at once.
+                // With a linger of zero, closing the connection resets it.
                 Some(Fault::Reset) => return reset(stream),
                 Some(Fault::Stall) => {
                     wait();
@@ -244,7 +244,7 @@ fn reset(stream: &TcpStream) -> std::io::Result<()> {
     socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO))
 }
 
-/// Longer than any client waits.
+/// Waits longer than any client does.
 fn wait() {
     std::thread::sleep(Duration::from_secs(20));
 }
