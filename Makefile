@@ -7,6 +7,8 @@ SHELL  := /bin/bash
 PYTHON ?= python3
 VENV   := $(CURDIR)/.venv
 TOOLS  := $(VENV)/.complete
+# Otherwise cargo tries to use the job server of `make --jobs`.
+unexport MAKEFLAGS
 export PATH := $(VENV)/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 EVENT  ?= events/s3_notification.json
@@ -17,7 +19,8 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: $(TOOLS) ## Deploy into an AWS emulator, put log objects, show the alerts that arrive
+demo: ## Deploy into an AWS emulator, put log objects, show the alerts that arrive
+	@$(MAKE) --silent --jobs 2 $(TOOLS) function
 	@python -m local.demo
 
 .PHONY: test
@@ -56,6 +59,11 @@ invoke: $(TOOLS) ## Invoke the function that `make watch` serves, with EVENT=eve
 .PHONY: clean
 clean: ## Remove what the other targets made
 	@rm -rf $(VENV) .local .aws-sam target
+
+.PHONY: function
+function:
+	@echo "Building the function (some minutes the first time)"
+	@$(PYTHON) -m local.cargo
 
 $(TOOLS): local/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, found " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'

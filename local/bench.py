@@ -9,10 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from local import stack
-from local.coldstart import CPU
+from local import cargo, stack
 
-TARGET = stack.ROOT / "target" / "bench"
 KEPT = stack.ROOT / "benches" / f"instructions-{stack.architecture()}.txt"
 SHARES = ["rare, large", "pathological, large", "rare, small"]
 # On one machine, counts vary by far less between runs. A different compiler version changes them by more.
@@ -20,14 +18,14 @@ TOLERANCE = 0.02
 
 
 def main(update: bool) -> int:
-    environment = {**os.environ, "RUSTFLAGS": f"-C target-cpu={CPU[stack.architecture()]}", "CARGO_TARGET_DIR": str(TARGET)}
+    environment = {**os.environ, **cargo.release_flags()}
     bench = ["cargo", "bench", "--quiet", "--no-default-features", "--bench"]
     failed = [subprocess.call([*bench, name], cwd=stack.ROOT, env=environment) != 0 for name in ["parts", "comparison"]]
     if shutil.which("valgrind") is None:
         print("\nvalgrind is not installed: instructions were not counted")
         return int(any(failed))
     subprocess.run([*bench, "instructions", "--no-run"], cwd=stack.ROOT, env=environment, check=True)
-    built = (TARGET / "release" / "deps").glob("instructions-*")
+    built = (cargo.release_folder() / "deps").glob("instructions-*")
     binary = max((it for it in built if it.suffix == ""), key=lambda it: it.stat().st_mtime)
     failed.append(not compare({share: instructions(binary, share) for share in SHARES}, update))
     return int(any(failed))

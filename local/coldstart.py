@@ -11,7 +11,7 @@ import zipfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from local import stack
+from local import cargo, stack
 from local.emulator import Emulator
 from local.runtime_api import started
 from local.tls import Authority, TlsFront
@@ -20,9 +20,6 @@ ROUNDS = 40
 WARM_ROUNDS = 10
 # Services that the function calls.
 SERVICES = ["S3", "SNS", "DYNAMODB"]
-# The target CPUs that cargo-lambda sets for a release build.
-CPU = {"x86_64": "haswell", "arm64": "neoverse-n1"}
-TARGET = stack.ROOT / "target" / "coldstart"
 
 
 def start_milliseconds(binary: Path, environment: dict[str, str]) -> float:
@@ -67,14 +64,13 @@ def medians(binary: Path, environment: dict[str, str], emulator: Emulator) -> tu
 
 
 def build() -> tuple[Path, Path]:
-    flags = f"-C target-cpu={CPU[stack.architecture()]}"
-    command = ["cargo", "build", "--release", "--target-dir", str(TARGET), "--bin", "trailwarden", "--example", "empty"]
-    stack.run("build for coldstart", command, {**os.environ, "RUSTFLAGS": flags})
-    return TARGET / "release" / "trailwarden", TARGET / "release" / "examples" / "empty"
+    command = ["cargo", "build", "--release", "--bin", "trailwarden", "--bin", "empty"]
+    stack.run("build for coldstart", command, {**os.environ, **cargo.release_flags()})
+    return cargo.release_folder() / "trailwarden", cargo.release_folder() / "empty"
 
 
 def zipped_bytes(binary: Path) -> int:
-    path = TARGET / "bootstrap.zip"
+    path = stack.SCRATCH / "bootstrap.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.write(binary, "bootstrap")
     return path.stat().st_size

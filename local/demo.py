@@ -36,7 +36,7 @@ def main() -> int:
 
 
 def demonstrate() -> None:
-    print("1. Build the function (takes a few minutes the first time)", flush=True)
+    print("1. Build the function", flush=True)
     template = stack.build()
     objects = stack.log_objects(stack.SCRATCH / "trail")
     print("2. Start the AWS emulator and deploy template.yaml", flush=True)

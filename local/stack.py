@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import platform
 import shutil
 import signal
 import subprocess
@@ -14,30 +13,18 @@ import time
 from pathlib import Path
 from typing import Any
 
+from local import cargo
+from local.cargo import ROOT, Failed, architecture
 from local.emulator import Emulator, without_profile
 
-ROOT = Path(__file__).resolve().parent.parent
 SCRATCH = ROOT / ".local"
 BUILD = SCRATCH / "build"
 NAME = "trailwarden"
 
 
-class Failed(Exception):
-    """A failure that is shown as a message instead of a traceback."""
-
-
 def stop_on_sigterm() -> None:
     """Makes SIGTERM raise `KeyboardInterrupt`, as Ctrl-C does, so that a program stops the processes it started."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-
-
-def architecture() -> str:
-    """The architecture of this machine, as Lambda names it."""
-    names = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
-    machine = platform.machine().lower()
-    if sys.platform != "linux" or machine not in names:
-        raise Failed(f"the emulator runs the function as a process on this machine: expected Linux on x86-64 or arm64, found {sys.platform} on {machine}")
-    return names[machine]
 
 
 def build() -> Path:
@@ -49,7 +36,7 @@ def build() -> Path:
         "--parameter-overrides", f"Architecture={architecture()}",
     ]  # fmt: skip
     # Use the host's compiler and linker, so that zig is not needed and nothing is downloaded.
-    environment = {**without_profile(), **Emulator.credentials(), **sam_settings(), "CARGO_LAMBDA_COMPILER": "cargo"}
+    environment = {**without_profile(), **Emulator.credentials(), **sam_settings(), **cargo.quick_flags(), "CARGO_LAMBDA_COMPILER": "cargo"}
     run("build", command, environment, progress=crates_built)
     return BUILD / "template.yaml"
 
@@ -140,22 +127,23 @@ def receive(emulator: Emulator, url: str, seconds: float, enough: int = 1) -> li
 
 
 def trailgen(*arguments: str) -> list[str]:
-    """The command that generates records and log objects."""
-    return ["cargo", "run", "--quiet", "--no-default-features", "--example", "trailgen", "--", *arguments]
+    """The command that generates records and log objects, for an environment with `cargo.quick_flags()`."""
+    return ["cargo", "run", "--quiet", *cargo.TRAILGEN, "--", *arguments]
 
 
 def log_objects(folder: Path, inflated_bytes: int | None = None) -> dict[str, Path]:
     """Generates a small trail, or one log object that inflates to this many bytes; returns the files by key."""
     shutil.rmtree(folder, ignore_errors=True)
     size = [] if inflated_bytes is None else [str(inflated_bytes)]
-    run("generate log objects", trailgen(str(folder), *size), dict(os.environ))
+    run("generate log objects", trailgen(str(folder), *size), {**os.environ, **cargo.quick_flags()})
     return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*.json.gz"))}
 
 
 @functools.cache
 def placeholder_records() -> dict[str, str]:
     """Generates one record of each kind, as JSON with the placeholders FUNCTION, REASON and ROLE."""
-    output = subprocess.run(trailgen("--records"), cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    environment = {**os.environ, **cargo.quick_flags()}
+    output = subprocess.run(trailgen("--records"), cwd=ROOT, env=environment, check=True, capture_output=True, text=True).stdout
     return {kind: json.dumps(record) for kind, record in json.loads(output).items()}
 
 
