@@ -6,13 +6,15 @@ SHELL  := /bin/bash
 
 PYTHON ?= python3
 VENV   := $(CURDIR)/.venv
-TOOLS  := $(VENV)/.complete
+# The name depends on the requirements, because checkouts and caches change time stamps.
+TOOLS  := $(VENV)/installed-$(shell cksum < local/requirements.txt | cut -d ' ' -f 1)
 # Otherwise cargo tries to use the job server of `make --jobs`.
 unexport MAKEFLAGS
 export PATH := $(VENV)/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 EVENT  ?= events/s3_notification.json
 WATCH_PORT ?= 9100
+PIP_TOOLS := 7.6.2
 
 .PHONY: help
 help: ## List the targets
@@ -65,9 +67,17 @@ function:
 	@echo "Building the function (some minutes the first time)"
 	@$(PYTHON) -m local.cargo
 
-$(TOOLS): local/requirements.txt
+.PHONY: lock
+lock: ## Resolve local/requirements.in into requirements.txt; UPGRADE=1 takes new versions
+	@$(PYTHON) -m venv --clear .local/lock
+	@.local/lock/bin/pip install --quiet --disable-pip-version-check pip-tools==$(PIP_TOOLS)
+	@CUSTOM_COMPILE_COMMAND="make lock" .local/lock/bin/pip-compile --quiet $(if $(UPGRADE),--upgrade) --allow-unsafe --generate-hashes \
+	  --no-emit-find-links --no-emit-index-url --no-emit-trusted-host --strip-extras --output-file local/requirements.txt local/requirements.in
+
+$(TOOLS):
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, found " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	@echo "Installing the tools into .venv (about a minute)"
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement local/requirements.txt
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes --requirement local/requirements.txt
+	@$(VENV)/bin/pip check --disable-pip-version-check > /dev/null
 	@touch $(TOOLS)
