@@ -31,16 +31,26 @@ test: $(TOOLS) ## Run all tests: unit, property, adapter, pipeline, and the depl
 	@python -m pytest --quiet tests/deploy
 
 .PHONY: check
-check: $(TOOLS) ## Run the gate: format, lints, docs, the core without I/O, the template
+check: ## Run the gate: format, lints, docs, the core without I/O, the template, dependencies, links
+	@$(MAKE) --silent --jobs 2 check-code check-files
+	@echo "check: all passed"
+
+.PHONY: check-code
+check-code:
 	@cargo fmt --check
-	@cargo clippy --quiet --all-targets --features cli -- -D warnings
+	@cargo clippy --quiet --all-targets --all-features -- -D warnings
 	@cargo clippy --quiet --no-default-features --lib -- -D warnings
 	@cargo clippy --quiet --no-default-features --features cli --bin trailscan -- -D warnings
 	@tree=$$(cargo tree --quiet --edges normal --no-default-features --prefix none); ! grep -E '^(aws-|tokio|lambda|hyper|http)' <<< "$$tree"
 	@RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --document-private-items
+
+.PHONY: check-files
+check-files: $(TOOLS)
 	@AWS_DEFAULT_REGION=us-east-1 sam validate --lint
 	@cfn-lint template.yaml
-	@echo "check: all passed"
+	@cargo deny --log-level warn --locked check --hide-inclusion-graph bans licenses sources
+	@python -m local.msrv
+	@rumdl check --quiet --no-cache .
 
 .PHONY: bench
 bench: $(TOOLS) ## Measure throughput against the limit, and count instructions; UPDATE=1 keeps the counts
