@@ -8,6 +8,7 @@ PYTHON ?= python3
 VENV   := $(CURDIR)/.venv
 # The name depends on the requirements, because checkouts and caches change time stamps.
 TOOLS  := $(VENV)/installed-$(shell cksum < local/requirements.txt | cut -d ' ' -f 1)
+MSRV   := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 # Otherwise cargo tries to use the job server of `make --jobs`.
 unexport MAKEFLAGS
 export PATH := $(VENV)/bin:$(PATH)
@@ -18,7 +19,7 @@ PIP_TOOLS := 7.6.2
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## Deploy into an AWS emulator, put log objects, show the alerts that arrive
@@ -51,6 +52,19 @@ check-files: $(TOOLS)
 	@cargo deny --log-level warn --locked check --hide-inclusion-graph bans licenses sources
 	@python -m local.msrv
 	@rumdl check --quiet --no-cache .
+
+.PHONY: advisories
+advisories: $(TOOLS) ## Look for known vulnerabilities in the dependencies; needs GitHub
+	@cargo deny --locked check advisories
+
+.PHONY: msrv
+msrv: ## Build with the oldest supported Rust, which rustup installs
+	@rustup toolchain install --no-self-update --profile minimal $(MSRV)
+	@cargo +$(MSRV) check --quiet --locked --all-targets --all-features
+
+.PHONY: arm64
+arm64: $(TOOLS) ## Build the function for arm64, as it is deployed; rustup installs the target
+	@cargo lambda build --release --locked --arm64 --bin trailwarden
 
 .PHONY: bench
 bench: $(TOOLS) ## Measure throughput against the limit, and count instructions; UPDATE=1 keeps the counts
