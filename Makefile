@@ -22,17 +22,17 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## Deploy into an AWS emulator, put log objects, show the alerts that arrive
+demo: ## Deploy to an AWS emulator, upload log objects, show the alerts that arrive
 	@$(MAKE) --silent --jobs 2 $(TOOLS) function
 	@python -m local.demo
 
 .PHONY: test
-test: $(TOOLS) ## Run all tests: unit, property, adapter, pipeline, and the deployed stack
+test: $(TOOLS) ## Run all tests: unit, property and integration tests, and the deployed stack
 	@cargo test --quiet --features cli
 	@python -m pytest --quiet tests/deploy
 
 .PHONY: check
-check: ## Run the gate: format, lints, docs, the core without I/O, the template, dependencies, links
+check: ## Run the gate: format, lints, docs, structure, dependencies, template, links
 	@$(MAKE) --silent --jobs 2 check-code check-files
 	@echo "check: all passed"
 
@@ -44,6 +44,7 @@ check-code:
 	@cargo clippy --quiet --no-default-features --features cli --bin trailscan -- -D warnings
 	@tree=$$(cargo tree --quiet --edges normal --no-default-features --prefix none); ! grep -E '^(aws-|tokio|lambda|hyper|http)' <<< "$$tree"
 	@RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --document-private-items
+	@cargo test --quiet --features cli --test it architecture
 
 .PHONY: check-files
 check-files: $(TOOLS)
@@ -54,7 +55,7 @@ check-files: $(TOOLS)
 	@rumdl check --quiet --no-cache .
 
 .PHONY: advisories
-advisories: $(TOOLS) ## Look for known vulnerabilities in the dependencies; needs GitHub
+advisories: $(TOOLS) ## Check the dependencies for known vulnerabilities; needs GitHub
 	@cargo deny --locked check advisories
 
 .PHONY: msrv
@@ -63,27 +64,27 @@ msrv: ## Build with the oldest supported Rust, which rustup installs
 	@cargo +$(MSRV) check --quiet --locked --all-targets --all-features
 
 .PHONY: arm64
-arm64: $(TOOLS) ## Build the function for arm64, as it is deployed; rustup installs the target
+arm64: $(TOOLS) ## Build the function for arm64; rustup installs the target
 	@cargo lambda build --release --locked --arm64 --bin trailwarden
 
 .PHONY: bench
-bench: $(TOOLS) ## Measure throughput against the limit, and count instructions; UPDATE=1 keeps the counts
+bench: $(TOOLS) ## Measure throughput and count instructions, and fail above a limit; UPDATE=1 stores the counts
 	@python -m local.bench $(if $(UPDATE),--update)
 
 .PHONY: coldstart
-coldstart: $(TOOLS) ## Measure the start, the memory and the size of the function against an empty one
+coldstart: $(TOOLS) ## Measure startup, memory and size of the function against an empty one
 	@python -m local.coldstart
 
 .PHONY: watch
-watch: $(TOOLS) ## Serve the function locally beside an emulator, rebuilt on change; see `make invoke`
+watch: $(TOOLS) ## Serve the function next to an emulator and rebuild it on change; see `make invoke`
 	@python -m local.watch $(WATCH_PORT)
 
 .PHONY: invoke
-invoke: $(TOOLS) ## Invoke the function that `make watch` serves, with EVENT=events/…
-	@cargo lambda invoke --invoke-address 127.0.0.1 --invoke-port $(WATCH_PORT) --data-file $(EVENT) trailwarden || { echo "(No answer? make watch must run, and have built the function.)" >&2; exit 1; }
+invoke: $(TOOLS) ## Send EVENT=events/… to the function that `make watch` serves
+	@cargo lambda invoke --invoke-address 127.0.0.1 --invoke-port $(WATCH_PORT) --data-file $(EVENT) trailwarden || { echo "No response: make watch must be running and have built the function." >&2; exit 1; }
 
 .PHONY: clean
-clean: ## Remove what the other targets made
+clean: ## Remove everything that the other targets created
 	@rm -rf $(VENV) .local .aws-sam target
 
 .PHONY: function
@@ -92,7 +93,7 @@ function:
 	@$(PYTHON) -m local.cargo
 
 .PHONY: lock
-lock: ## Resolve local/requirements.in into requirements.txt; UPGRADE=1 takes new versions
+lock: ## Resolve local/requirements.in to local/requirements.txt; UPGRADE=1 takes new versions
 	@$(PYTHON) -m venv --clear .local/lock
 	@.local/lock/bin/pip install --quiet --disable-pip-version-check pip-tools==$(PIP_TOOLS)
 	@CUSTOM_COMPILE_COMMAND="make lock" .local/lock/bin/pip-compile --quiet $(if $(UPGRADE),--upgrade) --allow-unsafe --generate-hashes \

@@ -17,7 +17,7 @@ TARGET = {"x86_64": "x86_64-unknown-linux-gnu", "arm64": "aarch64-unknown-linux-
 CPU = {"x86_64": "haswell", "arm64": "neoverse-n1"}
 # Targets of Cargo.toml, with their profile and features. The generator of log objects needs no AWS SDK.
 FUNCTION = ["--release", "--bin", "trailwarden"]
-TRAILGEN = ["--release", "--no-default-features", "--bin", "trailgen"]
+TRAILGEN = ["--release", "--no-default-features", "--features", "local", "--bin", "trailgen"]
 
 
 class Failed(Exception):

@@ -64,7 +64,7 @@ def medians(binary: Path, environment: dict[str, str], emulator: Emulator) -> tu
 
 
 def build() -> tuple[Path, Path]:
-    command = ["cargo", "build", "--release", "--bin", "trailwarden", "--bin", "empty"]
+    command = ["cargo", "build", "--release", "--features", "local", "--bin", "trailwarden", "--bin", "empty"]
     stack.run("build for coldstart", command, {**os.environ, **cargo.release_flags()})
     return cargo.release_folder() / "trailwarden", cargo.release_folder() / "empty"
 
