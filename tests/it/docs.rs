@@ -91,3 +91,20 @@ fn the_pictured_chat_message_is_real() {
     let pictured = read(&root().join("docs/images/chat.txt"));
     assert_eq!(parse(&pictured), parse(&Alert::of(&incidents[0]).message(Format::Chat).body));
 }
+
+/// Rules can match the fields of a finding. An alert as JSON has the same fields, and others.
+#[test]
+fn every_field_of_a_finding_is_documented() {
+    let records = crate::formats::every_record();
+    let found = crate::formats::findings_of(&records);
+    let fields: std::collections::BTreeSet<_> = found
+        .iter()
+        .flat_map(|finding| {
+            let json = serde_json::to_value(finding.to_json()).expect("JSON");
+            json.as_object().expect("an object").keys().cloned().collect::<Vec<_>>()
+        })
+        .collect();
+    assert!(fields.len() > 25, "{fields:?}");
+    let undocumented: Vec<_> = fields.iter().filter(|field| !RULES_PAGE.contains(&format!("`{field}`"))).collect();
+    assert_eq!(undocumented, [""; 0]);
+}

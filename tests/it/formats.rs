@@ -9,7 +9,7 @@ mod text;
 
 use serde_json::{Value, json};
 use trailwarden::alert::{Alert, Format};
-use trailwarden::detect::Detector;
+use trailwarden::detect::{Detector, Finding};
 use trailwarden::rules::Rules;
 use trailwarden::triage::Incident;
 
@@ -18,13 +18,27 @@ use crate::fixture::records::{allowed, denied, disabled_mapping};
 
 const FORMATS: [Format; 3] = [Format::Text, Format::Chat, Format::Json];
 
-/// The incidents of records, with every kind of detection enabled, and a watch rule.
-fn incidents_of(records: &[Value]) -> Vec<Incident> {
+/// The findings in records, with all detection enabled and a watch rule.
+pub(crate) fn findings_of(records: &[Value]) -> Vec<Finding> {
     let rules = r#"{"watch": [{"name": "deleted", "title": "A function was deleted", "severity": "high",
                     "pattern": {"finding": {"api_action": ["DeleteFunction"]}}}]}"#;
     let rules = Rules::parse(rules).expect("rules");
     let detector = Detector { esm_changes: true, authentication_failures: true, ..Detector::default() };
-    incidents(records.iter().flat_map(|record| findings(&detector, &rules.watch, "s3://trail/key", record)))
+    records.iter().flat_map(|record| findings(&detector, &rules.watch, "s3://trail/key", record)).collect()
+}
+
+fn incidents_of(records: &[Value]) -> Vec<Incident> {
+    incidents(findings_of(records))
+}
+
+/// One record for each alert type.
+pub(crate) fn every_record() -> Vec<Value> {
+    let mut denial = denied(9, "GetFunction", "orders");
+    denial["errorMessage"] = json!(
+        "User: x is not authorized to perform: lambda:GetFunction on resource: r with an explicit deny in an \
+         identity-based policy: arn:aws:iam::111122223333:policy/P"
+    );
+    vec![disabled_mapping(1, "orders", "Lambda Function not found"), changed_mapping(), watched_event(), denial]
 }
 
 fn changed_mapping() -> Value {
@@ -44,8 +58,8 @@ fn watched_event() -> Value {
 
 /// One incident of each alert type. The denial is the twelfth in its window.
 fn every_alert_type() -> Vec<Incident> {
-    let mut records =
-        vec![disabled_mapping(1, "orders", "Lambda Function not found"), changed_mapping(), watched_event()];
+    let mut records = every_record();
+    records.pop();
     records.extend((0..3).map(|n| denied(n, "GetFunction", "orders")));
     let mut incidents = incidents_of(&records);
     assert_eq!(incidents.len(), 4);
@@ -73,7 +87,9 @@ fn a_test_alert_is_marked_in_every_format() {
     for mut incident in every_alert_type() {
         incident.is_test = true;
         let text = Alert::of(&incident).message(Format::Text);
-        assert!(text.subject.starts_with("[Test] ") && text.body.starts_with("This is a test alert. No action is needed. "));
+        assert!(
+            text.subject.starts_with("[Test] ") && text.body.starts_with("This is a test alert. No action is needed. ")
+        );
         let chat = parsed(&incident, Format::Chat);
         let description = chat["content"]["description"].as_str().expect("a string");
         assert!(description.starts_with("This is a test alert. No action is needed. "));

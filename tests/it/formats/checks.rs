@@ -137,6 +137,7 @@ fn assert_chat(body: &str) {
     let description = chat["content"]["description"].as_str().expect("a description");
     assert!(!description.is_empty() && description.chars().count() <= 3_013);
     let context = chat["metadata"]["additionalContext"].as_object().expect("an object");
+    assert!(context.keys().all(|label| label.len() < 14), "labels are aligned in text messages: {context:?}");
     let texts = context.values().chain([&chat["content"]["title"], &chat["content"]["description"]]);
     for text in texts.map(|it| assert_directions(it.as_str().expect("a string"))) {
         assert_no_page_of_aws(&text);
