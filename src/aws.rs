@@ -12,7 +12,7 @@ mod s3;
 mod sns;
 
 pub(crate) use configuration::OPERATION_TIMEOUT;
-pub use configuration::configuration;
+pub use configuration::{configuration, in_region};
 pub use deadline::Deadline;
 pub use dynamodb::LedgerTable;
 pub use http::http_client;

@@ -33,6 +33,7 @@ async fn serve() -> Result<(), lambda_runtime::Error> {
             RulesCache::of_object(RulesInBucket::new(&configuration, object, deadline.clone()))
         }
     };
+    let buckets = aws::in_region(&configuration, settings.trail_bucket_region);
     let topic = |arn| AlertTopic::new(&configuration, arn, deadline.clone());
     let pipeline = Pipeline {
         accepted: Accepted {
@@ -48,7 +49,7 @@ async fn serve() -> Result<(), lambda_runtime::Error> {
         limits: settings.limits,
         object_concurrency: settings.object_concurrency,
         windows: settings.windows,
-        source: TrailBuckets::new(&configuration, deadline.clone()),
+        source: TrailBuckets::new(&buckets, deadline.clone()).owned_by(settings.trail_bucket_owner),
         topics: Topics {
             alert: topic(settings.alert_topic_arn),
             chat: settings.chat_topic_arn.map(topic),

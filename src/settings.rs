@@ -18,6 +18,10 @@ const ENV_CHAT_TOPIC_ARN: &str = "CHAT_TOPIC_ARN";
 const ENV_EVENT_TOPIC_ARN: &str = "EVENT_TOPIC_ARN";
 /// Buckets that may be read, comma-separated.
 pub const ENV_TRAIL_BUCKETS: &str = "TRAIL_BUCKETS";
+/// Account that owns the buckets.
+const ENV_TRAIL_BUCKET_OWNER: &str = "TRAIL_BUCKET_OWNER";
+/// Region of the buckets.
+const ENV_TRAIL_BUCKET_REGION: &str = "TRAIL_BUCKET_REGION";
 /// Services to examine, comma-separated, or `*`.
 const ENV_EVENT_SOURCES: &str = "EVENT_SOURCES";
 /// Accept CloudTrail events about event source mappings that EventBridge delivers.
@@ -52,11 +56,13 @@ const RESERVED_BYTES: u64 = 40 * MEBIBYTE;
 const DEFAULT_CONCURRENCY: usize = 8;
 
 /// All settings, with their default and meaning, as the documentation lists them.
-pub const ALL: [(&str, &str, &str); 15] = [
+pub const ALL: [(&str, &str, &str); 17] = [
     (ENV_ALERT_TOPIC_ARN, "required", "topic for people: alerts as text"),
     (ENV_CHAT_TOPIC_ARN, "none", "topic for Amazon Q Developer in chat applications"),
     (ENV_EVENT_TOPIC_ARN, "none", "topic for machines: alerts as JSON, see [event.schema.json](event.schema.json)"),
     (ENV_TRAIL_BUCKETS, "required", "buckets that may be read, comma-separated"),
+    (ENV_TRAIL_BUCKET_OWNER, "none", "account that must own the buckets; S3 rejects requests for other buckets"),
+    (ENV_TRAIL_BUCKET_REGION, "none", "Region of the buckets, if it is not the function's"),
     (
         ENV_EVENT_SOURCES,
         "`lambda.amazonaws.com`",
@@ -89,6 +95,10 @@ pub struct Settings {
     pub event_topic_arn: Option<String>,
     /// Buckets that may be read.
     pub trail_buckets: Vec<String>,
+    /// Account that must own the buckets.
+    pub trail_bucket_owner: Option<String>,
+    /// Region of the buckets, if it is not that of the function.
+    pub trail_bucket_region: Option<String>,
     /// Services to examine.
     pub event_sources: EventSources,
     /// Accept inline records: CloudTrail events about event source mappings that EventBridge delivers.
@@ -160,6 +170,8 @@ impl Settings {
             chat_topic_arn: read.optional(ENV_CHAT_TOPIC_ARN, topic_arn),
             event_topic_arn: read.optional(ENV_EVENT_TOPIC_ARN, topic_arn),
             trail_buckets: read.required(ENV_TRAIL_BUCKETS, buckets).unwrap_or_default(),
+            trail_bucket_owner: read.optional(ENV_TRAIL_BUCKET_OWNER, account_id),
+            trail_bucket_region: read.optional(ENV_TRAIL_BUCKET_REGION, region),
             event_sources: read
                 .optional(ENV_EVENT_SOURCES, |text| text.parse::<EventSources>().map_err(|error| error.to_string()))
                 .unwrap_or_default(),
@@ -298,6 +310,23 @@ fn buckets(text: &str) -> Result<Vec<String>, String> {
     }
 }
 
+fn account_id(text: &str) -> Result<String, String> {
+    if text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("expected an account ID of 12 digits, found {text:?}"))
+    }
+}
+
+fn region(text: &str) -> Result<String, String> {
+    let is_part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    if text.split('-').count() >= 3 && text.split('-').all(is_part) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("expected a Region such as us-east-1, found {text:?}"))
+    }
+}
+
 fn switch(text: &str) -> Result<bool, String> {
     match text {
         "on" => Ok(true),
@@ -349,6 +378,8 @@ mod tests {
     fn every_setting_is_read() {
         let settings = read(&[
             (ENV_TRAIL_BUCKETS, "trail-a, trail.b"),
+            (ENV_TRAIL_BUCKET_OWNER, "111122223333"),
+            (ENV_TRAIL_BUCKET_REGION, "us-gov-west-1"),
             (ENV_EVENT_SOURCES, "s3.amazonaws.com,sqs.amazonaws.com"),
             (ENV_FAST_PATH, "on"),
             (ENV_ESM_CHANGES, "on"),
@@ -361,6 +392,8 @@ mod tests {
         ])
         .expect("settings");
         assert_eq!(settings.trail_buckets, ["trail-a", "trail.b"]);
+        assert_eq!(settings.trail_bucket_owner.as_deref(), Some("111122223333"));
+        assert_eq!(settings.trail_bucket_region.as_deref(), Some("us-gov-west-1"));
         assert_eq!(settings.ledger_table, "arn:aws:dynamodb:us-east-1:111122223333:table/ledger.a");
         assert_eq!(settings.object_concurrency, 64);
         assert!(settings.fast_path && settings.esm_changes && settings.authentication_failures);
@@ -411,6 +444,8 @@ mod tests {
         let error = read(&[
             (ENV_ALERT_TOPIC_ARN, "arn:aws:sqs:us-east-1:111122223333:alerts"),
             (ENV_TRAIL_BUCKETS, "trail-a,,s3://b"),
+            (ENV_TRAIL_BUCKET_OWNER, "1111"),
+            (ENV_TRAIL_BUCKET_REGION, "Ireland"),
             (ENV_EVENT_SOURCES, "lambda"),
             (ENV_FAST_PATH, "true"),
             (ENV_ESM_CHANGES, "yes"),
@@ -427,6 +462,8 @@ mod tests {
         invalid settings
         ALERT_TOPIC_ARN: expected the ARN of an SNS topic, found "arn:aws:sqs:us-east-1:111122223333:alerts"
         TRAIL_BUCKETS: expected bucket names, found ""
+        TRAIL_BUCKET_OWNER: expected an account ID of 12 digits, found "1111"
+        TRAIL_BUCKET_REGION: expected a Region such as us-east-1, found "Ireland"
         EVENT_SOURCES: expected event sources such as lambda.amazonaws.com, or only *, found "lambda"
         FAST_PATH: expected on or off, found "true"
         ESM_CHANGES: expected on or off, found "yes"

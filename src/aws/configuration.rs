@@ -45,3 +45,12 @@ pub async fn configuration() -> SdkConfig {
         _ => loader.load().await,
     }
 }
+
+/// The configuration for another Region, if one is given.
+#[must_use]
+pub fn in_region(configuration: &SdkConfig, region: Option<String>) -> SdkConfig {
+    match region {
+        Some(region) => configuration.to_builder().region(Region::new(region)).build(),
+        None => configuration.clone(),
+    }
+}

@@ -24,6 +24,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone)]
 pub struct TrailBuckets {
     client: Client,
+    owner: Option<String>,
     deadline: Deadline,
 }
 
@@ -31,13 +32,20 @@ impl TrailBuckets {
     /// Creates a source with this configuration.
     #[must_use]
     pub fn new(configuration: &SdkConfig, deadline: Deadline) -> Self {
-        Self { client: Client::new(configuration), deadline }
+        Self { client: Client::new(configuration), owner: None, deadline }
+    }
+
+    /// Reads only buckets of this account. S3 rejects a request for a bucket of another account with `AccessDenied`.
+    #[must_use]
+    pub fn owned_by(self, account: Option<String>) -> Self {
+        Self { owner: account, ..self }
     }
 
     /// Requests the bytes of an object from `offset` on, provided that it still has the entity tag `tag`.
     async fn get(&self, object: &S3Object, offset: u64, tag: Option<&str>) -> Result<GetObjectOutput, ServiceError> {
         let request = self.client.get_object().bucket(&object.bucket).key(&object.key);
         let request = request.set_version_id(object.version.clone()).set_if_match(tag.map(str::to_owned));
+        let request = request.set_expected_bucket_owner(self.owner.clone());
         let range = (offset > 0).then(|| format!("bytes={offset}-"));
         let response = self.deadline.hold(OPERATION, request.set_range(range).send()).await?;
         response.map_err(|error| service_error(OPERATION, &error))

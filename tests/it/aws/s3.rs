@@ -7,7 +7,7 @@ use trailwarden::aws::TrailBuckets;
 use trailwarden::s3_object::S3Object;
 use trailwarden::service::ServiceError;
 use trailwarden::trail::{ObjectBody, ObjectSource};
-use wiremock::matchers::{method, path, query_param};
+use wiremock::matchers::{header, header_regex, method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::fakes::sockets::Sdk;
@@ -40,6 +40,20 @@ async fn an_object_is_read_by_its_key_and_version() {
     object.version = Some("v1".to_owned());
     let bytes = read(&Sdk::new(&server.uri()).await.buckets(), &object).await;
     assert_eq!(bytes.expect("the object"), vec![7; 300_000]);
+}
+
+#[tokio::test]
+async fn a_request_names_the_owner_of_the_bucket_and_is_signed_for_its_region() {
+    let server = MockServer::start().await;
+    Mock::given(method("GET"))
+        .and(header("x-amz-expected-bucket-owner", "111122223333"))
+        .and(header_regex("authorization", "/eu-west-3/s3/aws4_request"))
+        .respond_with(ResponseTemplate::new(200).set_body_bytes(vec![7]))
+        .mount(&server)
+        .await;
+    let buckets = Sdk::new(&server.uri()).await.in_region("eu-west-3").buckets();
+    let bytes = read(&buckets.owned_by(Some("111122223333".to_owned())), &object()).await;
+    assert_eq!(bytes.expect("the object"), [7]);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
-use trailwarden::aws::{AlertTopic, Deadline, LedgerTable, RulesInBucket, TrailBuckets, http_client};
+use trailwarden::aws::{AlertTopic, Deadline, LedgerTable, RulesInBucket, TrailBuckets, http_client, in_region};
 use trailwarden::s3_object::S3Object;
 
 /// The SDK, with the settings of the function and short pauses between its three attempts.
@@ -32,6 +32,10 @@ impl Sdk {
             .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(timeout).build())
             .endpoint_url(endpoint);
         Self(configuration.load().await)
+    }
+
+    pub(crate) fn in_region(self, region: &str) -> Self {
+        Self(in_region(&self.0, Some(region.to_owned())))
     }
 
     pub(crate) fn buckets(&self) -> TrailBuckets {
