@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from local import cargo
 from local.cargo import ROOT, Failed, architecture
 from local.emulator import Emulator, without_profile
@@ -54,7 +56,7 @@ def deploy(emulator: Emulator, template: Path, name: str = NAME, **parameters: s
     """Deploys with `sam deploy`; returns the stack's outputs."""
     parameters = {"Architecture": architecture(), "CreateTrail": "false", **parameters}
     command = [
-        "sam", "deploy", "--template-file", str(template), "--stack-name", name, "--resolve-s3", "--capabilities",
+        "sam", "deploy", "--template-file", str(_allow_plain_http(template)), "--stack-name", name, "--resolve-s3", "--capabilities",
         "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar", "--parameter-overrides",
         *(f"{name}={value}" for name, value in parameters.items()),
     ]  # fmt: skip
@@ -62,8 +64,6 @@ def deploy(emulator: Emulator, template: Path, name: str = NAME, **parameters: s
     stacks = emulator.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
     outputs = {it["OutputKey"]: it["OutputValue"] for it in stacks[0]["Outputs"]}
     _allow_publish_batch(emulator, outputs)
-    if "DeliveryMode" not in parameters:
-        _allow_plain_http(emulator, outputs["TrailBucketName"])
     return outputs
 
 
@@ -80,12 +80,16 @@ def _allow_publish_batch(emulator: Emulator, outputs: dict[str, str]) -> None:
     )
 
 
-def _allow_plain_http(emulator: Emulator, bucket: str) -> None:
-    """Lets the bucket policy allow requests without TLS, because the emulator does not support TLS."""
-    s3 = emulator.client("s3")
-    policy = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
-    policy["Statement"] = [it for it in policy["Statement"] if it["Sid"] != "OnlyTls"]
-    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+def _allow_plain_http(template: Path) -> Path:
+    """Returns a copy of the template whose policies allow requests without TLS, because the emulator does not support TLS."""
+    document = yaml.safe_load(template.read_text())
+    for resource in document["Resources"].values():
+        policy = resource.get("Properties", {}).get("PolicyDocument")
+        if policy is not None:
+            policy["Statement"] = [it for it in policy["Statement"] if it.get("Sid") != "OnlyTls"]
+    copy = template.with_name("template-plain-http.yaml")
+    copy.write_text(yaml.safe_dump(document, sort_keys=False))
+    return copy
 
 
 def subscribe(emulator: Emulator, topic: str, name: str = "subscriber", **attributes: str) -> str:

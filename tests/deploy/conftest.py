@@ -40,6 +40,36 @@ class Stack:
         self.emulator.client("s3").put_object(Bucket=self.outputs["TrailBucketName"], Key=key, Body=body)
         return key
 
+    def replace(self, key: str, body: bytes) -> None:
+        """Replaces an object without a notification."""
+        s3 = self.emulator.client("s3")
+        bucket = self.outputs["TrailBucketName"]
+        notifications = s3.get_bucket_notification_configuration(Bucket=bucket)
+        notifications.pop("ResponseMetadata")
+        s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
+        s3.put_object(Bucket=bucket, Key=key, Body=body)
+        s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=notifications)
+
+    def redrive(self, mapping: str, queue: str) -> None:
+        """Enables a mapping, by the name of its output, until the queue is empty."""
+        client = self.emulator.client("lambda")
+        client.update_event_source_mapping(UUID=self.outputs[mapping], Enabled=True)
+        is_empty = self.wait_for_messages(queue, 0)
+        client.update_event_source_mapping(UUID=self.outputs[mapping], Enabled=False)
+        assert is_empty
+
+    def wait_for_messages(self, queue: str, count: int) -> bool:
+        """Waits until a queue holds this number of messages, visible or in flight; returns whether it does."""
+        sqs = self.emulator.client("sqs")
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        deadline = time.monotonic() + FAILURE_SECONDS
+        while time.monotonic() < deadline:
+            attributes = sqs.get_queue_attributes(QueueUrl=self.outputs[queue], AttributeNames=names)["Attributes"]
+            if sum(int(attributes[name]) for name in names) == count:
+                return True
+            time.sleep(0.5)
+        return False
+
     def alerts(self, enough: int = 1, seconds: float = 60) -> list[dict[str, Any]]:
         return [envelope for _, envelope in stack.receive(self.emulator, self.alerts_url, seconds, enough)]
 

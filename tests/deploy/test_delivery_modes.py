@@ -1,4 +1,4 @@
-"""Each delivery mode for an existing bucket, deployed and used."""
+"""Each delivery mode with a queue, deployed and used."""
 
 from __future__ import annotations
 
@@ -34,9 +34,10 @@ def topic(deployed: Stack, bucket: str) -> str:
 
 
 def deploy(deployed: Stack, mode: str, bucket: str, name: str = "", **parameters: str) -> Stack:
-    parameters = {"DeliveryMode": mode, "TrailBucketName": bucket, **parameters}
+    if bucket:
+        parameters["TrailBucketName"] = bucket
     name = name or f"trailwarden-{mode.lower()}"
-    outputs = stack.deploy(deployed.emulator, stack.BUILD / "template.yaml", name, **parameters)
+    outputs = stack.deploy(deployed.emulator, stack.BUILD / "template.yaml", name, DeliveryMode=mode, **parameters)
     return Stack(deployed.emulator, outputs)
 
 
@@ -46,8 +47,10 @@ def notify(deployed: Stack, bucket: str, **configuration: Any) -> None:
     )
 
 
-@pytest.fixture(scope="module", params=["EventBridge", "Sns", "Sqs"])
+@pytest.fixture(scope="module", params=["NewTrailQueued", "EventBridge", "Sns", "Sqs"])
 def mode(request: pytest.FixtureRequest, deployed: Stack) -> Stack:
+    if request.param == "NewTrailQueued":
+        return deploy(deployed, "NewTrailQueued", "", BucketSuffix="-queued")
     bucket = existing_bucket(deployed, request.param)
     created = {"Events": ["s3:ObjectCreated:*"]}
     if request.param == "EventBridge":
@@ -62,18 +65,29 @@ def mode(request: pytest.FixtureRequest, deployed: Stack) -> Stack:
     return result
 
 
-def test_alerts_arrive_and_a_poisoned_object_ends_in_the_dead_letter_queue(mode: Stack) -> None:
-    # The queue tries a message five times, each time after its visibility timeout.
-    name = mode.outputs["TrailQueueArn"].rsplit(":", 1)[-1]
-    sqs = mode.emulator.client("sqs")
-    url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
-    sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "2"})
-    mode.put(b"not a log file", "poisoned a+b")
+def test_alerts_arrive_and_a_dead_letter_is_redriven(mode: Stack) -> None:
+    shorten_retries(mode)
+    poisoned = mode.put(b"not a log file", "poisoned a+b")
     for function in ["orders", "returns"]:
         mode.put(log_file(disabled_mapping(function)), f"{function} a+b")
-    subjects = sorted(alert["Subject"] for alert in mode.alerts(2))
-    assert subjects == [f"Stopped: {name}-queue -> {name} AUTHORIZATION_ERROR {ACCOUNT} {REGION}" for name in ["orders", "returns"]]
-    letters = stack.receive(mode.emulator, mode.outputs["TrailDeadLetterQueueUrl"], 120)
-    assert [("poisoned" in json.dumps(letter)) for _, letter in letters] == [True]
+    assert sorted(alert["Subject"] for alert in mode.alerts(2)) == [subject("orders"), subject("returns")]
+    assert mode.wait_for_messages("TrailDeadLetterQueueUrl", 1)
     assert mode.alerts(1, seconds=2) == []
     assert mode.failures(seconds=1) == []
+
+    mode.replace(poisoned, log_file(disabled_mapping("repaired")))
+    mode.redrive("TrailRedriveMappingId", "TrailDeadLetterQueueUrl")
+    assert [alert["Subject"] for alert in mode.alerts(2, seconds=5)] == [subject("repaired")]
+
+
+def subject(function: str) -> str:
+    return f"Stopped: {function}-queue -> {function} AUTHORIZATION_ERROR {ACCOUNT} {REGION}"
+
+
+def shorten_retries(mode: Stack) -> None:
+    """Makes the queue move a message to the dead-letter queue after three attempts with short pauses."""
+    sqs = mode.emulator.client("sqs")
+    url = sqs.get_queue_url(QueueName=mode.outputs["TrailQueueArn"].rsplit(":", 1)[-1])["QueueUrl"]
+    redrive = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])["Attributes"]["RedrivePolicy"]
+    redrive = json.dumps({**json.loads(redrive), "maxReceiveCount": 3})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "2", "RedrivePolicy": redrive})

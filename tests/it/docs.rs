@@ -1,6 +1,7 @@
 //! Checks that the documents and the template agree with the code.
 
 mod figures;
+mod permissions;
 mod semantics;
 mod settings;
 

@@ -1,0 +1,64 @@
+//! The function's role allows what the code calls, and nothing else.
+
+use std::collections::BTreeSet;
+
+use super::{TEMPLATE, files, read, root};
+
+/// The IAM actions that an operation of the SDK needs. Sources: the Service Authorization Reference; "Using API Gateway with
+/// transactions" and "Amazon DynamoDB Transactions: How it works" for the actions in a transaction; "`GetObject`" in the
+/// Amazon S3 API Reference, for versions and for the response to a missing object.
+const NEEDED: &[(&str, &[&str])] = &[
+    ("s3:GetObject", &["s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"]),
+    ("sns:PublishBatch", &["sns:Publish"]),
+    ("sns:GetTopicAttributes", &["sns:GetTopicAttributes"]),
+    ("dynamodb:GetItem", &["dynamodb:GetItem"]),
+    ("dynamodb:UpdateItem", &["dynamodb:UpdateItem"]),
+    ("dynamodb:TransactWriteItems", &["dynamodb:PutItem", "dynamodb:UpdateItem"]),
+];
+/// Actions that AWS services perform with the role: the poller of an SQS queue, and encryption with a customer managed key.
+const IMPLIED: &[&str] = &[
+    "sqs:ReceiveMessage",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "kms:Decrypt",
+    "kms:GenerateDataKey",
+    "kms:DescribeKey",
+];
+
+/// The operations that the code calls on clients of the SDK, such as `s3:GetObject`.
+fn operations() -> BTreeSet<String> {
+    let mut operations = BTreeSet::new();
+    for path in files(&root().join("src/aws")) {
+        let source = read(&path);
+        let (code, _) = source.split_once("#[cfg(test)]").unwrap_or((&source, ""));
+        let Some((_, service)) = code.split_once("use aws_sdk_") else { continue };
+        let service = service.split("::").next().unwrap_or_default();
+        let code: String = code.split_whitespace().collect();
+        for call in code.split("client.").skip(1) {
+            let name = call.split('(').next().unwrap_or_default();
+            let words = name.split('_').map(|word| word[..1].to_uppercase() + &word[1..]);
+            operations.insert(format!("{service}:{}", words.collect::<String>()));
+        }
+    }
+    operations
+}
+
+/// The actions in the statements of the function's role.
+fn allowed() -> BTreeSet<String> {
+    let (_, function) = TEMPLATE.split_once("\n  Function:\n").expect("the function");
+    let (_, policies) = function.split_once("\n      Policies:\n").expect("policies");
+    let (policies, _) = policies.split_once("\n      EventInvokeConfig:").expect("the end of the policies");
+    let actions = policies.lines().filter_map(|line| line.trim().strip_prefix("Action: "));
+    let actions = actions.flat_map(|it| it.trim_matches(['[', ']']).split(", ").map(str::to_owned).collect::<Vec<_>>());
+    actions.collect()
+}
+
+#[test]
+fn the_role_allows_exactly_what_the_code_calls() {
+    let operations = operations();
+    let known: BTreeSet<_> = NEEDED.iter().map(|(operation, _)| (*operation).to_owned()).collect();
+    assert_eq!(operations, known, "each operation of the code is in the table, and no other");
+    let needed = NEEDED.iter().flat_map(|(_, actions)| *actions).chain(IMPLIED);
+    let needed: BTreeSet<_> = needed.map(|action| (*action).to_owned()).collect();
+    assert_eq!(allowed(), needed);
+}
