@@ -33,7 +33,7 @@ def test_each_alarm_is_sent(deployed: Stack) -> None:
     cloudwatch = deployed.emulator.client("cloudwatch")
     topic = deployed.outputs["AlarmTopicArn"]
     alarms = [it for it in cloudwatch.describe_alarms()["MetricAlarms"] if topic in it["AlarmActions"]]
-    # The emulator does not evaluate missing data, by which the alarm about missing digests fires.
+    # Missing data causes the alarm about digests, and the emulator does not evaluate missing data.
     counted = [it for it in alarms if it["TreatMissingData"] == "notBreaching"]
     assert len(counted) == len(alarms) - 1 == 11
     deployed.put(log_file(disabled_mapping("counted")))
