@@ -26,7 +26,7 @@ pub(crate) struct BatchJob {
 /// A task: an object to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BatchTask {
-    /// ID by which the reply names the task.
+    /// ID of the task in the reply.
     pub(crate) id: String,
     /// Index of the object in [`Announced::objects`]; `None` if it is not a log object; or why it cannot be read.
     pub(crate) object: Result<Option<usize>, PayloadError>,

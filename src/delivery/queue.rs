@@ -22,7 +22,7 @@ pub(crate) struct Queue {
 /// A message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct QueueMessage {
-    /// ID by which the reply names a failed message.
+    /// ID of the message in the reply, if the message fails.
     pub(crate) id: String,
     /// Indexes of its objects in [`Announced::objects`].
     pub(crate) objects: Vec<usize>,
