@@ -33,6 +33,7 @@ pub(crate) use announced::Announced;
 pub use announced::{Accepted, Skipped};
 pub(crate) use batch_job::{BatchJob, BatchTask};
 pub use object_key::KeyKind;
+pub(crate) use object_key::account as account_in_key;
 pub use problem::PayloadError;
 pub(crate) use queue::{Queue, QueueMessage};
 

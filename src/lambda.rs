@@ -1,9 +1,10 @@
 //! Runs the pipeline in the Lambda runtime.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
-use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
+use lambda_runtime::tracing::{Level, enabled};
+use lambda_runtime::{Context, Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -14,6 +15,7 @@ use crate::pipeline::{Invocation, Outcome, Pipeline};
 use crate::publish::Topic;
 use crate::reply::{Reply, ResultCode, TaskResult};
 use crate::rules::{Current, RulesCache, RulesObject};
+use crate::telemetry::{Metrics, ObjectReport, ObjectResult, VERSION};
 use crate::trail::ObjectSource;
 use crate::triage::Ledger;
 
@@ -51,13 +53,19 @@ pub async fn run<S: ObjectSource, T: Topic, L: Ledger, C: Clock, O: RulesObject>
     rules: &RulesCache<O>,
     deadline: &Deadline,
 ) -> Result<(), Error> {
-    lambda_runtime::run(service_fn(|event| Box::pin(handle(pipeline, rules, deadline, event)))).await
+    let mut is_first = true;
+    let handler = service_fn(move |event| {
+        let is_cold_start = std::mem::take(&mut is_first);
+        Box::pin(handle(pipeline, rules, deadline, is_cold_start, event))
+    });
+    lambda_runtime::run(handler).await
 }
 
 async fn handle<S: ObjectSource, T: Topic, L: Ledger, C: Clock, O: RulesObject>(
     pipeline: &Pipeline<S, T, L, C>,
     rules: &RulesCache<O>,
     deadline: &Deadline,
+    is_cold_start: bool,
     event: LambdaEvent<Box<RawValue>>,
 ) -> Result<Value, Diagnostic> {
     let now = SystemTime::now();
@@ -74,7 +82,8 @@ async fn handle<S: ObjectSource, T: Topic, L: Ledger, C: Clock, O: RulesObject>(
         outcome.counters.rules_errors += 1;
         lambda_runtime::tracing::error!("{problem}");
     }
-    report(&outcome, now, &event.context.env_config.function_name);
+    outcome.counters.cold_starts = u64::from(is_cold_start);
+    report(&outcome, &event.context);
     reply(&outcome)
 }
 
@@ -88,15 +97,23 @@ fn reserve(remaining: Duration) -> Duration {
     (remaining / 3).min(OPERATION_TIMEOUT)
 }
 
-/// Logs the counts, and ledger errors, which do not fail the invocation. The runtime and [`reply`] log all other
-/// failures.
-fn report(outcome: &Outcome, now: SystemTime, function_name: &str) {
+/// Logs the result of each object, the metrics, and ledger errors, which do not fail the invocation. The runtime and
+/// [`reply`] log all other failures.
+fn report(outcome: &Outcome, context: &Context) {
+    let now = SystemClock.now();
     if let Some(error) = &outcome.ledger_error {
         let errors = outcome.counters.ledger_errors;
         lambda_runtime::tracing::warn!("{errors} ledger calls failed, so alerts may be repeated; first error: {error}");
     }
-    let milliseconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
-    println!("{}", outcome.counters.embedded_metrics(milliseconds, function_name, &outcome.suppressed));
+    let is_logged = |it: &&ObjectReport| it.result != ObjectResult::Read || enabled!(Level::INFO);
+    for object in outcome.objects.iter().filter(is_logged) {
+        println!("{}", object.line(now, &context.request_id));
+    }
+    let Outcome { counters, lag, findings, suppressed, .. } = outcome;
+    let metrics = Metrics { counters, lag: *lag, findings, suppressed };
+    for line in metrics.lines(now, &context.env_config.function_name) {
+        println!("{line}");
+    }
 }
 
 /// Joins lines up to [`MAX_ERROR_BYTES`], and counts the lines left out.
@@ -121,7 +138,9 @@ fn reply(outcome: &Outcome) -> Result<Value, Diagnostic> {
     let failures = &outcome.failures;
     let value = match (&outcome.reply, failures.error_type()) {
         (Reply::Empty, None) => Value::Null,
-        (Reply::TestAlert { published, warnings }, None) => json!({"published": published, "warnings": warnings}),
+        (Reply::TestAlert { published, warnings }, None) => {
+            json!({"published": published, "warnings": warnings, "version": VERSION})
+        }
         (Reply::BatchItemFailures(ids), error_type) if error_type.is_none() || !ids.is_empty() => {
             let ids: Vec<_> = ids.iter().map(|id| json!({"itemIdentifier": id})).collect();
             json!({"batchItemFailures": ids})

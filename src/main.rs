@@ -10,10 +10,12 @@ use trailwarden::pipeline::Pipeline;
 use trailwarden::publish::Topics;
 use trailwarden::rules::RulesCache;
 use trailwarden::settings::{RulesSetting, Settings};
+use trailwarden::telemetry::VERSION;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     lambda_runtime::tracing::init_default_subscriber();
+    lambda_runtime::tracing::info!("trailwarden {}", VERSION);
     match serve().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

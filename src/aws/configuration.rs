@@ -8,9 +8,10 @@ use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 
 use super::http::http_client;
+use crate::telemetry::VERSION;
 
 /// Time limit of a call, including its retries.
 pub(crate) const OPERATION_TIMEOUT: Duration = Duration::from_secs(40);
@@ -36,6 +37,10 @@ pub async fn configuration() -> SdkConfig {
         .timeout_config(timeouts)
         .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(STALL_TIMEOUT).build())
         .retry_config(RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS));
+    let loader = match AppName::new(format!("trailwarden-{VERSION}")) {
+        Ok(name) => loader.app_name(name),
+        Err(_) => loader,
+    };
     // Lambda sets both variables. Elsewhere, the SDK's default provider chain applies.
     match (std::env::var("AWS_REGION"), std::env::var_os("AWS_SESSION_TOKEN")) {
         (Ok(region), Some(_)) => {
@@ -52,5 +57,16 @@ pub fn in_region(configuration: &SdkConfig, region: Option<String>) -> SdkConfig
     match region {
         Some(region) => configuration.to_builder().region(Region::new(region)).build(),
         None => configuration.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn requests_name_the_version() {
+        let configuration = configuration().await;
+        assert_eq!(configuration.app_name(), Some(&AppName::new(format!("trailwarden-{VERSION}")).expect("a name")));
     }
 }

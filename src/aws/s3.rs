@@ -7,6 +7,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use super::deadline::Deadline;
 use super::errors::{chain, service_error};
@@ -61,6 +62,7 @@ impl ObjectSource for TrailBuckets {
             source: self.clone(),
             object: object.clone(),
             tag: response.e_tag,
+            stored: response.last_modified.and_then(|time| Timestamp::new(time.secs(), 0).ok()),
             length: response.content_length.and_then(|length| u64::try_from(length).ok()),
             body: response.body,
             read: 0,
@@ -79,6 +81,7 @@ pub struct ObjectStream {
     object: S3Object,
     /// Entity tag. If the object has been replaced, S3 rejects the request to resume the transfer.
     tag: Option<String>,
+    stored: Option<Timestamp>,
     length: Option<u64>,
     body: ByteStream,
     /// Number of bytes returned so far.
@@ -87,6 +90,10 @@ pub struct ObjectStream {
 }
 
 impl ObjectBody for ObjectStream {
+    fn stored(&self) -> Option<Timestamp> {
+        self.stored
+    }
+
     async fn next_chunk(&mut self) -> Result<Option<Bytes>, ServiceError> {
         loop {
             match self.source.deadline.hold(OPERATION, self.body.next()).await? {

@@ -28,23 +28,29 @@ impl KeyKind {
     pub fn of(key: &str) -> Self {
         let segments: Vec<&str> = key.split('/').collect();
         let is_marker = segments.last().is_none_or(|file| file.is_empty());
-        match folder(&segments) {
+        match account_and_folder(&segments) {
             _ if is_marker => Self::Other,
-            Some("CloudTrail" | "CloudTrail-NetworkActivity") => Self::Log,
-            Some("CloudTrail-Digest") => Self::Digest,
+            Some((_, "CloudTrail" | "CloudTrail-NetworkActivity")) => Self::Log,
+            Some((_, "CloudTrail-Digest")) => Self::Digest,
             _ => Self::Other,
         }
     }
 }
 
-/// The segment after the account, which itself follows `AWSLogs`. The last match counts, because a prefix may contain
+/// The account whose events the object with this decoded key contains.
+pub(crate) fn account(key: &str) -> Option<&str> {
+    let segments: Vec<&str> = key.split('/').collect();
+    account_and_folder(&segments).map(|(account, _)| account)
+}
+
+/// The account, which follows `AWSLogs`, and the segment after it. The last match counts, because a prefix may contain
 /// the same names.
-fn folder<'a>(segments: &[&'a str]) -> Option<&'a str> {
+fn account_and_folder<'a>(segments: &[&'a str]) -> Option<(&'a str, &'a str)> {
     (0..segments.len()).rev().filter(|at| segments.get(*at) == Some(&"AWSLogs")).find_map(|at| {
         match segments.get(at + 1..)? {
-            [account, folder, _, ..] if is_account(account) => Some(*folder),
+            [account, folder, _, ..] if is_account(account) => Some((*account, *folder)),
             [organization, account, folder, _, ..] if organization.starts_with("o-") && is_account(account) => {
-                Some(*folder)
+                Some((*account, *folder))
             }
             _ => None,
         }

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::wiring::{Invocation, Pipeline};
 use crate::clock::Clock;
 use crate::delivery::{PayloadError, Skipped};
@@ -13,7 +15,7 @@ use crate::publish::{Published, Topic};
 use crate::reply::Reply;
 use crate::rules::Rules;
 use crate::service::ServiceError;
-use crate::telemetry::Counters;
+use crate::telemetry::{Counters, FindingCounts, Lag, ObjectReport};
 use crate::trail::{ObjectSource, RecordReader};
 use crate::triage::{Audience, Deduplication, Ledger, LedgerBudget, TopicRole, Triage, suppressing_rule};
 
@@ -26,8 +28,14 @@ const MAPPING_LEDGER_TIME: Duration = Duration::from_secs(8);
 pub struct Outcome {
     /// Counts of everything that happened.
     pub counters: Counters,
+    /// The longest delays. Not measured for a job of S3 Batch Operations, which reads old log objects.
+    pub lag: Lag,
+    /// Number of findings by alert type and category.
+    pub findings: FindingCounts,
     /// Number of suppressed findings, by the name of the rule.
     pub suppressed: BTreeMap<String, u64>,
+    /// What the invocation found in each log object, in the order in which they were finished.
+    pub objects: Vec<ObjectReport>,
     /// Everything that failed.
     pub failures: Failures,
     /// The first error of the ledger. It does not fail the invocation: alerts are published without the ledger.
@@ -52,6 +60,7 @@ pub(super) struct Running<'a, S, T, L, C> {
     pub(super) pipeline: &'a Pipeline<S, T, L, C>,
     pub(super) rules: &'a Rules,
     without_rules: bool,
+    audience: Audience,
     /// The topics that receive the alerts.
     pub(super) topics: Vec<TopicRole>,
     pub(super) deduplication: Deduplication<'a, L, C>,
@@ -66,6 +75,8 @@ pub(super) struct Running<'a, S, T, L, C> {
 pub(super) struct State {
     pub(super) triage: Triage,
     pub(super) outcome: Outcome,
+    /// When the oldest object was stored, of those that were read completely.
+    pub(super) oldest_object: Option<Timestamp>,
     /// Idle readers, for reuse.
     pub(super) readers: Vec<RecordReader>,
 }
@@ -81,6 +92,7 @@ impl State {
             FindingKind::AccessDenied(_) => &mut outcome.counters.denials,
             FindingKind::Watched(_) => &mut outcome.counters.watched_events,
         } += 1;
+        *outcome.findings.entry((finding.alert_type(), finding.category().to_owned())).or_default() += 1;
         match suppressing_rule(&rules.suppress, &finding, record) {
             Some(rule) => {
                 outcome.counters.suppressed += 1;
@@ -102,10 +114,16 @@ impl<'a, S: ObjectSource, T: Topic, L: Ledger, C: Clock> Running<'a, S, T, L, C>
             pipeline,
             rules: invocation.rules,
             without_rules: invocation.without_rules,
+            audience,
             topics: pipeline.topics.roles().filter(|role| audience.includes(*role)).collect(),
             deduplication: Deduplication::new(&pipeline.ledger, &pipeline.clock, audience, invocation.id),
             mapping_budget: LedgerBudget::new(MAPPING_LEDGER_TIME),
-            state: RefCell::new(State { triage, outcome: Outcome::default(), readers: Vec::new() }),
+            state: RefCell::new(State {
+                triage,
+                outcome: Outcome::default(),
+                oldest_object: None,
+                readers: Vec::new(),
+            }),
         }
     }
 
@@ -113,7 +131,12 @@ impl<'a, S: ObjectSource, T: Topic, L: Ledger, C: Clock> Running<'a, S, T, L, C>
     /// inline records.
     pub(super) fn finish(self, skipped: Skipped, problems: Vec<PayloadError>) -> Outcome {
         let ledger_errors = self.deduplication.errors();
-        let State { triage, mut outcome, .. } = self.state.into_inner();
+        let State { triage, mut outcome, oldest_object, .. } = self.state.into_inner();
+        match (self.audience, oldest_object) {
+            (Audience::All, Some(stored)) => outcome.lag.add_object(stored, self.pipeline.clock.now()),
+            (Audience::Machines, _) => outcome.lag = Lag::default(),
+            (Audience::All, None) => {}
+        }
         outcome.counters.skipped = skipped;
         outcome.counters.repeated = triage.repeated();
         outcome.counters.payload_problems = problems.len() as u64;

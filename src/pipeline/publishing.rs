@@ -90,7 +90,12 @@ impl<S: ObjectSource, T: Topic, L: Ledger, C: Clock> Running<'_, S, T, L, C> {
         let published = publish::publish(&self.pipeline.topics, &alerts, &self.pipeline.clock).await;
         let confirmed = due.iter().zip(&published).filter(|(_, it)| !it.confirmed.is_empty());
         let confirmed: Vec<_> = confirmed.map(|(due, it)| (due, it.confirmed.as_slice())).collect();
+        let now = self.pipeline.clock.now();
         self.deduplication.record_all(&confirmed, budget).await;
-        self.state.borrow_mut().outcome.count_published(published);
+        let outcome = &mut self.state.borrow_mut().outcome;
+        for (due, _) in due.iter().zip(&published).filter(|(_, it)| it.failures.is_empty()) {
+            outcome.lag.add_alert(due.incident.last.as_deref(), now);
+        }
+        outcome.count_published(published);
     }
 }

@@ -1,10 +1,12 @@
 //! Reads log objects and examines their records.
 
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::future::{self, Either, FutureExt as _, Shared};
 use futures_util::stream::{self, StreamExt as _};
+use jiff::Timestamp;
 
 use super::invocation::{Running, State};
 use crate::clock::Clock;
@@ -13,7 +15,7 @@ use crate::failure::{ObjectFailure, ReadError, UnreadableError, UnreadableRecord
 use crate::publish::Topic;
 use crate::s3_object::S3Object;
 use crate::service::ServiceError;
-use crate::telemetry::Counters;
+use crate::telemetry::{Counters, ObjectReport, ObjectResult};
 use crate::trail::{Entry, ObjectBody as _, ObjectSource, RecordReader};
 use crate::triage::Ledger;
 
@@ -43,18 +45,26 @@ impl<S: ObjectSource, T: Topic, L: Ledger, C: Clock> Running<'_, S, T, L, C> {
     }
 
     async fn read<F: Future<Output = ()>>(&self, at: usize, object: &S3Object, time_up: &Shared<F>) {
-        let mut reading = Reading { name: object.to_string().into(), unreadable: UnreadableRecords::default() };
+        let mut reading = Reading::of(object);
         let end = self.read_entries(object, &mut reading, time_up).await.err();
-        let Reading { unreadable, name } = reading;
-        let State { outcome, triage, .. } = &mut *self.state.borrow_mut();
+        let Reading { unreadable, name, stored, inflated_bytes, records, findings } = reading;
+        let State { outcome, triage, oldest_object, .. } = &mut *self.state.borrow_mut();
         triage.end_of(&name);
         outcome.counters.objects += 1;
-        if end.is_none() && unreadable.is_empty() {
+        outcome.counters.records += records;
+        outcome.counters.inflated_bytes += inflated_bytes;
+        let failure = ObjectFailure { object: object.clone(), unreadable, end };
+        let result = if failure.end.is_none() && failure.unreadable.is_empty() {
             outcome.counters.objects_read += 1;
+            *oldest_object = [*oldest_object, stored].into_iter().flatten().min();
+            ObjectResult::Read
         } else {
             outcome.counters.objects_failed += 1;
-            outcome.failures.objects.insert(at, ObjectFailure { object: object.clone(), unreadable, end });
-        }
+            let is_transient = failure.is_transient();
+            outcome.failures.objects.insert(at, failure);
+            if is_transient { ObjectResult::Unavailable } else { ObjectResult::Unreadable }
+        };
+        outcome.objects.push(ObjectReport { object: object.clone(), result, inflated_bytes, records, findings });
     }
 
     async fn read_entries<F: Future<Output = ()>>(
@@ -64,6 +74,7 @@ impl<S: ObjectSource, T: Topic, L: Ledger, C: Clock> Running<'_, S, T, L, C> {
         time_up: &Shared<F>,
     ) -> Result<(), ReadError> {
         let mut body = before(time_up, self.pipeline.source.open(object)).await?;
+        reading.stored = body.stored();
         let reader = self.state.borrow_mut().readers.pop();
         let mut reader = reader.unwrap_or_else(|| RecordReader::new(self.pipeline.limits));
         let mut read = async || {
@@ -79,17 +90,16 @@ impl<S: ObjectSource, T: Topic, L: Ledger, C: Clock> Running<'_, S, T, L, C> {
             Ok(reader.finish()?)
         };
         let end = read().await;
-        let State { outcome, readers, .. } = &mut *self.state.borrow_mut();
-        outcome.counters.inflated_bytes += reader.inflated_bytes();
+        reading.inflated_bytes = reader.inflated_bytes();
         reader.reset();
-        readers.push(reader);
+        self.state.borrow_mut().readers.push(reader);
         end
     }
 
     fn examine(&self, entry: Entry<'_>, reading: &mut Reading) {
         let state = &mut *self.state.borrow_mut();
         let counters = &mut state.outcome.counters;
-        counters.records += 1;
+        reading.records += 1;
         let (offset, bytes) = match entry {
             Entry::Record { offset, bytes } => (offset, bytes),
             Entry::Unreadable { offset, error } => return reading.unreadable(offset, error.into(), counters),
@@ -101,7 +111,10 @@ impl<S: ObjectSource, T: Topic, L: Ledger, C: Clock> Running<'_, S, T, L, C> {
                     None if examined.selected => counters.records_selected += 1,
                     None => counters.records_skipped += 1,
                 }
-                examined.findings.into_iter().for_each(|finding| state.add(finding, bytes, self.rules));
+                for finding in examined.findings {
+                    *reading.findings.entry(finding.alert_type()).or_default() += 1;
+                    state.add(finding, bytes, self.rules);
+                }
             }
             Err(error) => reading.unreadable(offset, error.into(), counters),
         }
@@ -112,9 +125,25 @@ impl<S: ObjectSource, T: Topic, L: Ledger, C: Clock> Running<'_, S, T, L, C> {
 struct Reading {
     name: Arc<str>,
     unreadable: UnreadableRecords,
+    stored: Option<Timestamp>,
+    inflated_bytes: u64,
+    records: u64,
+    /// Number of findings by alert type.
+    findings: BTreeMap<&'static str, u64>,
 }
 
 impl Reading {
+    fn of(object: &S3Object) -> Self {
+        Self {
+            name: object.to_string().into(),
+            unreadable: UnreadableRecords::default(),
+            stored: None,
+            inflated_bytes: 0,
+            records: 0,
+            findings: BTreeMap::new(),
+        }
+    }
+
     fn unreadable(&mut self, offset: u64, source: UnreadableError, counters: &mut Counters) {
         counters.records_unreadable += 1;
         self.unreadable.add(offset, source);

@@ -1,6 +1,7 @@
 //! The store that log objects are read from.
 
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use crate::s3_object::S3Object;
 use crate::service::ServiceError;
@@ -20,6 +21,9 @@ pub trait ObjectSource {
 
 /// The bytes of an object, as they arrive.
 pub trait ObjectBody {
+    /// When the object was stored; `None` if unknown.
+    fn stored(&self) -> Option<Timestamp>;
+
     /// Returns the next bytes, in order and without gaps. Returns `None` only after the last byte of the object.
     ///
     /// # Errors

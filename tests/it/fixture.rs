@@ -215,6 +215,9 @@ fn assert_counters_add_up(outcome: &Outcome) {
     let it = &outcome.counters;
     assert_eq!(it.objects, it.objects_read + it.objects_failed, "{it:?}");
     assert_eq!(it.objects_failed, outcome.failures.objects.len() as u64, "{it:?}");
+    assert_eq!(it.objects, outcome.objects.len() as u64, "{it:?}");
+    assert_eq!(it.records, outcome.objects.iter().map(|object| object.records).sum::<u64>(), "{it:?}");
+    assert_eq!(it.findings, outcome.findings.values().sum::<u64>(), "{it:?}");
     assert_eq!(it.records, it.records_selected + it.records_skipped + it.records_unreadable, "{it:?}");
     assert_eq!(it.findings, it.disabled_mappings + it.changed_mappings + it.denials + it.watched_events, "{it:?}");
     assert_eq!(it.suppressed, outcome.suppressed.values().sum::<u64>(), "{it:?}");

@@ -9,3 +9,4 @@ mod limits;
 mod mappings;
 mod publishing;
 mod rules;
+mod telemetry;

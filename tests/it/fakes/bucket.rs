@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use tokio::time::Instant;
 use trailwarden::s3_object::S3Object;
 use trailwarden::service::{Fault, ServiceError};
@@ -24,6 +25,8 @@ pub(crate) struct MemoryBucket {
     objects: HashMap<String, Vec<u8>>,
     /// Size of a chunk in bytes.
     pub(crate) chunk: Option<usize>,
+    /// When the objects were stored.
+    pub(crate) stored: Cell<Timestamp>,
     /// Keys whose transfer is interrupted after this many bytes.
     pub(crate) interrupted: RefCell<HashMap<String, usize>>,
     /// Keys whose transfer stalls after this many chunks.
@@ -68,6 +71,7 @@ impl ObjectSource for MemoryBucket {
             chunks_until_stall: self.stalled.get(&object.key).copied(),
             open: Rc::clone(&self.open),
             key: object.key.clone(),
+            stored: self.stored.get(),
             read_at: Rc::clone(&self.read_at),
         })
     }
@@ -80,6 +84,7 @@ pub(crate) struct MemoryBody {
     chunks_until_stall: Option<usize>,
     open: Rc<Cell<usize>>,
     key: String,
+    stored: Timestamp,
     read_at: ReadTimes,
 }
 
@@ -90,6 +95,10 @@ impl Drop for MemoryBody {
 }
 
 impl ObjectBody for MemoryBody {
+    fn stored(&self) -> Option<Timestamp> {
+        Some(self.stored)
+    }
+
     async fn next_chunk(&mut self) -> Result<Option<Bytes>, ServiceError> {
         // Like a network call, this yields to other tasks.
         tokio::task::yield_now().await;
