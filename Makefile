@@ -52,6 +52,7 @@ check-files: $(TOOLS)
 	@cfn-lint template.yaml
 	@cargo deny --log-level warn --locked check --hide-inclusion-graph bans licenses sources
 	@python -m local.msrv
+	@python -m local.costs --check
 	@rumdl check --quiet --no-cache .
 
 .PHONY: advisories
