@@ -14,7 +14,7 @@ from itertools import groupby
 from local.cargo import ROOT, Failed
 
 PAGE = ROOT / "docs" / "SCALE.md"
-TELEMETRY = ROOT / "src" / "telemetry.rs"
+COUNTERS = ROOT / "src" / "telemetry" / "counters.rs"
 TEMPLATE = ROOT / "template.yaml"
 
 MILLION = 1e6
@@ -107,7 +107,7 @@ RECEIVES_PER_MESSAGE = 1
 BUCKET_KEY_SHARE = 0.01
 
 # Whether the condition of an alarm or a dashboard holds with the default parameters.
-CONDITIONS = {"HasSilenceAlarm": True, "HasChatTopic": False, "HasEventTopic": False}
+CONDITIONS = {"HasDashboard": True, "HasSilenceAlarm": True, "HasChatTopic": False, "HasEventTopic": False}
 
 
 @dataclass(frozen=True)
@@ -140,9 +140,9 @@ class Stack:
 def stack() -> Stack:
     text = TEMPLATE.read_text().partition("\nResources:\n")[2].partition("\nOutputs:\n")[0]
     parts = re.split(r"^  (\w+):\n", text, flags=re.MULTILINE)
-    metrics = re.findall(r'\("[A-Z]\w+", self\.', TELEMETRY.read_text())
+    metrics = re.findall(r'\("[A-Z]\w+", self\.', COUNTERS.read_text())
     if not metrics:
-        raise Failed(f'expected pairs such as ("Objects", self.objects) in {TELEMETRY.name}, found none')
+        raise Failed(f'expected pairs such as ("Objects", self.objects) in {COUNTERS.name}, found none')
     return Stack(resources=dict(zip(parts[1::2], parts[2::2], strict=True)), custom_metrics=len(metrics))
 
 
