@@ -41,7 +41,7 @@ impl ObjectReport {
     #[must_use]
     pub fn line(&self, time: Timestamp, request_id: &str) -> String {
         let line = Line {
-            timestamp: time.to_string(),
+            timestamp: time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string(),
             level: if self.result == ObjectResult::Read { "INFO" } else { "ERROR" },
             request_id,
             object: self.object.to_string(),
@@ -81,11 +81,22 @@ mod tests {
         ObjectReport { object, result, inflated_bytes: 4_096, records: 3, findings: findings.iter().copied().collect() }
     }
 
+    /// The length of the line about most objects. local/costs.py calculates the cost of the log from it.
+    #[test]
+    fn an_object_without_findings_logs_few_bytes() {
+        let name = "111122223333_CloudTrail_us-east-1_20260102T0305Z_abcdefghijklmnop.json.gz";
+        let key = format!("AWSLogs/o-abcdefghij/111122223333/CloudTrail/us-east-1/2026/01/02/{name}");
+        let object = S3Object::new("trailwarden-111122223333-us-east-1", key);
+        let report = ObjectReport { object, inflated_bytes: 123_456, records: 100, ..report(ObjectResult::Read, &[]) };
+        let line = report.line(Timestamp::constant(1_767_323_100, 0), "8f2dd1c5-1a7f-4d5f-8f5c-0123456789ab");
+        assert_eq!(line.len(), 350, "{line}");
+    }
+
     #[test]
     fn an_object_is_one_line() {
         let at = Timestamp::constant(1_767_323_100, 0);
-        insta::assert_snapshot!(report(ObjectResult::Read, &[]).line(at, "1-2-3"), @r#"{"timestamp":"2026-01-02T03:05:00Z","level":"INFO","requestId":"1-2-3","object":"s3://trail/AWSLogs/o-abcdefghij/111122223333/CloudTrail/us-east-1/2026/01/02/a\\u{a}b.json.gz","result":"read","inflatedBytes":4096,"records":3}"#);
+        insta::assert_snapshot!(report(ObjectResult::Read, &[]).line(at, "1-2-3"), @r#"{"timestamp":"2026-01-02T03:05:00.000Z","level":"INFO","requestId":"1-2-3","object":"s3://trail/AWSLogs/o-abcdefghij/111122223333/CloudTrail/us-east-1/2026/01/02/a\\u{a}b.json.gz","result":"read","inflatedBytes":4096,"records":3}"#);
         let found = report(ObjectResult::Unreadable, &[("access_denied", 2), ("esm_disabled", 1)]).line(at, "1-2-3");
-        insta::assert_snapshot!(found, @r#"{"timestamp":"2026-01-02T03:05:00Z","level":"ERROR","requestId":"1-2-3","object":"s3://trail/AWSLogs/o-abcdefghij/111122223333/CloudTrail/us-east-1/2026/01/02/a\\u{a}b.json.gz","result":"unreadable","inflatedBytes":4096,"records":3,"findings":{"access_denied":2,"esm_disabled":1},"account":"111122223333"}"#);
+        insta::assert_snapshot!(found, @r#"{"timestamp":"2026-01-02T03:05:00.000Z","level":"ERROR","requestId":"1-2-3","object":"s3://trail/AWSLogs/o-abcdefghij/111122223333/CloudTrail/us-east-1/2026/01/02/a\\u{a}b.json.gz","result":"unreadable","inflatedBytes":4096,"records":3,"findings":{"access_denied":2,"esm_disabled":1},"account":"111122223333"}"#);
     }
 }

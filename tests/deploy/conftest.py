@@ -7,7 +7,9 @@ import json
 import sys
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,16 +41,6 @@ class Stack:
         key = f"{FOLDER}/{name or uuid.uuid4().hex}.json.gz"
         self.emulator.client("s3").put_object(Bucket=self.outputs["TrailBucketName"], Key=key, Body=body)
         return key
-
-    def replace(self, key: str, body: bytes) -> None:
-        """Replaces an object without a notification."""
-        s3 = self.emulator.client("s3")
-        bucket = self.outputs["TrailBucketName"]
-        notifications = s3.get_bucket_notification_configuration(Bucket=bucket)
-        notifications.pop("ResponseMetadata")
-        s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
-        s3.put_object(Bucket=bucket, Key=key, Body=body)
-        s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=notifications)
 
     def redrive(self, mapping: str, queue: str) -> None:
         """Enables a mapping, by the name of its output, until the queue is empty."""
@@ -97,6 +89,15 @@ class Stack:
         self.emulator.client("lambda").update_function_configuration(
             FunctionName=self.outputs["FunctionName"], Environment={"Variables": before}
         )
+
+    @contextmanager
+    def without(self, service: str) -> Iterator[None]:
+        """Makes a service unreachable for the function."""
+        before = self.set_environment(**{f"AWS_ENDPOINT_URL_{service}": "http://127.0.0.1:1"})
+        try:
+            yield
+        finally:
+            self.restore_environment(before)
 
     def peak_memory(self) -> int:
         """The largest resident set of any process of the function, in bytes."""
@@ -153,12 +154,13 @@ def log_file(*records: dict[str, Any]) -> bytes:
     return gzip.compress(json.dumps({"Records": records}).encode())
 
 
-def all_metrics(deployed: Stack) -> list[dict[str, int]]:
+def all_metrics(deployed: Stack) -> list[Counter[str]]:
     """The counts that the function logged, by invocation. Only the emulator's own log contains all of them."""
     name = json.dumps(deployed.outputs["FunctionName"])
     lines = deployed.emulator.log.read_text(errors="replace").splitlines()
-    return [json.loads(line) for line in lines if '"_aws"' in line and f'"FunctionName":{name}' in line]
+    counts = (line for line in lines if f'"FunctionName":{name}' in line and '"Dimensions":[["FunctionName"]]' in line)
+    return [Counter(json.loads(line)) for line in counts]
 
 
-def last_metrics(deployed: Stack) -> dict[str, int]:
+def last_metrics(deployed: Stack) -> Counter[str]:
     return all_metrics(deployed)[-1]

@@ -4,6 +4,7 @@ mod figures;
 mod permissions;
 mod semantics;
 mod settings;
+mod template;
 
 use std::path::{Path, PathBuf};
 

@@ -26,11 +26,8 @@ fn figures() -> Vec<(u64, &'static [&'static str])> {
         (MAX_CONTRIBUTIONS as u64, &["up to {} contributions"]),
         (EsmCategory::ALL.len() as u64 - 1, &["its {} codes", "names {} codes"]),
         (alerts_about(5_000), &["at most {} alerts"]),
-        (alerts_about(1_000_000), &["and makes {} alerts", "and causes {} alerts"]),
         // At the 21st action instead of the 10th, then at the 100th and the 1,000th.
         (MAX_INCIDENTS_PER_CALLER + summaries, &["or {} alerts if"]),
-        (in_template("MaximumConcurrency"), &["MaximumConcurrency of the queue's mapping is {}"]),
-        (in_template("BatchSize"), &["{} objects an invocation", "{} objects per invocation"]),
         (
             in_template("MessageRetentionPeriod") / 86_400,
             &["Lambda, for {} days", "notification, for {} days", "notifications for {} days"],
