@@ -8,6 +8,7 @@ PYTHON ?= python3
 VENV   := $(CURDIR)/.venv
 # The name depends on the requirements, because checkouts and caches change time stamps.
 TOOLS  := $(VENV)/installed-$(shell cksum < local/requirements.txt | cut -d ' ' -f 1)
+CHECKOV := $(CURDIR)/.local/checkov/installed-$(shell cksum < local/checkov.txt | cut -d ' ' -f 1)
 MSRV   := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 # Otherwise cargo tries to use the job server of `make --jobs`.
 unexport MAKEFLAGS
@@ -47,9 +48,10 @@ check-code:
 	@cargo test --quiet --features cli --test it architecture
 
 .PHONY: check-files
-check-files: $(TOOLS)
+check-files: $(TOOLS) $(CHECKOV)
 	@AWS_DEFAULT_REGION=us-east-1 sam validate --lint
 	@cfn-lint template.yaml
+	@BC_SKIP_MAPPING=TRUE $(dir $(CHECKOV))bin/checkov --file template.yaml --framework cloudformation --compact --quiet --skip-download
 	@cargo deny --log-level warn --locked check --hide-inclusion-graph bans licenses sources
 	@python -m local.msrv
 	@python -m local.costs --check
@@ -94,11 +96,13 @@ function:
 	@$(PYTHON) -m local.cargo
 
 .PHONY: lock
-lock: ## Resolve local/requirements.in to local/requirements.txt; UPGRADE=1 takes new versions
+lock: ## Resolve local/requirements.in and local/checkov.in; UPGRADE=1 takes new versions
 	@$(PYTHON) -m venv --clear .local/lock
 	@.local/lock/bin/pip install --quiet --disable-pip-version-check pip-tools==$(PIP_TOOLS)
-	@CUSTOM_COMPILE_COMMAND="make lock" .local/lock/bin/pip-compile --quiet $(if $(UPGRADE),--upgrade) --allow-unsafe --generate-hashes \
-	  --no-emit-find-links --no-emit-index-url --no-emit-trusted-host --strip-extras --output-file local/requirements.txt local/requirements.in
+	@for name in requirements checkov; do \
+	  CUSTOM_COMPILE_COMMAND="make lock" .local/lock/bin/pip-compile --quiet $(if $(UPGRADE),--upgrade) --allow-unsafe --generate-hashes \
+	    --no-emit-find-links --no-emit-index-url --no-emit-trusted-host --strip-extras --output-file local/$$name.txt local/$$name.in; \
+	done
 
 $(TOOLS):
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, found " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
@@ -107,3 +111,9 @@ $(TOOLS):
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement local/requirements.txt
 	@$(VENV)/bin/pip check --disable-pip-version-check > /dev/null
 	@touch $(TOOLS)
+
+$(CHECKOV):
+	@echo "Installing checkov (about a minute)"
+	@$(PYTHON) -m venv --clear $(@D)
+	@$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement local/checkov.txt
+	@touch $@

@@ -158,8 +158,8 @@ def all_metrics(deployed: Stack) -> list[Counter[str]]:
     """The counts that the function logged, by invocation. Only the emulator's own log contains all of them."""
     name = json.dumps(deployed.outputs["FunctionName"])
     lines = deployed.emulator.log.read_text(errors="replace").splitlines()
-    counts = (line for line in lines if f'"FunctionName":{name}' in line and '"Dimensions":[["FunctionName"]]' in line)
-    return [Counter(json.loads(line)) for line in counts]
+    lines = [line for line in lines if f'"FunctionName":{name}' in line and '"Dimensions":[["FunctionName"]]' in line]
+    return [Counter({name: value for name, value in json.loads(line).items() if isinstance(value, int)}) for line in lines]
 
 
 def last_metrics(deployed: Stack) -> Counter[str]:
