@@ -228,6 +228,7 @@ class Mode:
             "CloudWatch Logs, storage": LOGS_STORED.of(self.log_bytes(load)),
             f"CloudWatch, {metrics} custom metrics": METRICS.of(metrics),
             f"CloudWatch, {alarms[False]} alarms, or {alarms[True]} with a queue": ALARMS.of(alarms[self.queue]),
+            "DynamoDB, a heartbeat for each digest": DYNAMODB_WRITES.of(load.digests),
             "CloudWatch, dashboard": DASHBOARDS.of(stack().count("Dashboard", self.queue)),
             "findings: DynamoDB, SNS and email": findings(load.accounts),
         }

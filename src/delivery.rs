@@ -11,6 +11,7 @@
 //! | Lambda failure record | `requestPayload` contains one of the others | of the inner payload |
 //! | S3 Batch Operations, 1.0 and 2.0 | `tasks[]`, each with its own result | form-encoded |
 //! | manual test | `{"trailwarden": "test-alert"}` | – |
+//! | schedule | `{"trailwarden": "silence-check"}` | – |
 //!
 //! The path is recognized from the payload. Every part of a payload becomes a log object to read, an inline record, a
 //! skipped part that is counted, or a problem that fails the invocation. Nothing is ignored silently.
@@ -32,8 +33,8 @@ use serde_json::Value;
 pub(crate) use announced::Announced;
 pub use announced::{Accepted, Skipped};
 pub(crate) use batch_job::{BatchJob, BatchTask};
-pub use object_key::KeyKind;
 pub(crate) use object_key::account as account_in_key;
+pub use object_key::{AccountRegion, KeyKind};
 pub use problem::PayloadError;
 pub(crate) use queue::{Queue, QueueMessage};
 
@@ -41,6 +42,8 @@ use announced::Collector;
 
 /// The value of `trailwarden` in a payload that requests a test alert.
 const TEST_ALERT: &str = "test-alert";
+/// The value of `trailwarden` in a payload that requests a check for silence.
+const SILENCE_CHECK: &str = "silence-check";
 
 /// The decoded payload of an invocation. Its kind determines the reply.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,6 +56,8 @@ pub(crate) enum Delivery {
     BatchJob(BatchJob),
     /// A request for a test alert.
     TestAlert,
+    /// A request to find the accounts and Regions whose digests have stopped.
+    SilenceCheck,
 }
 
 /// Decodes a payload.
@@ -70,8 +75,10 @@ pub(crate) fn decode(payload: &str, accepted: &Accepted) -> Delivery {
 }
 
 fn decode_value(payload: &Value, mut collector: Collector<'_>) -> Result<Delivery, PayloadError> {
-    if payload.get("trailwarden").and_then(Value::as_str) == Some(TEST_ALERT) {
-        return Ok(Delivery::TestAlert);
+    match payload.get("trailwarden").and_then(Value::as_str) {
+        Some(TEST_ALERT) => return Ok(Delivery::TestAlert),
+        Some(SILENCE_CHECK) => return Ok(Delivery::SilenceCheck),
+        Some(_) | None => {}
     }
     if payload.get("invocationSchemaVersion").is_some() {
         return batch_job::decode(payload, collector).map(Delivery::BatchJob);

@@ -26,6 +26,8 @@ pub struct Failures {
     pub objects: BTreeMap<usize, ObjectFailure>,
     /// Alerts that a topic did not confirm.
     pub alerts: Vec<PublishFailure>,
+    /// The heartbeats are unavailable, so silent accounts and Regions were not found.
+    pub heartbeats: Option<ServiceError>,
     /// The user's rules are unavailable, so the events that they watch for were not found.
     pub without_rules: bool,
 }
@@ -41,6 +43,7 @@ impl Failures {
             Self { objects, .. } if !objects.is_empty() => Some("ObjectUnavailable"),
             Self { payload, .. } if !payload.is_empty() => Some("PayloadNotUnderstood"),
             Self { without_rules: true, .. } => Some("RulesUnavailable"),
+            Self { heartbeats: Some(_), .. } => Some("HeartbeatsUnavailable"),
             _ => None,
         }
     }
@@ -52,7 +55,8 @@ impl Failures {
         let alerts = self.alerts.iter().take(LISTED_ALERTS).map(ToString::to_string);
         let unlisted = self.alerts.len().saturating_sub(LISTED_ALERTS);
         let more = (unlisted > 0).then(|| format!("and {unlisted} more alerts that were not published"));
-        objects.chain(payload).chain(alerts).chain(more).chain(self.rules())
+        let heartbeats = self.heartbeats.iter().map(|error| format!("heartbeats unavailable: {error}"));
+        objects.chain(payload).chain(alerts).chain(more).chain(self.rules()).chain(heartbeats)
     }
 
     /// The error message if the user's rules are unavailable.

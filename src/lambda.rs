@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::aws::{Deadline, OPERATION_TIMEOUT};
 use crate::clock::Clock;
+use crate::heartbeat::Heartbeats;
 use crate::pipeline::{Invocation, Outcome, Pipeline};
 use crate::publish::Topic;
 use crate::reply::{Reply, ResultCode, TaskResult};
@@ -26,6 +27,8 @@ const MAX_TIMEOUT: Duration = Duration::from_mins(15);
 const MAX_ERROR_BYTES: usize = 64 * 1024;
 /// Maximum length of the text of a task's result, in characters.
 const MAX_RESULT_CHARACTERS: usize = 1_000;
+/// Maximum number of silent accounts and Regions in the log. The response contains all.
+const MAX_SILENT_LOGGED: usize = 20;
 /// Time reserved for the response at the end of an invocation. All calls end before it. At most a tenth of the
 /// remaining time is reserved.
 const RESPONSE_MARGIN: Duration = Duration::from_secs(1);
@@ -48,7 +51,7 @@ impl Clock for SystemClock {
 ///
 /// # Errors
 /// If the runtime API cannot be reached.
-pub async fn run<S: ObjectSource, T: Topic, L: Ledger, C: Clock, O: RulesObject>(
+pub async fn run<S: ObjectSource, T: Topic, L: Ledger + Heartbeats, C: Clock, O: RulesObject>(
     pipeline: &Pipeline<S, T, L, C>,
     rules: &RulesCache<O>,
     deadline: &Deadline,
@@ -61,7 +64,7 @@ pub async fn run<S: ObjectSource, T: Topic, L: Ledger, C: Clock, O: RulesObject>
     lambda_runtime::run(handler).await
 }
 
-async fn handle<S: ObjectSource, T: Topic, L: Ledger, C: Clock, O: RulesObject>(
+async fn handle<S: ObjectSource, T: Topic, L: Ledger + Heartbeats, C: Clock, O: RulesObject>(
     pipeline: &Pipeline<S, T, L, C>,
     rules: &RulesCache<O>,
     deadline: &Deadline,
@@ -105,6 +108,11 @@ fn report(outcome: &Outcome, context: &Context) {
         let errors = outcome.counters.ledger_errors;
         lambda_runtime::tracing::warn!("{errors} ledger calls failed, so alerts may be repeated; first error: {error}");
     }
+    if let Reply::Silence { silent, .. } = &outcome.reply {
+        for heartbeat in silent.iter().take(MAX_SILENT_LOGGED) {
+            lambda_runtime::tracing::warn!("silent: {heartbeat}");
+        }
+    }
     let is_logged = |it: &&ObjectReport| it.result != ObjectResult::Read || enabled!(Level::INFO);
     for object in outcome.objects.iter().filter(is_logged) {
         println!("{}", object.line(now, &context.request_id));
@@ -145,13 +153,19 @@ fn reply(outcome: &Outcome) -> Result<Value, Diagnostic> {
             let ids: Vec<_> = ids.iter().map(|id| json!({"itemIdentifier": id})).collect();
             json!({"batchItemFailures": ids})
         }
+        (Reply::Silence { known, silent }, None) => {
+            let silent = silent
+                .iter()
+                .map(|it| json!({"account": it.of.account, "region": it.of.region, "last_digest": it.at.to_string()}));
+            json!({"known": known, "silent": silent.collect::<Vec<_>>()})
+        }
         (Reply::JobResults { schema_version, invocation_id, results }, _) => json!({
             "invocationSchemaVersion": schema_version,
             "treatMissingKeysAs": ResultCode::PermanentFailure.as_str(),
             "invocationId": invocation_id,
             "results": results.iter().map(result).collect::<Vec<_>>(),
         }),
-        (Reply::Empty | Reply::TestAlert { .. } | Reply::BatchItemFailures(_), error_type) => {
+        (Reply::Empty | Reply::TestAlert { .. } | Reply::Silence { .. } | Reply::BatchItemFailures(_), error_type) => {
             return Err(Diagnostic {
                 error_type: error_type.unwrap_or_default().to_owned(),
                 error_message: bounded(failures.lines()),

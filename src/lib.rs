@@ -20,7 +20,7 @@
 //!
 //! [`pipeline`] runs these stages. [`failure`] and [`reply`] decide what a failure means for the invocation. All
 //! modules except [`aws`] and [`lambda`] are free of I/O: the module that calls a service defines the trait that it
-//! needs ([`trail::ObjectSource`], [`triage::Ledger`], [`publish::Topic`], [`rules::RulesObject`], [`clock::Clock`]).
+//! needs ([`trail::ObjectSource`], [`triage::Ledger`], [`publish::Topic`], [`heartbeat::Heartbeats`], [`rules::RulesObject`], [`clock::Clock`]).
 //! The feature `lambda`, on by default, adds the function: the Lambda runtime, and implementations of these traits with
 //! the AWS SDK.
 //!
@@ -35,6 +35,7 @@ pub mod clock;
 pub mod delivery;
 pub mod detect;
 pub mod failure;
+pub mod heartbeat;
 mod identity;
 pub mod pattern;
 pub mod pipeline;

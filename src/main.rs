@@ -58,6 +58,7 @@ async fn serve() -> Result<(), lambda_runtime::Error> {
             event: settings.event_topic_arn.map(topic),
         },
         ledger: LedgerTable::new(&configuration, settings.ledger_table, deadline.clone()),
+        heartbeats: settings.silence_check,
         clock: SystemClock,
     };
     lambda::run(&pipeline, &rules, &deadline).await

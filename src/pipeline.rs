@@ -7,6 +7,7 @@
 mod invocation;
 mod publishing;
 mod reading;
+mod silence;
 mod test_alert;
 mod wiring;
 
@@ -15,17 +16,19 @@ pub use wiring::{Invocation, Pipeline};
 
 use crate::clock::Clock;
 use crate::delivery::{self, Announced, BatchJob, Delivery, Queue};
+use crate::heartbeat::Heartbeats;
 use crate::publish::Topic;
 use crate::reply::Reply;
 use crate::trail::ObjectSource;
 use crate::triage::{Audience, Ledger};
 use invocation::Running;
 
-impl<S: ObjectSource, T: Topic, L: Ledger, C: Clock> Pipeline<S, T, L, C> {
+impl<S: ObjectSource, T: Topic, L: Ledger + Heartbeats, C: Clock> Pipeline<S, T, L, C> {
     /// Handles one invocation.
     pub async fn run(&self, invocation: Invocation<'_, impl Future<Output = ()>>) -> Outcome {
         match delivery::decode(invocation.payload, &self.accepted) {
             Delivery::TestAlert => self.publish_test_alert().await,
+            Delivery::SilenceCheck => self.check_silence().await,
             Delivery::Notification(announced) => self.process(announced, Audience::All, invocation).await,
             Delivery::Queue(Queue { announced, messages, without_id }) => {
                 let mut outcome = self.process(announced, Audience::All, invocation).await;
@@ -46,12 +49,13 @@ impl<S: ObjectSource, T: Topic, L: Ledger, C: Clock> Pipeline<S, T, L, C> {
         audience: Audience,
         invocation: Invocation<'_, impl Future<Output = ()>>,
     ) -> Outcome {
-        let Announced { objects, records, skipped, problems } = announced;
+        let Announced { objects, records, digests, skipped, problems } = announced;
         let running = Running::new(self, audience, &invocation);
         running.examine_inline(&records);
         running.publish_mappings().await;
         running.read_all(&objects, invocation.time_up).await;
         running.publish_incidents().await;
+        running.record_heartbeats(digests).await;
         running.finish(skipped, problems)
     }
 }

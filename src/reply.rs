@@ -2,6 +2,7 @@
 
 use crate::delivery::{BatchTask, QueueMessage};
 use crate::failure::Failures;
+use crate::heartbeat::Heartbeat;
 
 /// The reply to an invocation.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -26,6 +27,13 @@ pub enum Reply {
         published: Vec<String>,
         /// Problems with the subscriptions of the topics.
         warnings: Vec<String>,
+    },
+    /// The result of a check for silence.
+    Silence {
+        /// Number of accounts and Regions with a heartbeat.
+        known: u64,
+        /// Those whose heartbeats have stopped.
+        silent: Vec<Heartbeat>,
     },
 }
 

@@ -26,6 +26,7 @@ const ENV_TRAIL_BUCKET_REGION: &str = "TRAIL_BUCKET_REGION";
 const ENV_EVENT_SOURCES: &str = "EVENT_SOURCES";
 /// Accept CloudTrail events about event source mappings that EventBridge delivers.
 const ENV_FAST_PATH: &str = "FAST_PATH";
+const ENV_SILENCE_CHECK: &str = "SILENCE_CHECK";
 /// Alert on mappings that users disable, delete or enable.
 const ENV_ESM_CHANGES: &str = "ESM_CHANGES";
 /// Alert on calls with invalid credentials.
@@ -56,7 +57,7 @@ const RESERVED_BYTES: u64 = 40 * MEBIBYTE;
 const DEFAULT_CONCURRENCY: usize = 8;
 
 /// All settings, with their default and meaning, as the documentation lists them.
-pub const ALL: [(&str, &str, &str); 17] = [
+pub const ALL: [(&str, &str, &str); 18] = [
     (ENV_ALERT_TOPIC_ARN, "required", "topic for people: alerts as text"),
     (ENV_CHAT_TOPIC_ARN, "none", "topic for Amazon Q Developer in chat applications"),
     (ENV_EVENT_TOPIC_ARN, "none", "topic for machines: alerts as JSON, see [event.schema.json](event.schema.json)"),
@@ -71,6 +72,11 @@ pub const ALL: [(&str, &str, &str); 17] = [
     (ENV_FAST_PATH, "`off`", "`on`: accept CloudTrail events about event source mappings that EventBridge delivers"),
     (ENV_ESM_CHANGES, "`off`", "`on`: alert on mappings that users disable, delete or enable"),
     (ENV_AUTHENTICATION_FAILURES, "`off`", "`on`: alert on calls with expired or invalid credentials"),
+    (
+        ENV_SILENCE_CHECK,
+        "`off`",
+        "`on`: record when digest files arrive, so that silent accounts and Regions can be detected",
+    ),
     (ENV_RULES, "none", "watch rules and suppressions as JSON; Lambda allows 4 KB for all variables together"),
     (
         ENV_RULES_URI,
@@ -103,6 +109,8 @@ pub struct Settings {
     pub event_sources: EventSources,
     /// Accept inline records: CloudTrail events about event source mappings that EventBridge delivers.
     pub fast_path: bool,
+    /// Record heartbeats for the check for silence.
+    pub silence_check: bool,
     /// Alert on mappings that users change.
     pub esm_changes: bool,
     /// Alert on calls with invalid credentials.
@@ -176,6 +184,7 @@ impl Settings {
                 .optional(ENV_EVENT_SOURCES, |text| text.parse::<EventSources>().map_err(|error| error.to_string()))
                 .unwrap_or_default(),
             fast_path: read.optional(ENV_FAST_PATH, switch).unwrap_or_default(),
+            silence_check: read.optional(ENV_SILENCE_CHECK, switch).unwrap_or_default(),
             esm_changes: read.optional(ENV_ESM_CHANGES, switch).unwrap_or_default(),
             authentication_failures: read.optional(ENV_AUTHENTICATION_FAILURES, switch).unwrap_or_default(),
             rules: read.rules(),
@@ -370,7 +379,12 @@ mod tests {
         assert_eq!(settings.limits, Limits { record_bytes: 4_194_304, object_bytes: 4_294_967_296 });
         assert!(settings.event_sources.selects("lambda.amazonaws.com"));
         assert!(!settings.event_sources.selects("s3.amazonaws.com"));
-        assert!(!settings.fast_path && !settings.esm_changes && !settings.authentication_failures);
+        assert!(
+            !settings.silence_check
+                && !settings.fast_path
+                && !settings.esm_changes
+                && !settings.authentication_failures
+        );
         assert_eq!(settings.rules, RulesSetting::Inline(Rules::default()));
     }
 

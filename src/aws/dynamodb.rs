@@ -1,12 +1,15 @@
-//! The ledger in Amazon DynamoDB. Needs `dynamodb:GetItem`, `dynamodb:PutItem` and `dynamodb:UpdateItem`.
+//! The ledger in Amazon DynamoDB. Needs `dynamodb:GetItem`, `dynamodb:PutItem` and `dynamodb:UpdateItem`, and for
+//! heartbeats `dynamodb:BatchWriteItem` and `dynamodb:Scan`.
 //!
 //! | item | attributes |
 //! |---|---|
 //! | `case#<dedup key>` | `event_count`, `alerted`, `lease_threshold`, `lease_holder`, `lease_until`, `expires` |
 //! | `object#<hash of the contributor>#<dedup key>` | `event_count`, `expires` |
+//! | `digest#<account>#<Region>` | `arrived`, `expires` |
 //!
 //! The key is the string `id`. `alerted` is a set of strings such as `chat#100`: a topic, and a threshold that it
-//! confirmed. Adding to a set needs no condition and is idempotent. `lease_until` is in milliseconds since 1970.
+//! confirmed. Adding to a set needs no condition and is idempotent. `lease_until` is in milliseconds since 1970,
+//! `arrived` in seconds.
 //! `expires`, in seconds since 1970, is the attribute for DynamoDB's time to live.
 
 use std::collections::{BTreeSet, HashMap};
@@ -14,26 +17,35 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-    Update,
+    AttributeValue, CancellationReason, Put, PutRequest, ReturnValue, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update, WriteRequest,
 };
 use jiff::Timestamp;
 
 use super::deadline::Deadline;
 use super::errors::service_error;
+use crate::delivery::AccountRegion;
+use crate::heartbeat::{Heartbeat, Heartbeats};
 use crate::identity::Identity;
 use crate::service::{Fault, ServiceError};
 use crate::triage::{Claim, Claimed, Contribution, Ledger, LedgerEntry, LedgerKey, TopicRole};
 
 const TRANSACT: &str = "dynamodb:TransactWriteItems";
 const GET: &str = "dynamodb:GetItem";
+const WRITE: &str = "dynamodb:BatchWriteItem";
+const SCAN: &str = "dynamodb:Scan";
 const UPDATE: &str = "dynamodb:UpdateItem";
 
 /// How long an item is kept after the end of its window, or after it is written if that is later.
 const RETENTION: Duration = Duration::from_hours(14 * 24);
+/// Maximum number of items in a call of `BatchWriteItem`.
+const MAX_WRITES: usize = 25;
+/// Prefix of the keys of heartbeats.
+const HEARTBEAT: &str = "digest#";
 /// Maximum number of transactions in a call: one that reads the recorded counts, one that raises them, and two more in
 /// case other invocations raise them in the meantime.
 const MAX_TRANSACTIONS: u32 = 4;
@@ -107,7 +119,7 @@ impl LedgerTable {
         contribution: &Contribution<'_>,
         recorded: u64,
         expires: &AttributeValue,
-    ) -> Result<TransactWriteItem, aws_sdk_dynamodb::error::BuildError> {
+    ) -> Result<TransactWriteItem, BuildError> {
         let put = Put::builder()
             .table_name(&self.table)
             .item("id", AttributeValue::S(contributor_id(contribution.from, key)))
@@ -202,6 +214,59 @@ impl Ledger for LedgerTable {
             },
         }
     }
+}
+
+impl Heartbeats for LedgerTable {
+    async fn record_heartbeats(&self, of: &[AccountRegion], now: Timestamp) -> Result<(), ServiceError> {
+        for chunk in of.chunks(MAX_WRITES) {
+            let writes = chunk.iter().map(|it| write(it, now)).collect::<Result<Vec<_>, _>>();
+            let writes = writes
+                .map_err(|error| ServiceError::new(WRITE, Fault::Other, "invalid item").with_source(Some(error)))?;
+            let request = self.client.batch_write_item().request_items(&self.table, writes);
+            let response = self.deadline.hold(WRITE, request.send()).await?;
+            let response = response.map_err(|error| service_error(WRITE, &error))?;
+            // The next digest arrives in an hour, so a throttled write is not repeated.
+            if response.unprocessed_items.is_some_and(|items| !items.is_empty()) {
+                return Err(ServiceError::new(WRITE, Fault::Unavailable, "UnprocessedItems"));
+            }
+        }
+        Ok(())
+    }
+
+    async fn heartbeats(&self) -> Result<Vec<Heartbeat>, ServiceError> {
+        let mut found = Vec::new();
+        let mut start = None;
+        loop {
+            let request = self.client.scan().table_name(&self.table).set_exclusive_start_key(start);
+            let request = request
+                .filter_expression("begins_with(id, :prefix)")
+                .expression_attribute_values(":prefix", AttributeValue::S(HEARTBEAT.to_owned()));
+            let page = self.deadline.hold(SCAN, request.send()).await?;
+            let page = page.map_err(|error| service_error(SCAN, &error))?;
+            found.extend(page.items().iter().filter_map(heartbeat));
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+}
+
+/// Writes the item of a heartbeat.
+fn write(of: &AccountRegion, now: Timestamp) -> Result<WriteRequest, BuildError> {
+    let seconds = u64::try_from(now.as_second()).unwrap_or_default();
+    let put = PutRequest::builder()
+        .item("id", AttributeValue::S(format!("{HEARTBEAT}{}#{}", of.account, of.region)))
+        .item("arrived", number(seconds))
+        .item("expires", number(seconds + RETENTION.as_secs()))
+        .build()?;
+    Ok(WriteRequest::builder().put_request(put).build())
+}
+
+fn heartbeat(item: &Item) -> Option<Heartbeat> {
+    let (account, region) = item.get("id")?.as_s().ok()?.strip_prefix(HEARTBEAT)?.split_once('#')?;
+    let of = AccountRegion { account: account.to_owned(), region: region.to_owned() };
+    Some(Heartbeat { of, at: Timestamp::from_second(i64::try_from(value(item, "arrived")).ok()?).ok()? })
 }
 
 /// The result of an attempt to raise contributions.

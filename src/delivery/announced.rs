@@ -1,11 +1,11 @@
 //! Collects what a payload announces.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Display;
 
 use serde_json::Value;
 
-use super::object_key::KeyKind;
+use super::object_key::{AccountRegion, KeyKind};
 use super::problem::{PayloadError, incomplete};
 use crate::detect::is_lambda;
 use crate::s3_object::S3Object;
@@ -18,6 +18,8 @@ pub(crate) struct Announced {
     pub(crate) objects: Vec<S3Object>,
     /// Inline records: CloudTrail records in the payload itself, as JSON.
     pub(crate) records: Vec<String>,
+    /// Accounts and Regions of the digest files.
+    pub(crate) digests: BTreeSet<AccountRegion>,
     /// Number of parts that need no reading.
     pub(crate) skipped: Skipped,
     /// Parts that cannot be decoded or are not accepted.
@@ -76,7 +78,10 @@ impl<'a> Collector<'a> {
         let version = version.filter(|version| !version.is_empty());
         match KeyKind::of(&key) {
             KeyKind::Log => self.log_object(S3Object { bucket: bucket.to_owned(), key, version }),
-            KeyKind::Digest => self.announced.skipped.digests += 1,
+            KeyKind::Digest => {
+                self.announced.skipped.digests += 1;
+                self.announced.digests.extend(AccountRegion::of_digest(&key));
+            }
             KeyKind::Other => self.announced.skipped.other_keys += 1,
         }
         Ok(())

@@ -37,6 +37,25 @@ impl KeyKind {
     }
 }
 
+/// An account in a Region, which a trail logs.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountRegion {
+    /// ID of the account.
+    pub account: String,
+    /// Name of the Region.
+    pub region: String,
+}
+
+impl AccountRegion {
+    /// The account and Region of the digest file with this decoded key. `None` if they do not look like ones.
+    pub(super) fn of_digest(key: &str) -> Option<Self> {
+        let is_region = |it: &str| it.len() <= 32 && it.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let (_, rest) = key.rsplit_once("/CloudTrail-Digest/")?;
+        let region = rest.split('/').next().filter(|region| !region.is_empty() && is_region(region))?;
+        Some(Self { account: account(key)?.to_owned(), region: region.to_owned() })
+    }
+}
+
 /// The account whose events the object with this decoded key contains.
 pub(crate) fn account(key: &str) -> Option<&str> {
     let segments: Vec<&str> = key.split('/').collect();
@@ -69,6 +88,7 @@ pub(super) fn form_decode(key: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::AccountRegion;
     use super::KeyKind::{self, Digest, Log, Other};
 
     #[test]
@@ -94,6 +114,21 @@ mod tests {
             (file, Other),
         ] {
             assert_eq!(KeyKind::of(key), kind, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_digest_names_its_account_and_region() {
+        let of = |key: &str| AccountRegion::of_digest(key).map(|it| format!("{} {}", it.account, it.region));
+        let known = Some("111122223333 eu-west-1".to_owned());
+        for (key, expected) in [
+            ("AWSLogs/111122223333/CloudTrail-Digest/eu-west-1/2026/01/02/d.json.gz", &known),
+            ("x/AWSLogs/o-abc123/111122223333/CloudTrail-Digest/eu-west-1/2026/01/02/d.json.gz", &known),
+            ("AWSLogs/111122223333/CloudTrail-Digest/e\nu/2026/01/02/d.json.gz", &None),
+            ("AWSLogs/111122223333/CloudTrail-Digest//2026/01/02/d.json.gz", &None),
+            ("AWSLogs/111122223333/CloudTrail/eu-west-1/2026/01/02/d.json.gz", &None),
+        ] {
+            assert_eq!(of(key), *expected, "{key}");
         }
     }
 }

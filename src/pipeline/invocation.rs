@@ -60,7 +60,7 @@ pub(super) struct Running<'a, S, T, L, C> {
     pub(super) pipeline: &'a Pipeline<S, T, L, C>,
     pub(super) rules: &'a Rules,
     without_rules: bool,
-    audience: Audience,
+    pub(super) audience: Audience,
     /// The topics that receive the alerts.
     pub(super) topics: Vec<TopicRole>,
     pub(super) deduplication: Deduplication<'a, L, C>,
@@ -77,6 +77,8 @@ pub(super) struct State {
     pub(super) outcome: Outcome,
     /// When the oldest object was stored, of those that were read completely.
     pub(super) oldest_object: Option<Timestamp>,
+    /// Why heartbeats were not recorded.
+    pub(super) heartbeat_error: Option<ServiceError>,
     /// Idle readers, for reuse.
     pub(super) readers: Vec<RecordReader>,
 }
@@ -122,6 +124,7 @@ impl<'a, S: ObjectSource, T: Topic, L: Ledger, C: Clock> Running<'a, S, T, L, C>
                 triage,
                 outcome: Outcome::default(),
                 oldest_object: None,
+                heartbeat_error: None,
                 readers: Vec::new(),
             }),
         }
@@ -131,7 +134,7 @@ impl<'a, S: ObjectSource, T: Topic, L: Ledger, C: Clock> Running<'a, S, T, L, C>
     /// inline records.
     pub(super) fn finish(self, skipped: Skipped, problems: Vec<PayloadError>) -> Outcome {
         let ledger_errors = self.deduplication.errors();
-        let State { triage, mut outcome, oldest_object, .. } = self.state.into_inner();
+        let State { triage, mut outcome, oldest_object, heartbeat_error, .. } = self.state.into_inner();
         match (self.audience, oldest_object) {
             (Audience::All, Some(stored)) => outcome.lag.add_object(stored, self.pipeline.clock.now()),
             (Audience::Machines, _) => outcome.lag = Lag::default(),
@@ -140,8 +143,8 @@ impl<'a, S: ObjectSource, T: Topic, L: Ledger, C: Clock> Running<'a, S, T, L, C>
         outcome.counters.skipped = skipped;
         outcome.counters.repeated = triage.repeated();
         outcome.counters.payload_problems = problems.len() as u64;
-        outcome.counters.ledger_errors = ledger_errors.count;
-        outcome.ledger_error = ledger_errors.first;
+        outcome.counters.ledger_errors = ledger_errors.count + u64::from(heartbeat_error.is_some());
+        outcome.ledger_error = ledger_errors.first.or(heartbeat_error);
         outcome.failures.payload = problems;
         // Without objects, there was nothing for the rules to match.
         outcome.failures.without_rules = self.without_rules && outcome.counters.objects > 0;

@@ -24,8 +24,10 @@ pub struct Pipeline<S, T, L, C> {
     pub source: S,
     /// The topics that alerts are published to.
     pub topics: Topics<T>,
-    /// The deduplication state that all invocations share.
+    /// The state that all invocations share: deduplication and heartbeats.
     pub ledger: L,
+    /// Record a heartbeat for each digest, so that silence can be detected.
+    pub heartbeats: bool,
     /// The clock.
     pub clock: C,
 }

@@ -64,6 +64,8 @@ pub struct Counters {
     pub alerts_published: u64,
     /// Alerts that a topic did not confirm.
     pub alerts_failed: u64,
+    /// Accounts and Regions without a digest for two hours.
+    pub silent_regions: u64,
     /// 1 for the first invocation of an execution environment.
     pub cold_starts: u64,
 }
@@ -71,7 +73,7 @@ pub struct Counters {
 impl Counters {
     /// Names and values of the metrics.
     #[must_use]
-    pub fn metrics(&self) -> [(&'static str, u64); 31] {
+    pub fn metrics(&self) -> [(&'static str, u64); 32] {
         [
             ("Objects", self.objects),
             ("ObjectsRead", self.objects_read),
@@ -103,6 +105,7 @@ impl Counters {
             ("Alerts", self.alerts),
             ("AlertsPublished", self.alerts_published),
             ("AlertsFailed", self.alerts_failed),
+            ("SilentRegions", self.silent_regions),
             ("ColdStarts", self.cold_starts),
         ]
     }

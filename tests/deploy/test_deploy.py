@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
@@ -66,6 +67,29 @@ def test_objects_that_are_not_log_files_are_skipped(clean: Stack) -> None:
         client.put_object(Bucket=clean.outputs["TrailBucketName"], Key=key, Body=log_file(disabled_mapping("orders")))
     assert len(clean.alerts(2)) == 2
     assert clean.failures(seconds=2) == []
+
+
+def test_a_region_without_digests_is_silent(clean: Stack) -> None:
+    client = clean.emulator.client("s3")
+    key = "AWSLogs/111122223333/CloudTrail-Digest/us-east-1/2026/01/02/silence.json.gz"
+    client.put_object(Bucket=clean.outputs["TrailBucketName"], Key=key, Body=b"a digest")
+    check: dict[str, Any] = {"known": 0}
+
+    def is_known() -> bool:
+        response, error = clean.invoke({"trailwarden": "silence-check"})
+        assert error is None
+        check.update(response)
+        return bool(check["known"])
+
+    wait_until(is_known)
+    assert check == {"known": 1, "silent": []}
+    # Three hours ago.
+    arrived = int(time.time()) - 3 * 3600
+    item = {"id": {"S": "digest#111122223333#eu-west-1"}, "arrived": {"N": str(arrived)}}
+    clean.emulator.client("dynamodb").put_item(TableName=clean.outputs["LedgerTableName"], Item=item)
+    response, error = clean.invoke({"trailwarden": "silence-check"})
+    assert (response["known"], [it["region"] for it in response["silent"]], error) == (2, ["eu-west-1"], None)
+    assert last_metrics(clean)["SilentRegions"] == 1
 
 
 def test_an_invocation_that_failed_is_redriven(clean: Stack) -> None:

@@ -10,7 +10,7 @@ use syn::visit::{self, Visit};
 use syn::{Attribute, Item, ItemUse, UseTree, Visibility};
 
 /// The top-level modules, from top to bottom. A module imports only from modules below it.
-const LAYERS: [&str; 20] = [
+const LAYERS: [&str; 21] = [
     "main",
     "trailscan",
     "lambda",
@@ -20,6 +20,7 @@ const LAYERS: [&str; 20] = [
     "settings",
     "reply",
     "failure",
+    "heartbeat",
     "rules",
     "publish",
     "alert",

@@ -48,6 +48,7 @@ impl<S: ObjectSource, A: Topic> Fixture<S, A> {
             source,
             topics: Topics { alert: topic, chat: None, event: None },
             ledger: MemoryLedger::default(),
+            heartbeats: true,
             clock: TestClock,
         };
         Self { pipeline, rules: Rules::default(), without_rules: false, invocations: Cell::default() }

@@ -9,4 +9,5 @@ mod limits;
 mod mappings;
 mod publishing;
 mod rules;
+mod silence;
 mod telemetry;

@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use trailwarden::delivery::AccountRegion;
 use trailwarden::detect::{Detector, WatchRules};
+use trailwarden::heartbeat::Heartbeats;
 use trailwarden::triage::{Claim, Claimed, Contribution, Ledger, LedgerKey, TopicRole};
 use wiremock::MockServer;
 
@@ -120,4 +122,58 @@ async fn confirmed_topics_are_added_without_a_condition() {
     let request = &dynamodb_requests(&server, "UpdateItem").await[0];
     assert_eq!(request["ExpressionAttributeValues"][":alerted"], json!({"SS": ["alert#100", "event#100"]}));
     assert_eq!(request.get("ConditionExpression"), None);
+}
+
+fn regions(count: usize) -> Vec<AccountRegion> {
+    let region = |n| AccountRegion { account: format!("{n:012}"), region: "us-east-1".to_owned() };
+    (0..count).map(region).collect()
+}
+
+#[tokio::test]
+async fn heartbeats_are_written_in_batches() {
+    let server = MockServer::start().await;
+    expect_dynamodb(&server, "BatchWriteItem", 2, dynamodb(&json!({}))).await;
+    let now = Timestamp::constant(1_767_323_100, 0);
+    Sdk::new(&server.uri()).await.ledger().record_heartbeats(&regions(30), now).await.expect("recorded");
+    let requests = dynamodb_requests(&server, "BatchWriteItem").await;
+    let items: Vec<_> = requests.iter().filter_map(|it| it["RequestItems"]["ledger"].as_array()).flatten().collect();
+    assert_eq!(items.len(), 30);
+    let item = &items[29]["PutRequest"]["Item"];
+    assert_eq!(
+        [&item["id"]["S"], &item["arrived"]["N"], &item["expires"]["N"]],
+        ["digest#000000000029#us-east-1", "1767323100", "1768532700"]
+    );
+}
+
+#[tokio::test]
+async fn a_throttled_heartbeat_is_an_error() {
+    let server = MockServer::start().await;
+    let left = json!({"UnprocessedItems": {"ledger": [{"PutRequest": {"Item": {"id": {"S": "digest#1#us-east-1"}}}}]}});
+    expect_dynamodb(&server, "BatchWriteItem", 1, dynamodb(&left)).await;
+    let ledger = Sdk::new(&server.uri()).await.ledger();
+    let error = ledger.record_heartbeats(&regions(1), Timestamp::UNIX_EPOCH).await.expect_err("an error");
+    assert_eq!(error.to_string(), "dynamodb:BatchWriteItem: UnprocessedItems");
+}
+
+/// The second page has an attribute and an item that this version does not know.
+#[tokio::test]
+async fn heartbeats_are_read_page_by_page() {
+    let server = MockServer::start().await;
+    let item =
+        |id: &str| json!({"id": {"S": id}, "arrived": {"N": "60"}, "expires": {"N": "99"}, "new": {"BOOL": true}});
+    let first = json!({"Items": [item("digest#111122223333#us-east-1")], "LastEvaluatedKey": {"id": {"S": "k"}}});
+    let second = json!({"Items": [item("digest#111122223333#eu-west-1"), item("digest#new")]});
+    expect_dynamodb(&server, "Scan", 1, dynamodb(&first)).await;
+    expect_dynamodb(&server, "Scan", 1, dynamodb(&second)).await;
+    let found = Sdk::new(&server.uri()).await.ledger().heartbeats().await.expect("heartbeats");
+    let found: Vec<_> = found.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        found,
+        [
+            "111122223333 us-east-1, last digest 1970-01-01 00:01:00 UTC",
+            "111122223333 eu-west-1, last digest 1970-01-01 00:01:00 UTC"
+        ]
+    );
+    let requests = dynamodb_requests(&server, "Scan").await;
+    assert_eq!(requests[1]["ExclusiveStartKey"]["id"]["S"], "k");
 }

@@ -13,6 +13,8 @@ const NEEDED: &[(&str, &[&str])] = &[
     ("sns:GetTopicAttributes", &["sns:GetTopicAttributes"]),
     ("dynamodb:GetItem", &["dynamodb:GetItem"]),
     ("dynamodb:UpdateItem", &["dynamodb:UpdateItem"]),
+    ("dynamodb:BatchWriteItem", &["dynamodb:BatchWriteItem"]),
+    ("dynamodb:Scan", &["dynamodb:Scan"]),
     ("dynamodb:TransactWriteItems", &["dynamodb:PutItem", "dynamodb:UpdateItem"]),
 ];
 /// Actions that AWS services perform with the role: the poller of an SQS queue, and encryption with a customer managed key.

@@ -1,13 +1,15 @@
 //! A ledger that behaves like the DynamoDB table, including its faults.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tokio::time::Instant;
+use trailwarden::delivery::AccountRegion;
+use trailwarden::heartbeat::{Heartbeat, Heartbeats};
 use trailwarden::service::{Fault, ServiceError};
 use trailwarden::triage::{Claim, Claimed, Contribution, Ledger, LedgerEntry, LedgerKey, MAX_CONTRIBUTIONS, TopicRole};
 
@@ -33,6 +35,7 @@ pub(crate) struct LedgerFaults {
 /// The deduplication state, in memory.
 pub(crate) struct MemoryLedger {
     entries: RefCell<HashMap<LedgerKey, Entry>>,
+    heartbeats: RefCell<BTreeMap<AccountRegion, Timestamp>>,
     pub(crate) faults: Cell<LedgerFaults>,
     random: RefCell<SmallRng>,
     /// Contributions that fail before any succeeds.
@@ -66,6 +69,7 @@ impl MemoryLedger {
     pub(crate) fn seeded(seed: u64) -> Self {
         Self {
             entries: RefCell::default(),
+            heartbeats: RefCell::default(),
             faults: Cell::default(),
             random: RefCell::new(SmallRng::seed_from_u64(seed)),
             failing_contributions: Cell::default(),
@@ -83,6 +87,13 @@ impl MemoryLedger {
         self.entries.borrow().get(key).map_or(0, |entry| entry.expired_leases)
     }
 
+    fn fail(&self) -> Result<(), ServiceError> {
+        match self.random.borrow_mut().random_bool(self.faults.get().failures) {
+            true => Err(ServiceError::new("ledger", Fault::Unavailable, "down")),
+            false => Ok(()),
+        }
+    }
+
     /// Applies a call, with the faults.
     async fn call<V>(&self, key: &LedgerKey, apply: impl Fn(&mut Entry) -> V) -> Result<V, ServiceError> {
         let faults = self.faults.get();
@@ -98,9 +109,7 @@ impl MemoryLedger {
         if hangs && !takes_effect {
             std::future::pending::<()>().await;
         }
-        if roll(faults.failures) {
-            return Err(ServiceError::new("ledger", Fault::Unavailable, "down"));
-        }
+        self.fail()?;
         if roll(faults.conflicts) {
             let error = ServiceError::new("ledger", Fault::Unavailable, "TransactionConflict");
             return Err(ServiceError { retryable: true, ..error });
@@ -126,6 +135,23 @@ impl Entry {
             alerted: self.alerted.clone(),
             claimed: self.lease.is_some(),
         }
+    }
+}
+
+impl Heartbeats for MemoryLedger {
+    async fn record_heartbeats(&self, of: &[AccountRegion], now: Timestamp) -> Result<(), ServiceError> {
+        self.fail()?;
+        if self.faults.get().hangs == 1.0 {
+            std::future::pending::<()>().await;
+        }
+        self.heartbeats.borrow_mut().extend(of.iter().map(|it| (it.clone(), now)));
+        Ok(())
+    }
+
+    async fn heartbeats(&self) -> Result<Vec<Heartbeat>, ServiceError> {
+        self.fail()?;
+        let heartbeats = self.heartbeats.borrow();
+        Ok(heartbeats.iter().map(|(of, at)| Heartbeat { of: of.clone(), at: *at }).collect())
     }
 }
 
