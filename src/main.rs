@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use trailwarden::aws::{self, AlertTopic, Deadline, LedgerTable, RulesInBucket, TrailBuckets};
 use trailwarden::delivery::Accepted;
-use trailwarden::detect::Detector;
 use trailwarden::lambda::{self, SystemClock};
 use trailwarden::pipeline::Pipeline;
 use trailwarden::publish::Topics;
@@ -43,11 +42,7 @@ async fn serve() -> Result<(), lambda_runtime::Error> {
             inline_records: settings.fast_path,
             batch_jobs: settings.event_topic_arn.is_some(),
         },
-        detector: Detector {
-            event_sources: settings.event_sources,
-            esm_changes: settings.esm_changes,
-            authentication_failures: settings.authentication_failures,
-        },
+        detector: settings.detector,
         limits: settings.limits,
         object_concurrency: settings.object_concurrency,
         windows: settings.windows,

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::detect::{Arn, EventSources};
+use crate::detect::{Arn, Detector, EventSources};
 use crate::rules::Rules;
 use crate::s3_object::S3Object;
 use crate::trail::Limits;
@@ -105,16 +105,12 @@ pub struct Settings {
     pub trail_bucket_owner: Option<String>,
     /// Region of the buckets, if it is not that of the function.
     pub trail_bucket_region: Option<String>,
-    /// Services to examine.
-    pub event_sources: EventSources,
+    /// What to detect.
+    pub detector: Detector,
     /// Accept inline records: CloudTrail events about event source mappings that EventBridge delivers.
     pub fast_path: bool,
     /// Record heartbeats for the check for silence.
     pub silence_check: bool,
-    /// Alert on mappings that users change.
-    pub esm_changes: bool,
-    /// Alert on calls with invalid credentials.
-    pub authentication_failures: bool,
     /// The user's rules.
     pub rules: RulesSetting,
     /// Name or ARN of the DynamoDB table that holds the shared deduplication state.
@@ -180,13 +176,15 @@ impl Settings {
             trail_buckets: read.required(ENV_TRAIL_BUCKETS, buckets).unwrap_or_default(),
             trail_bucket_owner: read.optional(ENV_TRAIL_BUCKET_OWNER, account_id),
             trail_bucket_region: read.optional(ENV_TRAIL_BUCKET_REGION, region),
-            event_sources: read
-                .optional(ENV_EVENT_SOURCES, |text| text.parse::<EventSources>().map_err(|error| error.to_string()))
-                .unwrap_or_default(),
+            detector: Detector {
+                event_sources: read
+                    .optional(ENV_EVENT_SOURCES, |text| text.parse::<EventSources>().map_err(|error| error.to_string()))
+                    .unwrap_or_default(),
+                esm_changes: read.optional(ENV_ESM_CHANGES, switch).unwrap_or_default(),
+                authentication_failures: read.optional(ENV_AUTHENTICATION_FAILURES, switch).unwrap_or_default(),
+            },
             fast_path: read.optional(ENV_FAST_PATH, switch).unwrap_or_default(),
             silence_check: read.optional(ENV_SILENCE_CHECK, switch).unwrap_or_default(),
-            esm_changes: read.optional(ENV_ESM_CHANGES, switch).unwrap_or_default(),
-            authentication_failures: read.optional(ENV_AUTHENTICATION_FAILURES, switch).unwrap_or_default(),
             rules: read.rules(),
             ledger_table: read.required(ENV_LEDGER_TABLE, table_name).unwrap_or_default(),
             windows: read.optional(ENV_STORM_WINDOW_HOURS, window_length).unwrap_or_default(),
@@ -377,13 +375,13 @@ mod tests {
     fn unset_variables_have_defaults() {
         let settings = read(&[]).expect("settings");
         assert_eq!(settings.limits, Limits { record_bytes: 4_194_304, object_bytes: 4_294_967_296 });
-        assert!(settings.event_sources.selects("lambda.amazonaws.com"));
-        assert!(!settings.event_sources.selects("s3.amazonaws.com"));
+        assert!(settings.detector.event_sources.selects("lambda.amazonaws.com"));
+        assert!(!settings.detector.event_sources.selects("s3.amazonaws.com"));
         assert!(
             !settings.silence_check
                 && !settings.fast_path
-                && !settings.esm_changes
-                && !settings.authentication_failures
+                && !settings.detector.esm_changes
+                && !settings.detector.authentication_failures
         );
         assert_eq!(settings.rules, RulesSetting::Inline(Rules::default()));
     }
@@ -410,13 +408,15 @@ mod tests {
         assert_eq!(settings.trail_bucket_region.as_deref(), Some("us-gov-west-1"));
         assert_eq!(settings.ledger_table, "arn:aws:dynamodb:us-east-1:111122223333:table/ledger.a");
         assert_eq!(settings.object_concurrency, 64);
-        assert!(settings.fast_path && settings.esm_changes && settings.authentication_failures);
+        assert!(settings.fast_path && settings.detector.esm_changes && settings.detector.authentication_failures);
         assert_eq!(settings.rules, RulesSetting::Object(S3Object::new("bucket", "a/b.json")));
-        assert!(settings.event_sources.selects("sqs.amazonaws.com"));
-        assert!(settings.event_sources.selects("lambda.amazonaws.com"), "always");
-        assert!(!settings.event_sources.selects("iam.amazonaws.com"));
+        assert!(settings.detector.event_sources.selects("sqs.amazonaws.com"));
+        assert!(settings.detector.event_sources.selects("lambda.amazonaws.com"), "always");
+        assert!(!settings.detector.event_sources.selects("iam.amazonaws.com"));
         assert_eq!(settings.limits, Limits { record_bytes: 1_024, object_bytes: 1_048_576 });
-        assert!(read(&[(ENV_EVENT_SOURCES, "*")]).expect("settings").event_sources.selects("any.amazonaws.com"));
+        assert!(
+            read(&[(ENV_EVENT_SOURCES, "*")]).expect("settings").detector.event_sources.selects("any.amazonaws.com")
+        );
     }
 
     #[test]
@@ -462,6 +462,7 @@ mod tests {
             (ENV_TRAIL_BUCKET_REGION, "Ireland"),
             (ENV_EVENT_SOURCES, "lambda"),
             (ENV_FAST_PATH, "true"),
+            (ENV_SILENCE_CHECK, "1"),
             (ENV_ESM_CHANGES, "yes"),
             (ENV_AUTHENTICATION_FAILURES, "ON"),
             (ENV_RULES, r#"{"watch":[{"name":"w"}]}"#),
@@ -479,9 +480,10 @@ mod tests {
         TRAIL_BUCKET_OWNER: expected an account ID of 12 digits, found "1111"
         TRAIL_BUCKET_REGION: expected a Region such as us-east-1, found "Ireland"
         EVENT_SOURCES: expected event sources such as lambda.amazonaws.com, or only *, found "lambda"
-        FAST_PATH: expected on or off, found "true"
         ESM_CHANGES: expected on or off, found "yes"
         AUTHENTICATION_FAILURES: expected on or off, found "ON"
+        FAST_PATH: expected on or off, found "true"
+        SILENCE_CHECK: expected on or off, found "1"
         RULES: invalid rules
         watch[0].title: expected a string
         watch[0].severity: expected a string

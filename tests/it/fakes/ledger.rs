@@ -88,10 +88,8 @@ impl MemoryLedger {
     }
 
     fn fail(&self) -> Result<(), ServiceError> {
-        match self.random.borrow_mut().random_bool(self.faults.get().failures) {
-            true => Err(ServiceError::new("ledger", Fault::Unavailable, "down")),
-            false => Ok(()),
-        }
+        let fails = self.random.borrow_mut().random_bool(self.faults.get().failures);
+        if fails { Err(ServiceError::new("ledger", Fault::Unavailable, "down")) } else { Ok(()) }
     }
 
     /// Applies a call, with the faults.
@@ -141,7 +139,7 @@ impl Entry {
 impl Heartbeats for MemoryLedger {
     async fn record_heartbeats(&self, of: &[AccountRegion], now: Timestamp) -> Result<(), ServiceError> {
         self.fail()?;
-        if self.faults.get().hangs == 1.0 {
+        if self.random.borrow_mut().random_bool(self.faults.get().hangs) {
             std::future::pending::<()>().await;
         }
         self.heartbeats.borrow_mut().extend(of.iter().map(|it| (it.clone(), now)));
