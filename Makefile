@@ -71,6 +71,10 @@ msrv: ## Build with the oldest supported Rust, which rustup installs
 package: $(TOOLS) ## Build what a release contains, in package/; ARCHITECTURES=x86_64 builds only that; rustup installs the target
 	@python -m local.package $(ARCHITECTURES)
 
+.PHONY: reproducible
+reproducible: $(TOOLS) ## Build the package in two folders and fail if a byte differs
+	@python -m local.reproducible $(ARCHITECTURES)
+
 .PHONY: bench
 bench: $(TOOLS) ## Measure throughput and count instructions, and fail above a limit; UPDATE=1 stores the counts
 	@python -m local.bench $(if $(UPDATE),--update)
