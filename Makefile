@@ -17,10 +17,11 @@ export SAM_CLI_TELEMETRY := 0
 EVENT  ?= events/s3_notification.json
 WATCH_PORT ?= 9100
 PIP_TOOLS := 7.6.2
+ARCHITECTURES ?= arm64 x86_64
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## Deploy to an AWS emulator, upload log objects, show the alerts that arrive
@@ -28,9 +29,9 @@ demo: ## Deploy to an AWS emulator, upload log objects, show the alerts that arr
 	@python -m local.demo
 
 .PHONY: test
-test: $(TOOLS) ## Run all tests: unit, property and integration tests, and the deployed stack
+test: $(TOOLS) ## Run all tests: unit, property and integration tests, the package, and the deployed stack
 	@cargo test --quiet --features cli
-	@python -m pytest --quiet tests/deploy
+	@python -m pytest --quiet tests/package tests/deploy
 
 .PHONY: check
 check: ## Run the gate: format, lints, docs, structure, dependencies, template, links
@@ -66,9 +67,13 @@ msrv: ## Build with the oldest supported Rust, which rustup installs
 	@rustup toolchain install --no-self-update --profile minimal $(MSRV)
 	@cargo +$(MSRV) check --quiet --locked --all-targets --all-features
 
-.PHONY: arm64
-arm64: $(TOOLS) ## Build the function for arm64; rustup installs the target
-	@cargo lambda build --release --locked --arm64 --bin trailwarden
+.PHONY: package
+package: $(TOOLS) ## Build what a release contains, in package/; ARCHITECTURES=x86_64 builds only that; rustup installs the target
+	@python -m local.package $(ARCHITECTURES)
+
+.PHONY: reproducible
+reproducible: $(TOOLS) ## Build the package in two folders and fail if a byte differs
+	@python -m local.reproducible $(ARCHITECTURES)
 
 .PHONY: bench
 bench: $(TOOLS) ## Measure throughput and count instructions, and fail above a limit; UPDATE=1 stores the counts
@@ -88,7 +93,7 @@ invoke: $(TOOLS) ## Send EVENT=events/… to the function that `make watch` serv
 
 .PHONY: clean
 clean: ## Remove everything that the other targets created
-	@rm -rf $(VENV) .local .aws-sam target
+	@rm -rf $(VENV) .local .aws-sam package target
 
 .PHONY: function
 function:
