@@ -13,6 +13,7 @@ mod chat;
 mod content;
 mod esm_changed;
 mod esm_disabled;
+mod esm_resolved;
 mod json;
 mod many_denials;
 mod mapping;
@@ -29,7 +30,7 @@ pub use content::Alert;
 pub use message::{Format, Message};
 
 use crate::detect::FindingKind;
-use crate::triage::{Incident, Scope};
+use crate::triage::{Incident, Lifecycle, Scope};
 
 impl<'a> Alert<'a> {
     /// The alert about an incident.
@@ -41,7 +42,10 @@ impl<'a> Alert<'a> {
             }
             FindingKind::AccessDenied(denied) => access_denied::alert(incident, denied),
             FindingKind::EsmDisabled(esm) => esm_disabled::alert(incident, esm),
-            FindingKind::EsmChanged(esm) => esm_changed::alert(incident, esm),
+            FindingKind::EsmChanged(esm) => match incident.lifecycle {
+                Some(Lifecycle::Resolves(stop)) => esm_resolved::alert(incident, esm, stop),
+                Some(Lifecycle::Open | Lifecycle::OverSince(_)) | None => esm_changed::alert(incident, esm),
+            },
             FindingKind::Watched(watched) => watched::alert(incident, watched),
         };
         if incident.is_test { alert.marked_as_test() } else { alert }

@@ -24,6 +24,7 @@ pub(crate) use arn::{Arn, EventSourceKind};
 pub use denial_message::{DenialMessage, Effect, PolicyType};
 pub use detector::{Detector, Examined};
 pub use esm_changed::{EsmChange, EsmChanged};
+pub(crate) use esm_disabled::is_uuid;
 pub use esm_disabled::{EsmCategory, EsmDisabled};
 pub use event::Event;
 pub(crate) use event_sources::is_lambda;

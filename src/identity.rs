@@ -26,6 +26,13 @@ impl Identity {
         Self::from_digest(hash.finalize())
     }
 
+    /// Parses 32 hexadecimal digits.
+    pub(crate) fn parse(digits: &str) -> Option<Self> {
+        let is_digits = digits.len() == 32 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+        let number = is_digits.then(|| u128::from_str_radix(digits, 16).ok())?;
+        number.map(|number| Self(number.to_be_bytes()))
+    }
+
     fn from_digest(digest: impl IntoIterator<Item = u8>) -> Self {
         let mut identity = [0; 16];
         identity.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
@@ -48,6 +55,10 @@ mod tests {
     fn identities_are_truncated_sha256_hashes() {
         // FIPS 180-2, appendix B.1.
         assert_eq!(Identity::of(b"abc").to_string(), "ba7816bf8f01cfea414140de5dae2223");
+        assert_eq!(Identity::parse("ba7816bf8f01cfea414140de5dae2223"), Some(Identity::of(b"abc")));
+        for other in ["", "ba78", "+a7816bf8f01cfea414140de5dae2223", "ba7816bf8f01cfea414140de5dae222 "] {
+            assert_eq!(Identity::parse(other), None, "{other}");
+        }
         assert_ne!(Identity::of_strings(&["ab", "c"]), Identity::of_strings(&["a", "bc"]));
     }
 }

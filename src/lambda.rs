@@ -18,7 +18,7 @@ use crate::reply::{Reply, ResultCode, TaskResult};
 use crate::rules::{Current, RulesCache, RulesObject};
 use crate::telemetry::{Metrics, ObjectReport, ObjectResult, VERSION};
 use crate::trail::ObjectSource;
-use crate::triage::Ledger;
+use crate::triage::{Ledger, MappingStates};
 
 /// Maximum timeout of a Lambda function. It replaces a deadline in the past, which some local runtimes send.
 const MAX_TIMEOUT: Duration = Duration::from_mins(15);
@@ -51,7 +51,7 @@ impl Clock for SystemClock {
 ///
 /// # Errors
 /// If the runtime API cannot be reached.
-pub async fn run<S: ObjectSource, T: Topic, L: Ledger + Heartbeats, C: Clock, O: RulesObject>(
+pub async fn run<S: ObjectSource, T: Topic, L: Ledger + MappingStates + Heartbeats, C: Clock, O: RulesObject>(
     pipeline: &Pipeline<S, T, L, C>,
     rules: &RulesCache<O>,
     deadline: &Deadline,
@@ -64,7 +64,7 @@ pub async fn run<S: ObjectSource, T: Topic, L: Ledger + Heartbeats, C: Clock, O:
     lambda_runtime::run(handler).await
 }
 
-async fn handle<S: ObjectSource, T: Topic, L: Ledger + Heartbeats, C: Clock, O: RulesObject>(
+async fn handle<S: ObjectSource, T: Topic, L: Ledger + MappingStates + Heartbeats, C: Clock, O: RulesObject>(
     pipeline: &Pipeline<S, T, L, C>,
     rules: &RulesCache<O>,
     deadline: &Deadline,

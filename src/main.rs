@@ -43,6 +43,7 @@ async fn serve() -> Result<(), lambda_runtime::Error> {
             batch_jobs: settings.event_topic_arn.is_some(),
         },
         detector: settings.detector,
+        esm_changes: settings.esm_changes,
         limits: settings.limits,
         object_concurrency: settings.object_concurrency,
         windows: settings.windows,

@@ -20,10 +20,10 @@ use crate::heartbeat::Heartbeats;
 use crate::publish::Topic;
 use crate::reply::Reply;
 use crate::trail::ObjectSource;
-use crate::triage::{Audience, Ledger};
+use crate::triage::{Audience, Ledger, MappingStates};
 use invocation::Running;
 
-impl<S: ObjectSource, T: Topic, L: Ledger + Heartbeats, C: Clock> Pipeline<S, T, L, C> {
+impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates + Heartbeats, C: Clock> Pipeline<S, T, L, C> {
     /// Handles one invocation.
     pub async fn run(&self, invocation: Invocation<'_, impl Future<Output = ()>>) -> Outcome {
         match delivery::decode(invocation.payload, &self.accepted) {

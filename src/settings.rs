@@ -105,8 +105,10 @@ pub struct Settings {
     pub trail_bucket_owner: Option<String>,
     /// Region of the buckets, if it is not that of the function.
     pub trail_bucket_region: Option<String>,
-    /// What to detect.
+    /// What to detect. Changes of mappings are always detected, because a change may end a stop.
     pub detector: Detector,
+    /// Alert on mappings that users change.
+    pub esm_changes: bool,
     /// Accept inline records: CloudTrail events about event source mappings that EventBridge delivers.
     pub fast_path: bool,
     /// Record heartbeats for the check for silence.
@@ -180,10 +182,11 @@ impl Settings {
                 event_sources: read
                     .optional(ENV_EVENT_SOURCES, |text| text.parse::<EventSources>().map_err(|error| error.to_string()))
                     .unwrap_or_default(),
-                esm_changes: read.optional(ENV_ESM_CHANGES, switch).unwrap_or_default(),
+                esm_changes: true,
                 authentication_failures: read.optional(ENV_AUTHENTICATION_FAILURES, switch).unwrap_or_default(),
             },
             fast_path: read.optional(ENV_FAST_PATH, switch).unwrap_or_default(),
+            esm_changes: read.optional(ENV_ESM_CHANGES, switch).unwrap_or_default(),
             silence_check: read.optional(ENV_SILENCE_CHECK, switch).unwrap_or_default(),
             rules: read.rules(),
             ledger_table: read.required(ENV_LEDGER_TABLE, table_name).unwrap_or_default(),
@@ -380,7 +383,7 @@ mod tests {
         assert!(
             !settings.silence_check
                 && !settings.fast_path
-                && !settings.detector.esm_changes
+                && !settings.esm_changes
                 && !settings.detector.authentication_failures
         );
         assert_eq!(settings.rules, RulesSetting::Inline(Rules::default()));
@@ -408,7 +411,7 @@ mod tests {
         assert_eq!(settings.trail_bucket_region.as_deref(), Some("us-gov-west-1"));
         assert_eq!(settings.ledger_table, "arn:aws:dynamodb:us-east-1:111122223333:table/ledger.a");
         assert_eq!(settings.object_concurrency, 64);
-        assert!(settings.fast_path && settings.detector.esm_changes && settings.detector.authentication_failures);
+        assert!(settings.fast_path && settings.esm_changes && settings.detector.authentication_failures);
         assert_eq!(settings.rules, RulesSetting::Object(S3Object::new("bucket", "a/b.json")));
         assert!(settings.detector.event_sources.selects("sqs.amazonaws.com"));
         assert!(settings.detector.event_sources.selects("lambda.amazonaws.com"), "always");
@@ -480,9 +483,9 @@ mod tests {
         TRAIL_BUCKET_OWNER: expected an account ID of 12 digits, found "1111"
         TRAIL_BUCKET_REGION: expected a Region such as us-east-1, found "Ireland"
         EVENT_SOURCES: expected event sources such as lambda.amazonaws.com, or only *, found "lambda"
-        ESM_CHANGES: expected on or off, found "yes"
         AUTHENTICATION_FAILURES: expected on or off, found "ON"
         FAST_PATH: expected on or off, found "true"
+        ESM_CHANGES: expected on or off, found "yes"
         SILENCE_CHECK: expected on or off, found "1"
         RULES: invalid rules
         watch[0].title: expected a string

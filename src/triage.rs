@@ -10,6 +10,8 @@ mod deduplication;
 mod fingerprint;
 mod incident;
 mod ledger;
+mod lifecycle;
+mod mapping_state;
 mod suppression;
 mod threshold;
 mod window;
@@ -24,6 +26,7 @@ pub(crate) use deduplication::{Candidate, Deduplication, Due, LedgerBudget, Verd
 pub use fingerprint::DedupKey;
 pub use incident::{Contributions, Incident, Scope, Tally};
 pub use ledger::{Claim, Claimed, Contribution, Ledger, LedgerEntry, LedgerKey, MAX_CONTRIBUTIONS};
+pub use mapping_state::{Lifecycle, MappingKey, MappingState, MappingStates, Stop, Transition};
 pub use suppression::{SuppressRule, suppressing_rule};
 pub use threshold::{MAX_INCIDENTS_PER_CALLER, alert_threshold};
 pub use window::{Window, WindowLength};
@@ -48,6 +51,8 @@ pub struct Triage {
     windows: Option<WindowLength>,
     /// Incidents about mappings.
     mappings: Vec<Incident>,
+    /// Changes of mappings that users made, which are not alerted by themselves.
+    changes: Vec<Incident>,
     /// All other incidents.
     incidents: Vec<Incident>,
     /// Indexes into `incidents`.
@@ -118,6 +123,17 @@ impl Triage {
     /// Marks the end of a log object. No more findings from it follow.
     pub fn end_of(&mut self, object: &str) {
         self.objects.remove(object);
+    }
+
+    /// Adds a finding about a mapping that is no incident by itself. It becomes one if the change ends a stop.
+    pub(crate) fn add_change(&mut self, finding: Finding) {
+        let dedup_key = DedupKey::of_event(self.audience, &finding);
+        self.changes.push(Incident::of(dedup_key, None, Scope::Event, finding));
+    }
+
+    /// Takes the changes of mappings that are no incidents by themselves.
+    pub(crate) fn take_changes(&mut self) -> Vec<Incident> {
+        std::mem::take(&mut self.changes)
     }
 
     fn add_event(&mut self, finding: Finding) {

@@ -24,9 +24,10 @@ pub(super) fn attributes_of(incident: &Incident, error_code: Option<&str>) -> Ve
     let one = |value: Option<&str>| value.map(exact).into_iter().collect::<Vec<_>>();
     let many = |tally: &Tally| tally.kept().iter().map(|value| exact(value)).collect::<Vec<_>>();
     let mut attributes = vec![
-        Attribute { name: "alert_type", values: one(Some(finding.alert_type())) },
-        Attribute { name: "severity", values: one(Some(finding.severity().as_str())) },
+        Attribute { name: "alert_type", values: one(Some(incident.alert_type())) },
+        Attribute { name: "severity", values: one(Some(incident.severity().as_str())) },
         Attribute { name: "category", values: one(Some(category(incident))) },
+        Attribute { name: "status", values: one(incident.status()) },
         Attribute { name: "account", values: one(event.account.as_deref()) },
         Attribute { name: "region", values: many(&incident.regions) },
         Attribute { name: "function_name", values: many(&incident.functions) },

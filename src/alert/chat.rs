@@ -43,9 +43,9 @@ pub(super) fn chat(alert: &Alert<'_>) -> String {
             "keywords": keywords.map(|it| plain(it, DETAIL)).collect::<Vec<_>>(),
         },
         "metadata": {
-            "threadId": alert.incident.dedup_key.to_string(),
+            "threadId": alert.incident.alert_id().to_string(),
             "summary": subject,
-            "eventType": alert.incident.finding.alert_type(),
+            "eventType": alert.incident.alert_type(),
             "additionalContext": details.collect::<Map<String, Value>>(),
         },
     })

@@ -34,7 +34,7 @@ impl<'a> Alert<'a> {
     pub(super) fn new(incident: &'a Incident, subject: String, headline: String, error_code: Option<&str>) -> Self {
         Self {
             incident,
-            severity: incident.finding.severity(),
+            severity: incident.severity(),
             subject,
             headline,
             situation: Vec::new(),

@@ -5,7 +5,7 @@ use super::mapping::{Source, mapping_subject, source_and_function};
 use super::wording::{details, place, time};
 use super::{next_steps, sanitize};
 use crate::detect::{EsmCategory, EsmDisabled};
-use crate::triage::Incident;
+use crate::triage::{Incident, Lifecycle};
 
 pub(super) fn alert<'a>(incident: &'a Incident, esm: &EsmDisabled) -> Alert<'a> {
     let event = &incident.finding.event;
@@ -25,7 +25,13 @@ pub(super) fn alert<'a>(incident: &'a Incident, esm: &EsmDisabled) -> Alert<'a> 
                 time(event.time.as_deref()),
                 place(event.region.as_deref(), event.account.as_deref())
             ),
-            source.consequence().to_owned(),
+            match incident.lifecycle {
+                Some(Lifecycle::OverSince(ended)) => format!(
+                    "A user enabled or deleted the mapping at {}, so it is no longer stopped.",
+                    time(Some(&ended.to_string()))
+                ),
+                Some(Lifecycle::Open | Lifecycle::Resolves(_)) | None => source.consequence().to_owned(),
+            },
         ],
         why: why(esm),
         next_steps: next_steps::of_disabled_mapping(event, esm),

@@ -25,6 +25,12 @@ const TEXTS: [&str; 4] = ["description", "error_message", "reason", "title"];
 struct AlertJson<'a> {
     alert_id: String,
     test: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stopped_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<String>,
     summary: &'a str,
     description: &'a str,
     #[serde(flatten)]
@@ -67,8 +73,11 @@ fn members(alert: &Alert<'_>) -> Map<String, Value> {
     };
     let [regions, functions, resources] = [&incident.regions, &incident.functions, &incident.resources];
     let alert_json = AlertJson {
-        alert_id: incident.dedup_key.to_string(),
+        alert_id: incident.alert_id().to_string(),
         test: incident.is_test,
+        status: incident.status(),
+        stopped_at: incident.stopped_at(),
+        ended_at: incident.ended_at(),
         summary: &alert.subject,
         description: &alert.headline,
         finding: incident.finding.to_json(),
@@ -92,6 +101,8 @@ fn members(alert: &Alert<'_>) -> Map<String, Value> {
         _ => Map::new(),
     };
     members.insert("category".to_owned(), category(incident).into());
+    members.insert("alert_type".to_owned(), incident.alert_type().into());
+    members.insert("severity".to_owned(), incident.severity().as_str().into());
     members
 }
 

@@ -1,5 +1,7 @@
 //! Phrases that several kinds of alerts use.
 
+use std::time::Duration;
+
 use super::sanitize;
 use crate::detect::FindingKind;
 use crate::triage::{Incident, Scope, Tally};
@@ -72,7 +74,7 @@ pub(super) fn details<const N: usize>(
 ) -> Vec<(&'static str, String)> {
     let finding = &incident.finding;
     let event = &finding.event;
-    let mut details = vec![("Severity", finding.severity().as_str().to_owned())];
+    let mut details = vec![("Severity", incident.severity().as_str().to_owned())];
     if !matches!(finding.kind, FindingKind::EsmDisabled(_)) {
         let chosen = |text: &String| format!("{} (chosen by the caller)", sanitize::name(text));
         details.push(("Caller", sanitize::name(&event.principal.key)));
@@ -98,6 +100,22 @@ pub(super) fn time(time: Option<&str>) -> String {
     }
 }
 
+/// A duration, in its two largest units.
+pub(super) fn duration(duration: Duration) -> String {
+    const UNITS: [(&str, u64); 4] = [("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)];
+    let mut rest = duration.as_secs();
+    let mut parts = Vec::new();
+    for (unit, seconds) in UNITS {
+        let count = rest / seconds;
+        rest %= seconds;
+        if count > 0 {
+            parts.push(format!("{count} {unit}{}", if count == 1 { "" } else { "s" }));
+        }
+    }
+    parts.truncate(2);
+    if parts.is_empty() { "less than a second".to_owned() } else { parts.join(" ") }
+}
+
 /// The Region and, if it is known, the account.
 pub(super) fn place(region: Option<&str>, account: Option<&str>) -> String {
     let region = region.map_or_else(|| "an unknown Region".to_owned(), sanitize::name);
@@ -113,5 +131,24 @@ pub(super) fn list(tally: &Tally) -> String {
     match tally.more() {
         0 => kept,
         more => format!("{kept} and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_two_units() {
+        for (seconds, shown) in [
+            (0, "less than a second"),
+            (1, "1 second"),
+            (125, "2 minutes 5 seconds"),
+            (3_600, "1 hour"),
+            (7_985, "2 hours 13 minutes"),
+            (270_000, "3 days 3 hours"),
+        ] {
+            assert_eq!(duration(Duration::from_secs(seconds)), shown);
+        }
     }
 }

@@ -237,7 +237,7 @@ fn visit<'a>(value: &'a Value, leaf: &mut impl FnMut(&'a str, &'a Value)) {
     inner("", value, leaf);
 }
 
-fn is_uuid(text: &str) -> bool {
+pub(crate) fn is_uuid(text: &str) -> bool {
     text.len() == 36
         && text.bytes().enumerate().all(|(at, byte)| match at {
             8 | 13 | 18 | 23 => byte == b'-',

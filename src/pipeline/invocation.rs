@@ -86,7 +86,26 @@ pub(super) struct State {
 impl State {
     /// Counts a finding of a record, and adds it to triage unless a rule suppresses it.
     pub(super) fn add(&mut self, finding: Finding, record: &[u8], rules: &Rules) {
+        self.count(&finding);
         let Self { triage, outcome, .. } = self;
+        match suppressing_rule(&rules.suppress, &finding, record) {
+            Some(rule) => {
+                outcome.counters.suppressed += 1;
+                *outcome.suppressed.entry(rule.name.clone()).or_default() += 1;
+            }
+            None => triage.add(finding),
+        }
+    }
+
+    /// Adds the change of a mapping, which becomes a finding if it ends a stop. A suppressed change never does.
+    pub(super) fn add_change(&mut self, finding: Finding, record: &[u8], rules: &Rules) {
+        if suppressing_rule(&rules.suppress, &finding, record).is_none() {
+            self.triage.add_change(finding);
+        }
+    }
+
+    pub(super) fn count(&mut self, finding: &Finding) {
+        let outcome = &mut self.outcome;
         outcome.counters.findings += 1;
         *match finding.kind {
             FindingKind::EsmDisabled(_) => &mut outcome.counters.disabled_mappings,
@@ -95,13 +114,6 @@ impl State {
             FindingKind::Watched(_) => &mut outcome.counters.watched_events,
         } += 1;
         *outcome.findings.entry((finding.alert_type(), finding.category().to_owned())).or_default() += 1;
-        match suppressing_rule(&rules.suppress, &finding, record) {
-            Some(rule) => {
-                outcome.counters.suppressed += 1;
-                *outcome.suppressed.entry(rule.name.clone()).or_default() += 1;
-            }
-            None => triage.add(finding),
-        }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::alert::Alert;
 use crate::clock::Clock;
 use crate::publish::{self, Topic};
 use crate::trail::ObjectSource;
-use crate::triage::{Candidate, Due, Ledger, LedgerBudget, Verdict};
+use crate::triage::{Candidate, Due, Ledger, LedgerBudget, Lifecycle, MappingStates, Verdict};
 
 /// Maximum number of incidents whose alerts are rendered and published together.
 const PUBLISH_CHUNK: usize = 200;
@@ -16,15 +16,28 @@ const PUBLISH_CHUNK: usize = 200;
 const LEASE_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_LEASE_PAUSE: Duration = Duration::from_millis(500);
 
-impl<S: ObjectSource, T: Topic, L: Ledger, C: Clock> Running<'_, S, T, L, C> {
+impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates, C: Clock> Running<'_, S, T, L, C> {
     /// Publishes the alerts about mappings found so far. They do not wait for other alerts, and only briefly for the
     /// ledger.
     pub(super) async fn publish_mappings(&self) {
-        let mappings = self.state.borrow_mut().triage.take_mappings();
-        if !mappings.is_empty() {
-            let candidates = self.deduplication.events(mappings);
-            self.publish_candidates(candidates, &self.mapping_budget).await;
+        let (mut mappings, changes) = {
+            let triage = &mut self.state.borrow_mut().triage;
+            (triage.take_mappings(), triage.take_changes())
+        };
+        let alerted = mappings.len();
+        mappings.extend(changes);
+        if mappings.is_empty() {
+            return;
         }
+        let mut mappings = self.deduplication.follow(mappings, &self.mapping_budget).await;
+        let changes = mappings.split_off(alerted);
+        let resolving = changes.into_iter().filter(|it| matches!(it.lifecycle, Some(Lifecycle::Resolves(_))));
+        for incident in resolving {
+            self.state.borrow_mut().count(&incident.finding);
+            mappings.push(incident);
+        }
+        let candidates = self.deduplication.events(mappings);
+        self.publish_candidates(candidates, &self.mapping_budget).await;
     }
 
     /// Publishes the alerts that are due for everything found so far.

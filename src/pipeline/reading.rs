@@ -17,12 +17,12 @@ use crate::s3_object::S3Object;
 use crate::service::ServiceError;
 use crate::telemetry::{Counters, ObjectReport, ObjectResult};
 use crate::trail::{Entry, ObjectBody as _, ObjectSource, RecordReader};
-use crate::triage::Ledger;
+use crate::triage::{Ledger, MappingStates};
 
 /// Shown in place of the log object of an inline record.
 const INLINE: &str = "not yet delivered; the event came through EventBridge";
 
-impl<S: ObjectSource, T: Topic, L: Ledger, C: Clock> Running<'_, S, T, L, C> {
+impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates, C: Clock> Running<'_, S, T, L, C> {
     /// Examines the inline records, but only for mappings, whose alerts are urgent. The same records arrive later in a
     /// log object, and an unreadable one fails that object.
     pub(super) fn examine_inline(&self, records: &[String]) {
@@ -32,7 +32,9 @@ impl<S: ObjectSource, T: Topic, L: Ledger, C: Clock> Running<'_, S, T, L, C> {
             let examined = self.pipeline.detector.examine(record.as_bytes(), &Arc::from(INLINE), &self.rules.watch);
             let is_mapping = |it: &Finding| matches!(it.kind, FindingKind::EsmDisabled(_) | FindingKind::EsmChanged(_));
             let mappings = examined.unwrap_or_default().findings.into_iter().filter(is_mapping);
-            mappings.for_each(|finding| state.add(finding, record.as_bytes(), self.rules));
+            for finding in mappings {
+                self.keep(&mut state, finding, record.as_bytes());
+            }
         }
     }
 
@@ -96,6 +98,16 @@ impl<S: ObjectSource, T: Topic, L: Ledger, C: Clock> Running<'_, S, T, L, C> {
         end
     }
 
+    /// Adds a finding. Returns false if it is a change that is alerted only if it ends a stop.
+    fn keep(&self, state: &mut State, finding: Finding, record: &[u8]) -> bool {
+        if matches!(finding.kind, FindingKind::EsmChanged(_)) && !self.pipeline.esm_changes {
+            state.add_change(finding, record, self.rules);
+            return false;
+        }
+        state.add(finding, record, self.rules);
+        true
+    }
+
     fn examine(&self, entry: Entry<'_>, reading: &mut Reading) {
         let state = &mut *self.state.borrow_mut();
         let counters = &mut state.outcome.counters;
@@ -112,8 +124,10 @@ impl<S: ObjectSource, T: Topic, L: Ledger, C: Clock> Running<'_, S, T, L, C> {
                     None => counters.records_skipped += 1,
                 }
                 for finding in examined.findings {
-                    *reading.findings.entry(finding.alert_type()).or_default() += 1;
-                    state.add(finding, bytes, self.rules);
+                    let alert_type = finding.alert_type();
+                    if self.keep(state, finding, bytes) {
+                        *reading.findings.entry(alert_type).or_default() += 1;
+                    }
                 }
             }
             Err(error) => reading.unreadable(offset, error.into(), counters),

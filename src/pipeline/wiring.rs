@@ -14,6 +14,8 @@ pub struct Pipeline<S, T, L, C> {
     pub accepted: Accepted,
     /// Examines records for findings.
     pub detector: Detector,
+    /// Alert on mappings that users change. Without it, only changes that end a stop are alerted.
+    pub esm_changes: bool,
     /// Limits for reading one object.
     pub limits: Limits,
     /// Maximum number of objects that are read concurrently.

@@ -55,9 +55,9 @@ const MAX_CONCURRENT_CALLS: usize = 16;
 /// One invocation's view of the ledger.
 #[derive(Debug)]
 pub(crate) struct Deduplication<'a, L, C> {
-    ledger: &'a L,
-    clock: &'a C,
-    audience: Audience,
+    pub(super) ledger: &'a L,
+    pub(super) clock: &'a C,
+    pub(super) audience: Audience,
     /// Identifies the invocation.
     holder: &'a str,
     /// Number of candidates so far.
@@ -78,6 +78,11 @@ impl LedgerBudget {
     #[must_use]
     pub(crate) fn new(time: Duration) -> Self {
         Self(Cell::new(time))
+    }
+
+    /// The time that is left.
+    pub(super) fn left(&self) -> Duration {
+        self.0.get()
     }
 
     /// Deducts time that was used.
@@ -297,7 +302,12 @@ impl<'a, L: Ledger, C: Clock> Deduplication<'a, L, C> {
     }
 
     /// Calls the ledger, and retries while other writers are using the entry. `None` if the ledger is unavailable.
-    async fn call<V, F>(&self, operation: &'static str, until: Timestamp, attempt: impl Fn() -> F) -> Option<V>
+    pub(super) async fn call<V, F>(
+        &self,
+        operation: &'static str,
+        until: Timestamp,
+        attempt: impl Fn() -> F,
+    ) -> Option<V>
     where
         F: Future<Output = Result<V, ServiceError>>,
     {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
+
 use super::audience::Audience;
 use super::window::Window;
 use crate::detect::{Effect, Finding, FindingKind, PolicyType, Severity};
@@ -75,6 +77,17 @@ impl DedupKey {
 
     pub(crate) fn of_event(audience: Audience, finding: &Finding) -> Self {
         Self(Identity::of_strings(&[audience.as_str(), finding.alert_type(), finding.event.identity()]))
+    }
+
+    /// The key of the alert that a mapping, given by its account, Region and UUID, is no longer stopped since a change at
+    /// this time.
+    pub(super) fn of_resolution(audience: Audience, [account, region, uuid]: [&str; 3], at: Timestamp) -> Self {
+        Self(Identity::of_strings(&[audience.as_str(), "resolved", account, region, uuid, &at.to_string()]))
+    }
+
+    /// Parses the 32 hexadecimal digits of a key.
+    pub(crate) fn parse(digits: &str) -> Option<Self> {
+        Identity::parse(digits).map(Self)
     }
 
     pub(super) fn of_caller(audience: Audience, caller: &Caller, window: Option<Window>) -> Self {

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use super::fingerprint::DedupKey;
 use super::ledger::LedgerKey;
+use super::mapping_state::Lifecycle;
 use super::threshold::{alert_threshold, next_alert_threshold, next_summary_threshold, summary_threshold};
 use super::window::Window;
-use crate::detect::{Finding, FindingKind};
+use crate::detect::{Finding, FindingKind, Severity};
 
 /// Maximum number of values that a [`Tally`] keeps. It counts all values.
 const MAX_KEPT: usize = 10;
@@ -44,6 +45,9 @@ pub struct Incident {
     pub resources: Tally,
     /// Functions that the events are about.
     pub functions: Tally,
+    /// The lifecycle of the mapping that the incident is about; `None` if it is unknown, or the incident is not about a
+    /// stopped mapping.
+    pub lifecycle: Option<Lifecycle>,
     /// The incident is fictitious, for a test of alert delivery.
     pub is_test: bool,
 }
@@ -84,6 +88,7 @@ impl Incident {
             regions: Tally::of(event.region.as_deref()),
             resources: Tally::of(resource(&finding)),
             functions: Tally::of(event.function_name.as_deref()),
+            lifecycle: None,
             is_test: false,
             finding,
         }
@@ -146,6 +151,60 @@ impl Incident {
     pub(super) fn cmp_urgency(&self, other: &Self) -> Ordering {
         let severity = other.finding.severity().cmp(&self.finding.severity());
         severity.then_with(|| self.first.cmp(&other.first))
+    }
+
+    /// Identifies the alert for people and machines: that of the stop, if the incident resolves one.
+    #[must_use]
+    pub fn alert_id(&self) -> DedupKey {
+        match self.lifecycle {
+            Some(Lifecycle::Resolves(stop)) => stop.alert,
+            Some(Lifecycle::Open | Lifecycle::OverSince(_)) | None => self.dedup_key,
+        }
+    }
+
+    /// The type of alert. An incident that resolves a stop belongs to the alert about it.
+    #[must_use]
+    pub fn alert_type(&self) -> &'static str {
+        if self.resolves() { "esm_disabled" } else { self.finding.alert_type() }
+    }
+
+    /// How urgent it is.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        if self.resolves() { Severity::Low } else { self.finding.severity() }
+    }
+
+    /// Whether a mapping that AWS disabled is stopped; `None` if the incident is not about one.
+    #[must_use]
+    pub fn status(&self) -> Option<&'static str> {
+        match (&self.finding.kind, self.lifecycle) {
+            (_, Some(Lifecycle::Resolves(_) | Lifecycle::OverSince(_))) => Some("resolved"),
+            (FindingKind::EsmDisabled(_), Some(Lifecycle::Open) | None) => Some("open"),
+            (_, Some(Lifecycle::Open) | None) => None,
+        }
+    }
+
+    /// When AWS disabled the mapping, if the incident resolves its stop.
+    #[must_use]
+    pub fn stopped_at(&self) -> Option<String> {
+        match self.lifecycle {
+            Some(Lifecycle::Resolves(stop)) => Some(stop.at.to_string()),
+            Some(Lifecycle::Open | Lifecycle::OverSince(_)) | None => None,
+        }
+    }
+
+    /// When a user enabled or deleted the mapping that AWS had disabled.
+    #[must_use]
+    pub fn ended_at(&self) -> Option<String> {
+        match self.lifecycle {
+            Some(Lifecycle::Resolves(_)) => self.finding.event.time.clone(),
+            Some(Lifecycle::OverSince(ended)) => Some(ended.to_string()),
+            Some(Lifecycle::Open) | None => None,
+        }
+    }
+
+    fn resolves(&self) -> bool {
+        matches!(self.lifecycle, Some(Lifecycle::Resolves(_)))
     }
 
     /// The key of the incident's entry in the ledger.

@@ -41,7 +41,8 @@ impl<S: ObjectSource, A: Topic> Fixture<S, A> {
     pub(crate) fn over(source: S, topic: A) -> Self {
         let pipeline = Pipeline {
             accepted: Accepted { trail_buckets: vec![BUCKET.to_owned()], ..Accepted::default() },
-            detector: Detector::default(),
+            detector: Detector { esm_changes: true, ..Detector::default() },
+            esm_changes: false,
             limits: Limits::default(),
             object_concurrency: 8,
             windows: WindowLength::default(),

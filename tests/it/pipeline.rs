@@ -5,6 +5,7 @@ mod deliveries;
 mod denials;
 mod failures;
 mod hostile;
+mod lifecycle;
 mod limits;
 mod mappings;
 mod publishing;

@@ -24,7 +24,10 @@ async fn without_the_ledger_alerts_are_published_and_errors_counted() {
     for _ in 0..2 {
         let run = fixture.invoke(&["a"]).await;
         assert_eq!((run.failures.error_type(), run.alerts.len()), (None, 2));
-        assert_eq!(run.counters.ledger_errors, 5, "one claim, two counts (incident and caller), two records");
+        assert_eq!(
+            run.counters.ledger_errors, 6,
+            "one transition, one claim, two counts (incident and caller), two records"
+        );
         assert_eq!(run.ledger_error.as_ref().expect("an error").to_string(), "ledger: down");
         assert!(run.subjects().iter().any(|it| it.contains(" x12 ")), "{:?}", run.subjects());
     }

@@ -11,7 +11,10 @@ use tokio::time::Instant;
 use trailwarden::delivery::AccountRegion;
 use trailwarden::heartbeat::{Heartbeat, Heartbeats};
 use trailwarden::service::{Fault, ServiceError};
-use trailwarden::triage::{Claim, Claimed, Contribution, Ledger, LedgerEntry, LedgerKey, MAX_CONTRIBUTIONS, TopicRole};
+use trailwarden::triage::{
+    Claim, Claimed, Contribution, Ledger, LedgerEntry, LedgerKey, MAX_CONTRIBUTIONS, MappingKey, MappingState,
+    MappingStates, TopicRole, Transition,
+};
 
 /// Faults of a [`MemoryLedger`]: shares of all calls, and delays.
 #[derive(Debug, Default, Clone, Copy)]
@@ -35,6 +38,7 @@ pub(crate) struct LedgerFaults {
 /// The deduplication state, in memory.
 pub(crate) struct MemoryLedger {
     entries: RefCell<HashMap<LedgerKey, Entry>>,
+    mappings: RefCell<HashMap<MappingKey, MappingState>>,
     heartbeats: RefCell<BTreeMap<AccountRegion, Timestamp>>,
     pub(crate) faults: Cell<LedgerFaults>,
     random: RefCell<SmallRng>,
@@ -69,6 +73,7 @@ impl MemoryLedger {
     pub(crate) fn seeded(seed: u64) -> Self {
         Self {
             entries: RefCell::default(),
+            mappings: RefCell::default(),
             heartbeats: RefCell::default(),
             faults: Cell::default(),
             random: RefCell::new(SmallRng::seed_from_u64(seed)),
@@ -94,6 +99,11 @@ impl MemoryLedger {
 
     /// Applies a call, with the faults.
     async fn call<V>(&self, key: &LedgerKey, apply: impl Fn(&mut Entry) -> V) -> Result<V, ServiceError> {
+        let conflicts = self.faults.get().conflicts;
+        self.with_faults(conflicts, || apply(self.entries.borrow_mut().entry(*key).or_default())).await
+    }
+
+    async fn with_faults<V>(&self, conflicts: f64, apply: impl Fn() -> V) -> Result<V, ServiceError> {
         let faults = self.faults.get();
         let roll = |share: f64| self.random.borrow_mut().random_bool(share);
         let wait = async || {
@@ -108,12 +118,12 @@ impl MemoryLedger {
             std::future::pending::<()>().await;
         }
         self.fail()?;
-        if roll(faults.conflicts) {
+        if roll(conflicts) {
             let error = ServiceError::new("ledger", Fault::Unavailable, "TransactionConflict");
             return Err(ServiceError { retryable: true, ..error });
         }
         for _ in 0..3 {
-            let value = apply(self.entries.borrow_mut().entry(*key).or_default());
+            let value = apply();
             if hangs {
                 std::future::pending::<()>().await;
             }
@@ -133,6 +143,29 @@ impl Entry {
             alerted: self.alerted.clone(),
             claimed: self.lease.is_some(),
         }
+    }
+}
+
+impl MappingStates for MemoryLedger {
+    async fn record_transition(
+        &self,
+        mapping: &MappingKey,
+        transition: Transition,
+    ) -> Result<MappingState, ServiceError> {
+        // No transaction uses these items, so nothing conflicts.
+        self.with_faults(0.0, || {
+            let mut states = self.mappings.borrow_mut();
+            let state = states.entry(mapping.clone()).or_default();
+            match transition {
+                Transition::Stopped(stop) if state.stopped.is_none_or(|it| it.at < stop.at) => {
+                    state.stopped = Some(stop);
+                }
+                Transition::Ended(at) => state.ended = state.ended.max(Some(at)),
+                Transition::Stopped(_) => {}
+            }
+            *state
+        })
+        .await
     }
 }
 

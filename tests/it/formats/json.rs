@@ -44,6 +44,7 @@ fn messages_for_machines_are_flat_json() {
       "resources": [],
       "severity": "critical",
       "source_ip_address": "lambda.amazonaws.com",
+      "status": "open",
       "summary": "Stopped: orders-queue -> orders FUNCTION_NOT_FOUND 111122223333 us-east-1",
       "test": false,
       "truncated_fields": [],

@@ -19,6 +19,7 @@ async fn a_disabled_mapping_is_alerted_with_its_reason_and_next_steps() {
     alert_type: esm_disabled
     severity: critical
     category: AUTHORIZATION_ERROR
+    status: open
     account: 111122223333
     region: us-east-1
     function_name: orders
@@ -148,6 +149,7 @@ async fn a_record_without_details_is_still_alerted() {
     alert_type: esm_disabled
     severity: critical
     category: UNKNOWN
+    status: open
     api_action: LambdaESMDisabled
 
     Lambda stopped reading an event source for an unknown function.
@@ -216,7 +218,7 @@ async fn mappings_that_users_change_are_not_alerted_by_default() {
 
 #[tokio::test(start_paused = true)]
 async fn mappings_that_users_change_are_alerted_if_enabled() {
-    let fixture = Fixture::new().object("a", mapping_calls()).configure(|it| it.detector.esm_changes = true);
+    let fixture = Fixture::new().object("a", mapping_calls()).configure(|it| it.esm_changes = true);
     let run = fixture.invoke(&["a"]).await;
     assert_eq!((run.counters.changed_mappings, run.counters.alerts_published), (3, 3));
     assert_snapshot!(run.rendered(), @r#"
