@@ -39,11 +39,10 @@ pub use problem::PayloadError;
 pub(crate) use queue::{Queue, QueueMessage};
 
 use announced::Collector;
+use envelope::SILENCE_CHECK;
 
 /// The value of `trailwarden` in a payload that requests a test alert.
 const TEST_ALERT: &str = "test-alert";
-/// The value of `trailwarden` in a payload that requests a check for silence.
-const SILENCE_CHECK: &str = "silence-check";
 
 /// The decoded payload of an invocation. Its kind determines the reply.
 #[derive(Debug, PartialEq, Eq)]

@@ -12,8 +12,11 @@ use crate::clock::time_between;
 use crate::delivery::AccountRegion;
 use crate::service::ServiceError;
 
-/// Time without a digest after which an account and Region are silent.
-pub const SILENCE: Duration = Duration::from_hours(2);
+/// Time without a digest after which an account in a Region counts as silent. A digest is due every hour, and one of them
+/// may be late or its heartbeat may be lost.
+pub const SILENCE: Duration = Duration::from_hours(3);
+/// Time for which silence counts as new. The check runs every hour, and one of them may fail.
+const NEW_SILENCE: Duration = Duration::from_hours(2);
 
 /// The store of the heartbeats that all invocations share.
 pub trait Heartbeats {
@@ -24,7 +27,7 @@ pub trait Heartbeats {
     fn record_heartbeats(&self, of: &[AccountRegion], now: Timestamp)
     -> impl Future<Output = Result<(), ServiceError>>;
 
-    /// The latest heartbeat of each account and Region. Those without a heartbeat for two weeks are forgotten.
+    /// The latest heartbeat of each account and Region. Heartbeats older than two weeks are not returned.
     ///
     /// # Errors
     /// If the store is unavailable.
@@ -46,6 +49,12 @@ impl Heartbeat {
     pub fn is_silent(&self, now: Timestamp) -> bool {
         time_between(self.at, now) > SILENCE
     }
+
+    /// Returns true if it has become silent within the last two hours.
+    #[must_use]
+    pub fn is_newly_silent(&self, now: Timestamp) -> bool {
+        self.is_silent(now) && time_between(self.at, now) <= SILENCE + NEW_SILENCE
+    }
 }
 
 impl fmt::Display for Heartbeat {
@@ -60,11 +69,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn silence_begins_after_two_hours() {
+    fn silence_begins_after_three_hours_and_is_new_for_two() {
         let of = AccountRegion { account: "111122223333".to_owned(), region: "us-east-1".to_owned() };
         let heartbeat = Heartbeat { of, at: Timestamp::UNIX_EPOCH };
         let is_silent = |seconds| heartbeat.is_silent(Timestamp::constant(seconds, 0));
-        assert_eq!([-1, 7_200, 7_201].map(is_silent), [false, false, true]);
+        assert_eq!([-1, 10_800, 10_801].map(is_silent), [false, false, true]);
+        let is_new = |seconds| heartbeat.is_newly_silent(Timestamp::constant(seconds, 0));
+        assert_eq!([10_800, 10_801, 18_000, 18_001].map(is_new), [false, true, true, false]);
         assert_eq!(heartbeat.to_string(), "111122223333 us-east-1, last digest 1970-01-01 00:00:00 UTC");
     }
 }

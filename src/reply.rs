@@ -32,7 +32,7 @@ pub enum Reply {
     Silence {
         /// Number of accounts and Regions with a heartbeat.
         known: u64,
-        /// Those whose heartbeats have stopped.
+        /// Those whose heartbeats have stopped, the most recent first.
         silent: Vec<Heartbeat>,
     },
 }

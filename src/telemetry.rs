@@ -7,7 +7,7 @@ mod lag;
 mod metrics;
 mod object_report;
 
-/// The version, as the log, the user agent of requests and the reply to a test alert name it.
+/// The version that appears in the log, in the user agent of requests and in the reply to a test alert.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 pub use counters::Counters;

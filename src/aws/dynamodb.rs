@@ -225,7 +225,7 @@ impl Ledger for LedgerTable {
 impl Heartbeats for LedgerTable {
     async fn record_heartbeats(&self, of: &[AccountRegion], now: Timestamp) -> Result<(), ServiceError> {
         for chunk in of.chunks(MAX_WRITES) {
-            let writes = chunk.iter().map(|it| write(it, now)).collect::<Result<Vec<_>, _>>();
+            let writes = chunk.iter().map(|it| heartbeat_write(it, now)).collect::<Result<Vec<_>, _>>();
             let writes = writes
                 .map_err(|error| ServiceError::new(WRITE, Fault::Other, "invalid item").with_source(Some(error)))?;
             let request = self.client.batch_write_item().request_items(&self.table, writes);
@@ -245,7 +245,9 @@ impl Heartbeats for LedgerTable {
         loop {
             let request = self.client.scan().table_name(&self.table).set_exclusive_start_key(start);
             let request = request
-                .filter_expression("begins_with(id, :prefix)")
+                // DynamoDB deletes expired items with a delay of days.
+                .filter_expression("begins_with(id, :prefix) AND expires > :now")
+                .expression_attribute_values(":now", number(seconds_now()))
                 .expression_attribute_values(":prefix", AttributeValue::S(HEARTBEAT.to_owned()));
             let page = self.deadline.hold(SCAN, request.send()).await?;
             let page = page.map_err(|error| service_error(SCAN, &error))?;
@@ -258,8 +260,8 @@ impl Heartbeats for LedgerTable {
     }
 }
 
-/// Writes the item of a heartbeat.
-fn write(of: &AccountRegion, now: Timestamp) -> Result<WriteRequest, BuildError> {
+/// Builds the request that writes a heartbeat.
+fn heartbeat_write(of: &AccountRegion, now: Timestamp) -> Result<WriteRequest, BuildError> {
     let seconds = u64::try_from(now.as_second()).unwrap_or_default();
     let put = PutRequest::builder()
         .item("id", AttributeValue::S(format!("{HEARTBEAT}{}#{}", of.account, of.region)))

@@ -20,13 +20,13 @@ pub(crate) struct Announced {
     pub(crate) records: Vec<String>,
     /// Accounts and Regions of the digest files.
     pub(crate) digests: BTreeSet<AccountRegion>,
-    /// Number of parts that need no reading.
+    /// Number of parts that do not need to be read.
     pub(crate) skipped: Skipped,
     /// Parts that cannot be decoded or are not accepted.
     pub(crate) problems: Vec<PayloadError>,
 }
 
-/// Number of parts of a payload that need no reading.
+/// Number of parts of a payload that do not need to be read.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Skipped {
     /// Messages that S3 and CloudTrail send to test a notification.

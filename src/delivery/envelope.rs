@@ -13,6 +13,9 @@ use super::{cloudtrail_notice, eventbridge, s3_notification};
 /// The message that CloudTrail sends to a topic when a trail is set up. It is not JSON.
 const CLOUDTRAIL_TEST: &str = "CloudTrail validation message.";
 
+/// The value of `trailwarden` in a payload that requests a check for silence.
+pub(super) const SILENCE_CHECK: &str = "silence-check";
+
 /// Decodes a notification in up to [`MAX_LEVELS`] envelopes.
 pub(super) fn unwrap(value: &Value, level: usize, collector: &mut Collector<'_>) -> Result<(), PayloadError> {
     if level > MAX_LEVELS {
@@ -35,6 +38,11 @@ pub(super) fn unwrap(value: &Value, level: usize, collector: &mut Collector<'_>)
         Some(payload) if has("requestContext") => unwrap(payload, level + 1, collector),
         _ if value.get("Event").and_then(Value::as_str) == Some("s3:TestEvent") => {
             collector.announced.skipped.test_events += 1;
+            Ok(())
+        }
+        // A check that failed is not repeated: the next one follows within an hour.
+        _ if level > 0 && value.get("trailwarden").and_then(Value::as_str) == Some(SILENCE_CHECK) => {
+            collector.announced.skipped.other_events += 1;
             Ok(())
         }
         _ if has("s3Bucket") => cloudtrail_notice::decode(value, collector),

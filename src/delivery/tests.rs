@@ -270,6 +270,16 @@ fn unknown_payloads_are_errors() {
     ");
 }
 
+#[test]
+fn a_check_for_silence_that_failed_is_skipped_when_it_is_redriven() {
+    let check = json!({"trailwarden": "silence-check"});
+    let failed = json!({"requestContext": {}, "requestPayload": check});
+    for body in [check.to_string(), failed.to_string()] {
+        let found = queue(deliver(&json!({"Records": [{"eventSource": "aws:sqs", "messageId": "1", "body": body}]})));
+        assert_eq!((found.announced.skipped.other_events, found.announced.problems.len()), (1, 0), "{body}");
+    }
+}
+
 /// Each payload in `events/` announces an object or a record, or is a command.
 #[test]
 fn example_payloads_are_understood() {

@@ -1,5 +1,6 @@
 //! Records the heartbeats of the trail, and checks for silent accounts and Regions.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::pin::pin;
 use std::time::Duration;
@@ -15,11 +16,11 @@ use crate::reply::Reply;
 use crate::service::{Fault, ServiceError};
 use crate::triage::Audience;
 
-/// Time limit of recording the heartbeats of an invocation.
+/// Time limit for recording the heartbeats of an invocation.
 const RECORD_TIME: Duration = Duration::from_secs(4);
 
 impl<S, T, L: Heartbeats, C: Clock> Running<'_, S, T, L, C> {
-    /// Records the heartbeats that the digests of a payload are. A failure is counted like other errors of the ledger.
+    /// Records a heartbeat for each digest in the payload. A failure counts as a ledger error.
     pub(super) async fn record_heartbeats(&self, digests: BTreeSet<AccountRegion>) {
         let Pipeline { ledger, clock, heartbeats, .. } = self.pipeline;
         if digests.is_empty() || !heartbeats || self.audience == Audience::Machines {
@@ -44,8 +45,10 @@ impl<S, T, L: Heartbeats, C: Clock> Pipeline<S, T, L, C> {
                 let now = self.clock.now();
                 let known = heartbeats.len() as u64;
                 let mut silent: Vec<Heartbeat> = heartbeats.into_iter().filter(|it| it.is_silent(now)).collect();
-                silent.sort();
+                silent.sort_by_key(|it| (Reverse(it.at), it.of.clone()));
                 outcome.counters.silent_regions = silent.len() as u64;
+                outcome.counters.newly_silent_regions =
+                    silent.iter().filter(|it| it.is_newly_silent(now)).count() as u64;
                 outcome.reply = Reply::Silence { known, silent };
             }
             Err(error) => outcome.failures.heartbeats = Some(error),

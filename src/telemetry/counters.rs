@@ -18,7 +18,7 @@ pub struct Counters {
     pub objects_read: u64,
     /// Log objects that were not read completely.
     pub objects_failed: u64,
-    /// Parts of the payload that need no reading.
+    /// Parts of the payload that do not need to be read.
     pub skipped: Skipped,
     /// Parts of the payload that were not understood.
     pub payload_problems: u64,
@@ -50,7 +50,7 @@ pub struct Counters {
     pub repeated: u64,
     /// Incidents: single events that are never grouped, and groups of findings with one cause.
     pub incidents: u64,
-    /// Incidents without a due alert, because it has been published before.
+    /// Incidents whose alert has already been published.
     pub incidents_known: u64,
     /// Incidents that were replaced by a summary of their caller.
     pub incidents_summarized: u64,
@@ -64,8 +64,10 @@ pub struct Counters {
     pub alerts_published: u64,
     /// Alerts that a topic did not confirm.
     pub alerts_failed: u64,
-    /// Accounts and Regions without a digest for two hours.
+    /// Accounts and Regions whose digests have stopped.
     pub silent_regions: u64,
+    /// Those of them that became silent within the last two hours.
+    pub newly_silent_regions: u64,
     /// 1 for the first invocation of an execution environment.
     pub cold_starts: u64,
 }
@@ -73,7 +75,7 @@ pub struct Counters {
 impl Counters {
     /// Names and values of the metrics.
     #[must_use]
-    pub fn metrics(&self) -> [(&'static str, u64); 32] {
+    pub fn metrics(&self) -> [(&'static str, u64); 33] {
         [
             ("Objects", self.objects),
             ("ObjectsRead", self.objects_read),
@@ -106,6 +108,7 @@ impl Counters {
             ("AlertsPublished", self.alerts_published),
             ("AlertsFailed", self.alerts_failed),
             ("SilentRegions", self.silent_regions),
+            ("NewlySilentRegions", self.newly_silent_regions),
             ("ColdStarts", self.cold_starts),
         ]
     }

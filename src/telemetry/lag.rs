@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::clock::time_between;
 
-/// The longest delays of an invocation. Both times have a resolution of a second.
+/// The longest delays of an invocation. Both have a resolution of one second.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Lag {
     /// From the time that a log object was stored to the end of the invocation that read it. `None` if the invocation
@@ -17,12 +17,12 @@ pub struct Lag {
 }
 
 impl Lag {
-    /// Takes into account that an invocation that ends at `now` read an object that was stored at `stored`.
+    /// Records the delay of an object that was stored at `stored`, in an invocation that ends at `now`.
     pub(crate) fn add_object(&mut self, stored: Timestamp, now: Timestamp) {
         self.object = self.object.max(Some(time_between(stored, now)));
     }
 
-    /// Takes into account that an alert about an event was published at `now`. A time that does not parse is ignored.
+    /// Records the delay of an alert that was published at `now`. An event time that does not parse is ignored.
     pub(crate) fn add_alert(&mut self, event: Option<&str>, now: Timestamp) {
         if let Some(time) = event.and_then(|time| time.parse().ok()) {
             self.alert = self.alert.max(Some(time_between(time, now)));

@@ -21,7 +21,7 @@ pub struct Metrics<'a> {
     pub counters: &'a Counters,
     /// The longest delays.
     pub lag: Lag,
-    /// Number of findings by alert type and category. The number of categories is bounded by the rules of the user.
+    /// Number of findings by alert type and category. The number of categories is bounded by the number of the user's rules.
     pub findings: &'a FindingCounts,
     /// Number of suppressed findings by rule.
     pub suppressed: &'a BTreeMap<String, u64>,
@@ -58,7 +58,7 @@ impl Metrics<'_> {
     }
 }
 
-/// A line without properties. Counts have no unit, because every byte of the log is charged.
+/// A line with metrics only. Counts have no unit, because CloudWatch charges for every byte of the log.
 fn embedded(time: Timestamp, dimensions: &[(&str, &str)], metrics: &[(&str, u64, Option<&str>)]) -> Map<String, Value> {
     let definition = |(name, _, unit): &(&str, u64, Option<&str>)| match unit {
         Some(unit) => json!({"Name": name, "Unit": unit}),

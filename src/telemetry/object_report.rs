@@ -37,7 +37,7 @@ pub enum ObjectResult {
 
 impl ObjectReport {
     /// The report as one line of JSON, with the fields that Lambda requires of a structured log. The account is part of
-    /// the object's key, and is named if there are findings.
+    /// the object's key, and appears only if there are findings.
     #[must_use]
     pub fn line(&self, time: Timestamp, request_id: &str) -> String {
         let line = Line {

@@ -17,11 +17,15 @@ const NEEDED: &[(&str, &[&str])] = &[
     ("dynamodb:Scan", &["dynamodb:Scan"]),
     ("dynamodb:TransactWriteItems", &["dynamodb:PutItem", "dynamodb:UpdateItem"]),
 ];
-/// Actions that AWS services perform with the role: the poller of an SQS queue, and encryption with a customer managed key.
+/// Actions that AWS services perform with the role: the poller of an SQS queue, the destination of failed invocations, the log,
+/// and encryption with a customer managed key.
 const IMPLIED: &[&str] = &[
     "sqs:ReceiveMessage",
     "sqs:DeleteMessage",
     "sqs:GetQueueAttributes",
+    "sqs:SendMessage",
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
     "kms:Decrypt",
     "kms:GenerateDataKey",
     "kms:DescribeKey",
@@ -47,9 +51,9 @@ fn operations() -> BTreeSet<String> {
 
 /// The actions in the statements of the function's role.
 fn allowed() -> BTreeSet<String> {
-    let (_, function) = TEMPLATE.split_once("\n  Function:\n").expect("the function");
-    let (_, policies) = function.split_once("\n      Policies:\n").expect("policies");
-    let (policies, _) = policies.split_once("\n      EventInvokeConfig:").expect("the end of the policies");
+    let (_, role) = TEMPLATE.split_once("\n  FunctionRole:\n").expect("the role");
+    let (_, policies) = role.split_once("\n      Policies:\n").expect("policies");
+    let (policies, _) = policies.split_once("\n  Function:\n").expect("the end of the policies");
     let actions = policies.lines().filter_map(|line| line.trim().strip_prefix("Action: "));
     let actions = actions.flat_map(|it| it.trim_matches(['[', ']']).split(", ").map(str::to_owned).collect::<Vec<_>>());
     actions.collect()

@@ -34,10 +34,10 @@ async fn a_region_whose_digests_stop_is_silent_until_they_resume() {
         silent.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     assert_eq!(receive_digests(&fixture, &["us-east-1", "eu-west-1"]).await.counters.skipped.digests, 2);
-    sleep_minutes(90).await;
+    sleep_minutes(120).await;
     receive_digests(&fixture, &["us-east-1"]).await;
     assert_eq!(silent().await, [] as [&str; 0]);
-    sleep_minutes(31).await;
+    sleep_minutes(61).await;
     assert_eq!(silent().await, ["111122223333 eu-west-1, last digest 1970-01-01 00:00:00 UTC"]);
     receive_digests(&fixture, &["eu-west-1"]).await;
     assert_eq!(silent().await, [] as [&str; 0]);
