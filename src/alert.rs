@@ -13,6 +13,7 @@ mod chat;
 mod content;
 mod esm_changed;
 mod esm_disabled;
+mod fix;
 mod json;
 mod many_denials;
 mod mapping;
