@@ -14,6 +14,7 @@ mod content;
 mod esm_changed;
 mod esm_disabled;
 mod esm_resolved;
+mod fix;
 mod json;
 mod many_denials;
 mod mapping;

@@ -1,7 +1,8 @@
 //! The alert about denials with one cause.
 
 use super::content::Alert;
-use super::wording::{caller, details, functions, how_often, list, subject};
+use super::fix::Fix;
+use super::wording::{caller, details, functions, how_often, list, policy, subject};
 use super::{next_steps, sanitize};
 use crate::detect::{AccessDenied, DenialKind, Effect, PolicyType};
 use crate::triage::Incident;
@@ -14,10 +15,12 @@ pub(super) fn alert<'a>(incident: &'a Incident, denied: &AccessDenied) -> Alert<
         None => principal.display.split(" (").next().unwrap_or_default().to_owned(),
     };
     let subject = subject(incident, "Denied", &[(&who, 28), (&finding.action(), 36)]);
+    let fix = Fix::of(incident, denied);
     Alert {
         situation: how_often(incident),
         why: why(denied),
-        next_steps: next_steps::of_denial(&finding.event, denied),
+        next_steps: next_steps::of_denial(&finding.event, denied, fix.as_ref()),
+        fix,
         details: details(
             incident,
             [
@@ -52,17 +55,13 @@ fn why(denied: &AccessDenied) -> Vec<String> {
 /// The type of policy that caused the denial, in a sentence.
 fn reason(denied: &AccessDenied) -> String {
     let code = sanitize::name(&denied.error_code);
-    let policy = |article: &str, kind: PolicyType| match kind {
-        PolicyType::PermissionsBoundary => format!("{article} permissions boundary"),
-        kind => format!("{article} {} policy", kind.as_str()),
-    };
     match (denied.effect, denied.policy_type) {
         (Some(Effect::Explicit), Some(kind)) => {
             let article = if kind == PolicyType::IdentityBased { "An" } else { "A" };
-            format!("{} explicitly denies the action ({code}).", policy(article, kind))
+            format!("{article} {} explicitly denies the action ({code}).", policy(kind))
         }
         (Some(Effect::Explicit), None) => format!("A policy explicitly denies the action ({code})."),
-        (Some(Effect::Implicit), Some(kind)) => format!("{} allows the action ({code}).", policy("No", kind)),
+        (Some(Effect::Implicit), Some(kind)) => format!("No {} allows the action ({code}).", policy(kind)),
         (Some(Effect::Implicit), None) => format!("No policy allows the action ({code})."),
         (None, _) => match denied.kind {
             DenialKind::Policy => format!("The service returned {code}."),

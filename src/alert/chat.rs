@@ -8,6 +8,7 @@ use std::net::Ipv6Addr;
 use serde_json::{Map, Value, json};
 
 use super::content::Alert;
+use super::next_steps::Snippet;
 use super::sanitize;
 use crate::detect::Arn;
 
@@ -22,9 +23,10 @@ const TRUNCATED: &str = " (truncated)";
 pub(super) fn chat(alert: &Alert<'_>) -> String {
     let lines = [&alert.headline].into_iter().chain(&alert.situation).chain(&alert.why);
     let description = lines.map(|line| plain(line, DESCRIPTION)).collect::<Vec<_>>().join("\n");
-    let steps = alert.next_steps.iter().map(|step| match &step.command {
-        Some(command) => format!("{} `{command}`", step.text),
-        None => step.text.clone(),
+    let steps = alert.next_steps.iter().map(|step| match (plain(&step.text, DESCRIPTION), &step.snippet) {
+        (text, Some(Snippet::Command(command))) => format!("{text} `{command}`"),
+        // A statement is too long for a list.
+        (text, Some(Snippet::Statement(_)) | None) => text,
     });
     // Chat clients turn text that looks like a link into a link, even in a title. Email clients do not do this in
     // subjects.

@@ -1,6 +1,7 @@
 //! The content of an alert, before it has a format.
 
 use super::attributes::{Attribute, attributes_of};
+use super::fix::Fix;
 use super::next_steps::Step;
 use super::sanitize;
 use crate::detect::Severity;
@@ -23,6 +24,8 @@ pub struct Alert<'a> {
     pub why: Vec<String>,
     /// What to do next.
     pub(super) next_steps: Vec<Step>,
+    /// The statement that would allow a denied call.
+    pub(super) fix: Option<Fix>,
     /// Labels and values.
     pub(super) details: Vec<(&'static str, String)>,
     /// Attributes that subscriptions can filter on.
@@ -40,6 +43,7 @@ impl<'a> Alert<'a> {
             situation: Vec::new(),
             why: Vec::new(),
             next_steps: Vec::new(),
+            fix: None,
             details: Vec::new(),
             attributes: attributes_of(incident, error_code),
         }

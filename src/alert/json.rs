@@ -1,4 +1,4 @@
-//! An alert as JSON for machines: flat, with stable names, and without absent fields.
+//! An alert as JSON for machines: flat except for `fix`, with stable names, and without absent fields.
 //!
 //! `docs/event.schema.json` describes the format. Values are those of the record, except that hidden characters are
 //! replaced and links in the fields for people are defanged. A value that is too long is truncated, and the field
@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::attributes::category;
 use super::content::Alert;
+use super::fix::{Fix, Statement};
 use super::sanitize;
 use crate::detect::FindingJson;
 use crate::triage::{Incident, Scope, Tally};
@@ -55,6 +56,24 @@ struct AlertJson<'a> {
     denied_actions: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     denied_action_count: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fix: Option<FixJson<'a>>,
+}
+
+/// It consists of words, so it needs no neutralizing. It is never truncated: part of a name would be another name.
+#[derive(Serialize)]
+struct FixJson<'a> {
+    policy_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attach_to: Option<&'a str>,
+    statement: &'a Statement,
+}
+
+impl<'a> FixJson<'a> {
+    fn of(fix: &'a Fix) -> Self {
+        let policy_type = fix.policy_type.as_str();
+        Self { policy_type, attach_to: fix.attach_to.as_deref(), statement: &fix.statement }
+    }
 }
 
 /// Writes one JSON object.
@@ -95,6 +114,7 @@ fn members(alert: &Alert<'_>) -> Map<String, Value> {
         resource_count: resources.count(),
         denied_actions: actions.map(Tally::kept),
         denied_action_count: actions.map(Tally::count),
+        fix: alert.fix.as_ref().map(FixJson::of),
     };
     let mut members = match serde_json::to_value(alert_json) {
         Ok(Value::Object(members)) => members,
@@ -138,6 +158,7 @@ fn bound(value: &mut Value, is_text: bool, limit: usize) -> bool {
         Value::Array(values) => {
             values.iter_mut().map(|it| bound(it, is_text, limit)).filter(|is_truncated| *is_truncated).count() > 0
         }
+        // Only `fix` is an object.
         _ => false,
     }
 }

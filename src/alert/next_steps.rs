@@ -1,6 +1,8 @@
 //! The next steps after an incident, with commands to run.
 
-use super::sanitize::word;
+use super::fix::{Fix, ResourceAccount};
+use super::sanitize::{is_word, word};
+use super::wording::policy;
 use crate::detect::{
     AccessDenied, Arn, DenialKind, Effect, EsmCategory, EsmChange, EsmChanged, EsmDisabled, Event, EventSourceKind,
     PolicyType,
@@ -11,12 +13,21 @@ use crate::detect::{
 pub(crate) struct Step {
     /// What to do, in one or two sentences.
     pub(crate) text: String,
-    /// A shell command that does it, or that shows what is needed to do it.
-    pub(crate) command: Option<String>,
+    /// Text to copy.
+    pub(crate) snippet: Option<Snippet>,
+}
+
+/// Text that readers copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Snippet {
+    /// A shell command that does the step, or that shows what is needed to do it.
+    Command(String),
+    /// A policy statement. The text of the step is complete without it.
+    Statement(String),
 }
 
 fn step(text: impl Into<String>, command: impl Into<Option<String>>) -> Step {
-    Step { text: text.into(), command: command.into() }
+    Step { text: text.into(), snippet: command.into().map(Snippet::Command) }
 }
 
 /// The steps after AWS disabled a mapping.
@@ -156,11 +167,11 @@ pub(super) fn of_watched(event: &Event) -> Vec<Step> {
 }
 
 /// The steps after a denial.
-pub(super) fn of_denial(event: &Event, denied: &AccessDenied) -> Vec<Step> {
+pub(super) fn of_denial(event: &Event, denied: &AccessDenied, fix: Option<&Fix>) -> Vec<Step> {
     let first = match denied.kind {
-        DenialKind::Policy => step(policy_step(denied.effect, denied.policy_type), None),
+        DenialKind::Policy => fix.map_or_else(|| step(change_policy(denied), None), add_statement),
         DenialKind::Dependency => step(
-            "If the call should succeed, correct the policy of the resource that the error message names, such as a KMS key, \
+            "If this call should work, correct the policy of the resource that the error message names, such as a KMS key, \
              or the role that the service uses.",
             None,
         ),
@@ -202,8 +213,71 @@ fn look_up(text: &str, event: &Event) -> Step {
     )
 }
 
-fn policy_step(effect: Option<Effect>, policy_type: Option<PolicyType>) -> String {
-    let place = policy_type.map(|policy_type| match policy_type {
+/// The step to add a statement to a policy.
+fn add_statement(fix: &Fix) -> Step {
+    let place = match (fix.policy_type, fix.attach_to.as_deref()) {
+        (PolicyType::IdentityBased, Some(caller)) => format!("in an identity-based policy of {caller}"),
+        (PolicyType::PermissionsBoundary, Some(caller)) => format!("in the permissions boundary of {caller}"),
+        (PolicyType::ResourceBased, Some(resource)) => format!("in the resource-based policy for {resource}"),
+        (PolicyType::RoleTrust, Some(role)) => format!("in the trust policy of {role}"),
+        (PolicyType::ServiceControl, _) => format!(
+            "in the service control policies at every level of the organization, from the root to account {}",
+            fix.caller_account
+        ),
+        (policy_type, _) => place(policy_type).to_owned(),
+    };
+    let notes = [
+        other_account(fix),
+        fix.applies_to_all_resources().then(|| "AWS checked the action on all resources.".to_owned()),
+    ];
+    let sentences =
+        [format!("If this call should work, allow it {place}.")].into_iter().chain(notes.into_iter().flatten());
+    Step { text: sentences.collect::<Vec<_>>().join(" "), snippet: Some(Snippet::Statement(fix.statement.to_string())) }
+}
+
+/// Which other policy must allow a call to another account.
+fn other_account(fix: &Fix) -> Option<String> {
+    const OF_CALLER: &str = "an identity-based policy of the caller must also allow it";
+    match (fix.policy_type, &fix.resource_account) {
+        (PolicyType::ResourceBased | PolicyType::RoleTrust, ResourceAccount::Other(account)) => {
+            Some(format!("The resource is in account {account}, so {OF_CALLER}."))
+        }
+        (PolicyType::ResourceBased, ResourceAccount::Unknown) => {
+            Some(format!("If the resource is in another account, {OF_CALLER}."))
+        }
+        (PolicyType::IdentityBased, ResourceAccount::Other(account)) => {
+            Some(format!("The resource is in account {account}, so its resource-based policy must also allow it."))
+        }
+        _ => None,
+    }
+}
+
+/// The step to change a policy, if there is no statement to add.
+fn change_policy(denied: &AccessDenied) -> String {
+    let named = denied.policy_arn.as_deref().filter(|it| is_word(it));
+    let place = denied.policy_type.map(|policy_type| match named {
+        Some(arn) => format!("in the {} {arn}", policy(policy_type)),
+        None => place(policy_type).to_owned(),
+    });
+    match (denied.effect, place) {
+        (Some(Effect::Explicit), Some(place)) => format!(
+            "If this call should work, change the statement that denies the action {place}. An explicit deny overrides any \
+             allow in another policy."
+        ),
+        (Some(Effect::Explicit), None) => "If this call should work, change the statement that denies the action. An \
+                                           explicit deny overrides any allow in another policy. The error message does not \
+                                           name the type of policy."
+            .to_owned(),
+        (_, Some(place)) => format!("If this call should work, allow the action {place}."),
+        (_, None) => "If this call should work, allow the action in a policy. The error message does not name the type of \
+                      policy."
+            .to_owned(),
+    }
+}
+
+/// Where a policy of a type is, if the record does not identify it.
+fn place(policy_type: PolicyType) -> &'static str {
+    match policy_type {
         PolicyType::IdentityBased => "in an identity-based policy attached to the user or role",
         PolicyType::ResourceBased => "in the resource-based policy",
         PolicyType::ServiceControl => "in the organization's service control policies",
@@ -212,19 +286,5 @@ fn policy_step(effect: Option<Effect>, policy_type: Option<PolicyType>) -> Strin
         PolicyType::PermissionsBoundary => "in the permissions boundary of the user or role",
         PolicyType::Session => "in the session policy that was passed when the session was created",
         PolicyType::RoleTrust => "in the role's trust policy",
-    });
-    match (effect, place) {
-        (Some(Effect::Explicit), Some(place)) => format!(
-            "If the call should succeed, change the statement that denies the action {place}. An explicit deny overrides any \
-             allow in another policy."
-        ),
-        (Some(Effect::Explicit), None) => "If the call should succeed, change the statement that denies the action. An \
-                                           explicit deny overrides any allow in another policy. The error message does not \
-                                           name the type of policy."
-            .to_owned(),
-        (_, Some(place)) => format!("If the call should succeed, allow the action {place}."),
-        (_, None) => "If the call should succeed, allow the action in a policy. The error message does not name the type of \
-                      policy."
-            .to_owned(),
     }
 }

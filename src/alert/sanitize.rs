@@ -183,15 +183,19 @@ fn is_noncharacter(c: char) -> bool {
 /// it is longer than 256 characters.
 #[must_use]
 pub(crate) fn word<'a>(text: Option<&'a str>, placeholder: &'a str) -> &'a str {
-    let is_plain = |text: &&str| {
-        text.len() <= MAX_WORD
-            && text.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/".contains(&b))
-            // The AWS CLI would load the value from such an address.
-            && !text.contains("://")
-            && without_links(text) == *text
-    };
-    text.filter(is_plain).unwrap_or(placeholder)
+    text.filter(|it| is_word(it)).unwrap_or(placeholder)
+}
+
+/// Returns true if no shell, policy, chat client or email client interprets the text, and if it is not longer than 256
+/// characters.
+#[must_use]
+pub(super) fn is_word(text: &str) -> bool {
+    text.len() <= MAX_WORD
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/".contains(&b))
+        // The AWS CLI would load the value from such an address.
+        && !text.contains("://")
+        && without_links(text) == text
 }
 
 #[cfg(test)]

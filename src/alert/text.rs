@@ -1,6 +1,7 @@
 //! An alert as text for people.
 
 use super::content::Alert;
+use super::next_steps::Snippet;
 use super::sanitize;
 
 /// Width of the labels of the details, in characters.
@@ -15,7 +16,13 @@ pub(super) fn text(alert: &Alert<'_>) -> String {
     lines.extend([String::new(), "What to do".to_owned()]);
     for (n, step) in (1..).zip(&alert.next_steps) {
         lines.push(format!("  {n}. {}", step.text));
-        lines.extend(step.command.as_ref().map(|command| format!("     {command}")));
+        match &step.snippet {
+            Some(Snippet::Command(command)) => lines.push(format!("     {command}")),
+            Some(Snippet::Statement(statement)) => {
+                lines.extend(["     The smallest statement that allows it:".to_owned(), format!("     {statement}")]);
+            }
+            None => {}
+        }
     }
     lines.extend([String::new(), "Details".to_owned()]);
     lines.extend(alert.details.iter().map(|(label, value)| format!("  {label:LABEL$}{value}")));

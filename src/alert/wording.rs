@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::sanitize;
-use crate::detect::FindingKind;
+use crate::detect::{FindingKind, PolicyType};
 use crate::triage::{Incident, Scope, Tally};
 
 /// A subject that is useful even if it is cut to 40 characters: the parts, each shortened to its width, come before the
@@ -122,6 +122,14 @@ pub(super) fn place(region: Option<&str>, account: Option<&str>) -> String {
     match account {
         Some(account) => format!("{region} (account {})", sanitize::name(account)),
         None => region,
+    }
+}
+
+/// A type of policy, without an article.
+pub(super) fn policy(policy_type: PolicyType) -> String {
+    match policy_type {
+        PolicyType::PermissionsBoundary => policy_type.as_str().to_owned(),
+        _ => format!("{} policy", policy_type.as_str()),
     }
 }
 

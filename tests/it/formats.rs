@@ -2,6 +2,7 @@
 
 mod chat;
 mod checks;
+mod fix;
 mod hostile;
 mod json;
 mod limits;

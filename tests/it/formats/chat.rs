@@ -82,7 +82,7 @@ fn messages_for_chat_are_custom_notifications() {
           "policy"
         ],
         "nextSteps": [
-          "If the call should succeed, allow the action in an identity-based policy attached to the user or role.",
+          "If this call should work, allow it in an identity-based policy of arn:aws:iam::111122223333:role/deployer.",
           "If this call was unexpected, find out who made it: `aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=5ea303e4-3498-4c74-8000-000000000000`"
         ],
         "textType": "client-markdown",

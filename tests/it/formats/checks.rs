@@ -147,7 +147,11 @@ fn assert_chat(body: &str) {
         assert!(!text.contains(|c| c != '\n' && is_hidden(c)), "{text:?}");
     }
     for step in chat["content"]["nextSteps"].as_array().expect("a list") {
-        assert!(!step.as_str().expect("a string").contains(['<', '>', '@', '|', '&', '\n']), "{step}");
+        let step = step.as_str().expect("a string");
+        assert!(!step.contains(['<', '>', '@', '|', '&', '\n']), "{step}");
+        let (text, _) = step.split_once('`').unwrap_or((step, ""));
+        assert_no_emoji(text);
+        assert_no_page_of_aws(text);
     }
 }
 

@@ -8,7 +8,7 @@ use super::{changed_mapping, every_alert_type, incidents_of, watched_event};
 use crate::fixture::records::{denied, disabled_mapping};
 
 /// Strings that an attacker could put into a record.
-const ATTACKS: [&str; 22] = [
+pub(super) const ATTACKS: [&str; 22] = [
     "\r\nBcc: all@example.com",
     "\u{202e}evil\u{2066}\u{200b}",
     "https://evil.example/login",
@@ -54,7 +54,7 @@ const PARTS: [&str; 17] = [
     "\u{fe0f}",
 ];
 
-fn hostile() -> impl Strategy<Value = String> {
+pub(super) fn hostile() -> impl Strategy<Value = String> {
     let attack = prop::sample::select(ATTACKS.to_vec()).prop_map(str::to_owned);
     let parts = prop::collection::vec(prop::sample::select(PARTS.to_vec()), 1..12).prop_map(|parts| parts.concat());
     let part = prop_oneof![attack, parts, "[a-z]{1,8}", "\\PC{0,20}", any::<String>()];

@@ -114,6 +114,15 @@ fn messages_for_machines_are_flat_json() {
       "event_source": "lambda.amazonaws.com",
       "event_time": "2026-01-02T03:00:00Z",
       "first_event_time": "2026-01-02T03:00:00Z",
+      "fix": {
+        "attach_to": "arn:aws:iam::111122223333:role/deployer",
+        "policy_type": "identity-based",
+        "statement": {
+          "Action": "lambda:GetFunction",
+          "Effect": "Allow",
+          "Resource": "arn:aws:lambda:us-east-1:111122223333:function:orders"
+        }
+      },
       "function_count": 1,
       "function_name": "orders",
       "function_names": [

@@ -33,7 +33,7 @@ async fn denials_with_one_cause_are_one_alert() {
       AWS says: "User: arn:aws:sts::111122223333:assumed-role/deployer/run-0 is not authorized to perform: lambda:DeleteFunction on resource: arn:aws:lambda:us-east-1:111122223333:function:orders-0 because no identity-based policy allows the lambda:DeleteFunction action"
 
     What to do
-      1. If the call should succeed, allow the action in an identity-based policy attached to the user or role.
+      1. If this call should work, allow the action in an identity-based policy attached to the user or role.
       2. If this call was unexpected, find out who made it:
          aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=5ea303e4-3498-4c74-8000-000000000000
 
@@ -137,7 +137,7 @@ async fn a_denial_of_another_service_names_the_calling_function() {
       AWS says: "User: arn:aws:sts::111122223333:assumed-role/orders-role/orders is not authorized to perform: dynamodb:GetItem on resource: arn:aws:dynamodb:us-east-1:111122223333:table/orders with an explicit deny in a service control policy: arn:aws:organizations::999999999999:policy/o-x/service_control_policy/p-x"
 
     What to do
-      1. If the call should succeed, change the statement that denies the action in the organization's service control policies. An explicit deny overrides any allow in another policy.
+      1. If this call should work, change the statement that denies the action in the service control policy arn:aws:organizations::999999999999:policy/o-x/service_control_policy/p-x. An explicit deny overrides any allow in another policy.
       2. If this call was unexpected, find out who made it:
          aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=4b340059-3ce7-483f-8001-000000000001
 
