@@ -21,7 +21,8 @@ def hardened(deployed: Stack) -> Stack:
     deployed.emulator.client("s3").create_bucket(Bucket="access-logs")
     outputs = stack.deploy(
         deployed.emulator, stack.BUILD / "template.yaml", "trailwarden-hardened",
-        DeliveryMode="NewTrailQueued", BucketSuffix="-hardened", OrganizationId=ORGANIZATION, AccessLogBucketName="access-logs",
+        DeliveryMode="NewTrailQueued", BucketSuffix="-hardened", OrganizationId=ORGANIZATION, ManagementAccountId="444455556666",
+        AccessLogBucketName="access-logs",
         EncryptionKey="create", RolePath="/trailwarden/", ReservedConcurrency="5", FunctionLogRetentionDays="7",
         PermissionsBoundaryArn="arn:aws:iam::aws:policy/PowerUserAccess", AlarmEmail="alarms@example.com",
     )  # fmt: skip
@@ -36,6 +37,23 @@ def test_an_encrypted_stack_of_an_organization_publishes_alerts(hardened: Stack)
     )
     (alert,) = hardened.alerts()
     assert alert["Subject"] == f"Stopped: orders-queue -> orders AUTHORIZATION_ERROR {ACCOUNT} {REGION}"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "problem"),
+    [
+        ({"DeliveryMode": "EventBridge"}, "TrailBucketName is required"),
+        ({"DeliveryMode": "Sns", "TrailBucketName": "trail"}, "TrailTopicArn is required"),
+        ({"DeliveryMode": "EventBridge", "TrailBucketName": "trail", "TrailBucketRegion": "eu-west-1"}, "must be in the Region"),
+        ({"DeliveryMode": "EventBridge", "TrailBucketName": "trail", "TrailBucketOwner": "444455556666"}, "must be in the account"),
+        ({"DeliveryMode": "Sqs", "TrailBucketName": "trail", "TrailBucketRegion": "eu-west-1"}, "must be in the Region"),
+        ({"ManagementAccountId": "444455556666"}, "requires OrganizationId"),
+        ({"CreateTrail": "true", "ManagementAccountId": "444455556666", "OrganizationId": ORGANIZATION}, "Set CreateTrail to false"),
+    ],
+)
+def test_parameters_that_do_not_fit_together_are_rejected(deployed: Stack, parameters: dict[str, str], problem: str) -> None:
+    with pytest.raises(stack.Failed, match=problem):
+        stack.deploy(deployed.emulator, stack.BUILD / "template.yaml", "trailwarden-invalid", **parameters)
 
 
 @pytest.mark.parametrize("fixture", ["deployed", "hardened"])
