@@ -19,6 +19,8 @@ EXPECTED = {
     "UNKNOWN": 1,
     "policy": 1,
 }
+# The alert that resolves one of them, after the log object with this name.
+RESOLVED = {"enabled": 1}
 ALERT_SECONDS = 60
 
 
@@ -43,15 +45,26 @@ def demonstrate() -> None:
     with Emulator(stack.SCRATCH) as emulator:
         outputs = stack.deploy(emulator, template)
         queue = stack.subscribe(emulator, outputs["AlertTopicArn"])
-        print(f"3. Upload {len(objects)} log objects to {outputs['TrailBucketName']}", flush=True)
-        put_at = {}
-        for key, path in objects.items():
-            put_at[key] = time.monotonic()
-            emulator.client("s3").put_object(Bucket=outputs["TrailBucketName"], Key=key, Body=path.read_bytes())
+        first = [key for key in objects if "_enabled." not in key]
+        print(f"3. Upload {len(first)} log objects to {outputs['TrailBucketName']}", flush=True)
+
+        def upload(keys: list[str]) -> dict[str, float]:
+            put_at = {}
+            for key in keys:
+                put_at[key] = time.monotonic()
+                emulator.client("s3").put_object(Bucket=outputs["TrailBucketName"], Key=key, Body=objects[key].read_bytes())
+            return put_at
+
+        put_at = upload(first)
         print(f"4. Show the alerts that a subscriber of {outputs['AlertTopicArn']} receives", flush=True)
         alerts = stack.receive(emulator, queue, ALERT_SECONDS, sum(EXPECTED.values()))
         show(alerts, put_at)
-        check(alerts, emulator)
+        check(alerts, EXPECTED, emulator)
+        print("\n5. Upload the log object in which a user enables the mapping of shipments again", flush=True)
+        put_at = upload([key for key in objects if key not in first])
+        alerts = stack.receive(emulator, queue, ALERT_SECONDS, sum(RESOLVED.values()))
+        show(alerts, put_at)
+        check(alerts, RESOLVED, emulator)
 
 
 def show(alerts: list, put_at: dict[str, float]) -> None:
@@ -62,16 +75,16 @@ def show(alerts: list, put_at: dict[str, float]) -> None:
     print("=" * 100)
 
 
-def check(alerts: list, emulator: Emulator) -> None:
+def check(alerts: list, expected: dict[str, int], emulator: Emulator) -> None:
     found: dict[str, int] = {}
     for _, envelope in alerts:
         category = envelope["MessageAttributes"]["category"]["Value"]
         found[category] = found.get(category, 0) + 1
-    if found != EXPECTED:
-        wanted = ", ".join(f"{count} {category}" for category, count in EXPECTED.items())
+    if found != expected:
+        wanted = ", ".join(f"{count} {category}" for category, count in expected.items())
         had = ", ".join(f"{count} {category}" for category, count in found.items()) or "none"
         raise Failed(f"expected within {ALERT_SECONDS} s: {wanted}; received: {had}\n(emulator log: {emulator.log})")
-    print(f"\nReceived {len(alerts)} alerts, exactly the expected ones.")
+    print(f"\nReceived {len(alerts)} {'alert' if len(alerts) == 1 else 'alerts'}, exactly as expected.")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 //! Generates log objects in CloudTrail's format and writes them to a folder, under their keys.
 //!
-//! `trailgen FOLDER` writes a small trail with one finding of every kind.
+//! `trailgen FOLDER` writes a small trail with one finding of every kind, and the object `enabled`, which ends one of them.
 //! `trailgen FOLDER BYTES` writes one object that inflates to at least this many bytes.
 //! `trailgen --records` prints one record of each kind, with the placeholders FUNCTION, REASON and ROLE.
 
@@ -11,7 +11,7 @@ mod generator;
 use std::error::Error;
 use std::path::Path;
 
-use generator::{denied, denied_to, disabled_mapping, gzip, key, log_file, ordinary};
+use generator::{allowed, denied, denied_to, disabled_mapping, gzip, key, log_file, ordinary};
 use serde_json::{Value, json};
 
 /// Functions whose mapping AWS disabled, with the reason. The two reasons that start with "Lambda" have been published.
@@ -44,7 +44,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Writes an object with disabled mappings among ordinary records, one with denials, and one without findings.
+/// Writes an object with disabled mappings among ordinary records, one with denials, one without findings, and one in which
+/// a user enables the mapping of `shipments`.
 fn write_small_trail(folder: &Path) -> Result<(), Box<dyn Error>> {
     let mut records: Vec<_> = (0..2_000).map(ordinary).collect();
     for (n, (name, reason)) in (0..).zip(DISABLED) {
@@ -54,7 +55,20 @@ fn write_small_trail(folder: &Path) -> Result<(), Box<dyn Error>> {
     let mut records: Vec<_> = (0..500).map(ordinary).collect();
     records.extend((0..25).map(|n| denied(n, "UpdateFunctionCode", &format!("orders-{}", n % 3))));
     write(folder, &key("denied"), &gzip(log_file(&records)))?;
-    write(folder, &key("quiet"), &gzip(log_file(&(0..500).map(ordinary).collect::<Vec<_>>())))
+    write(folder, &key("quiet"), &gzip(log_file(&(0..500).map(ordinary).collect::<Vec<_>>())))?;
+    let mut records: Vec<_> = (0..500).map(ordinary).collect();
+    records.extend((0..).zip(DISABLED).find(|(_, (name, _))| *name == "shipments").map(|(n, (name, _))| enabled(n, name)));
+    write(folder, &key("enabled"), &gzip(log_file(&records)))
+}
+
+/// A user enables the mapping that [`disabled_mapping`] disables, 45 minutes later.
+fn enabled(n: u64, name: &str) -> Value {
+    let resources = disabled_mapping(n, name, "")["resources"].take();
+    let arn = |at: usize| resources[at]["ARN"].as_str().unwrap_or_default().to_owned();
+    let mapping = arn(0).rsplit(':').next().unwrap_or_default().to_owned();
+    let mut record = allowed(45 * 60 + n, "UpdateEventSourceMapping", &json!({"uUID": mapping, "enabled": true}));
+    record["responseElements"] = json!({"uUID": mapping, "functionArn": arn(1), "eventSourceArn": arn(2)});
+    record
 }
 
 /// A log file that inflates to at least `inflated` bytes of ordinary records, followed by one disabled mapping. The

@@ -3,7 +3,7 @@
 //!
 //! | item | attributes |
 //! |---|---|
-//! | `case#<dedup key>` | `event_count`, `alerted`, `lease_threshold`, `lease_holder`, `lease_until`, `expires` |
+//! | `incident#<dedup key>` | `event_count`, `alerted`, `lease_threshold`, `lease_holder`, `lease_until`, `expires` |
 //! | `object#<hash of the contributor>#<dedup key>` | `event_count`, `expires` |
 //! | `digest#<account>#<Region>` | `arrived`, `expires` |
 //! | `mapping#<account>#<Region>#<UUID>` | `stopped_at`, `alert`, `ended_at`, `expires` |
@@ -372,7 +372,7 @@ fn expires(key: &LedgerKey) -> u64 {
 }
 
 fn incident_id(key: &LedgerKey) -> String {
-    format!("case#{}", key.dedup_key)
+    format!("incident#{}", key.dedup_key)
 }
 
 fn contributor_id(from: &str, key: &LedgerKey) -> String {

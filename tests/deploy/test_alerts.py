@@ -139,7 +139,7 @@ def test_an_alert_is_repeated_if_its_incident_is_deleted_from_the_ledger(clean: 
     (alert,) = clean.received(events)
     table = clean.outputs["LedgerTableName"]
     clean.emulator.client("dynamodb").delete_item(
-        TableName=table, Key={"id": {"S": f"case#{json.loads(alert['Message'])['alert_id']}"}}
+        TableName=table, Key={"id": {"S": f"incident#{json.loads(alert['Message'])['alert_id']}"}}
     )
     assert clean.invoke(payload(clean, key)) == (None, None)
     subjects = [it["Subject"] for it in clean.alerts(2)]
@@ -233,7 +233,7 @@ def test_a_storm_with_killed_processes_loses_no_alert(clean: Stack) -> None:
     kinds = [it["MessageAttributes"]["alert_type"]["Value"] for it in alerts]
     table = clean.emulator.client("dynamodb")
     items = [item for page in table.get_paginator("scan").paginate(TableName=clean.outputs["LedgerTableName"]) for item in page["Items"]]
-    counts = sorted(int(it["event_count"]["N"]) for it in items if it["id"]["S"].startswith("case#") and "event_count" in it)
+    counts = sorted(int(it["event_count"]["N"]) for it in items if it["id"]["S"].startswith("incident#") and "event_count" in it)
     expected = sorted(sum(it["userIdentity"]["arn"].split("/")[1] == role for it in denials) for role in roles)
     print(f"{len(denials)} denials, {killed} processes killed: {kinds.count('access_denied')} and {kinds.count('esm_disabled')} alerts")
     assert counts[-len(expected) :] == expected
