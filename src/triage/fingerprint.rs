@@ -85,8 +85,9 @@ impl DedupKey {
         Self(Identity::of_strings(&[audience.as_str(), "resolved", account, region, uuid, &at.to_string()]))
     }
 
-    /// Parses the 32 hexadecimal digits of a key.
-    pub(crate) fn parse(digits: &str) -> Option<Self> {
+    /// Parses the 32 hexadecimal digits that [`Display`](fmt::Display) writes. Returns `None` for any other string.
+    #[must_use]
+    pub fn parse(digits: &str) -> Option<Self> {
         Identity::parse(digits).map(Self)
     }
 
