@@ -11,7 +11,7 @@ mod generator;
 use std::error::Error;
 use std::path::Path;
 
-use generator::{allowed, denied, denied_to, disabled_mapping, gzip, key, log_file, ordinary};
+use generator::{denied, denied_to, disabled_mapping, enabled_mapping, gzip, key, log_file, ordinary};
 use serde_json::{Value, json};
 
 /// Functions whose mapping AWS disabled, with the reason. The two reasons that start with "Lambda" have been published.
@@ -57,18 +57,10 @@ fn write_small_trail(folder: &Path) -> Result<(), Box<dyn Error>> {
     write(folder, &key("denied"), &gzip(log_file(&records)))?;
     write(folder, &key("quiet"), &gzip(log_file(&(0..500).map(ordinary).collect::<Vec<_>>())))?;
     let mut records: Vec<_> = (0..500).map(ordinary).collect();
-    records.extend((0..).zip(DISABLED).find(|(_, (name, _))| *name == "shipments").map(|(n, (name, _))| enabled(n, name)));
+    records.extend(
+        (0..).zip(DISABLED).find(|(_, (name, _))| *name == "shipments").map(|(n, (name, _))| enabled_mapping(n, name)),
+    );
     write(folder, &key("enabled"), &gzip(log_file(&records)))
-}
-
-/// A user enables the mapping that [`disabled_mapping`] disables, 45 minutes later.
-fn enabled(n: u64, name: &str) -> Value {
-    let resources = disabled_mapping(n, name, "")["resources"].take();
-    let arn = |at: usize| resources[at]["ARN"].as_str().unwrap_or_default().to_owned();
-    let mapping = arn(0).rsplit(':').next().unwrap_or_default().to_owned();
-    let mut record = allowed(45 * 60 + n, "UpdateEventSourceMapping", &json!({"uUID": mapping, "enabled": true}));
-    record["responseElements"] = json!({"uUID": mapping, "functionArn": arn(1), "eventSourceArn": arn(2)});
-    record
 }
 
 /// A log file that inflates to at least `inflated` bytes of ordinary records, followed by one disabled mapping. The

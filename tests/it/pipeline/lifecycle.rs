@@ -7,7 +7,7 @@ use tokio::runtime::Builder;
 
 use crate::fakes::LedgerFaults;
 use crate::fixture::Fixture;
-use crate::fixture::records::{allowed, disabled_mapping};
+use crate::fixture::records::{disabled_mapping, enabled_mapping};
 
 /// The time of minute `n`.
 fn time(n: u64) -> Value {
@@ -26,13 +26,11 @@ const UUID: &str = "863d0ee4-2f3c-4994-8005-000000000005";
 
 /// A user enables or deletes the mapping at minute `n`.
 fn ended(n: u64, action: &str) -> Value {
-    let mut record = allowed(60 * n, action, &json!({"uUID": UUID, "enabled": true}));
+    let mut record = enabled_mapping(60 * n, "orders");
     record["eventTime"] = time(n);
-    record["responseElements"] = json!({
-        "uUID": UUID,
-        "functionArn": "arn:aws:lambda:us-east-1:111122223333:function:orders",
-        "eventSourceArn": "arn:aws:sqs:us-east-1:111122223333:orders-queue",
-    });
+    record["eventName"] = json!(format!("{action}20150331"));
+    record["requestParameters"]["uUID"] = json!(UUID);
+    record["responseElements"]["uUID"] = json!(UUID);
     record
 }
 
@@ -66,18 +64,18 @@ async fn enabling_a_stopped_mapping_resolves_its_alert_once() {
       1. If this was intended, no action is needed. To check that events are being processed:
          aws lambda get-event-source-mapping --region us-east-1 --uuid 863d0ee4-2f3c-4994-8005-000000000005
       2. If this call was unexpected, find out who made it:
-         aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=15db374c-79d0-4f5d-8f2c-000000001f2c
+         aws cloudtrail lookup-events --region us-east-1 --lookup-attributes AttributeKey=EventId,AttributeValue=f50e2816-dce9-48a0-89b8-0000000029b8
 
     Details
       Severity      low
       Caller        arn:aws:iam::111122223333:role/deployer
-      Session name  run-7980 (chosen by the caller)
-      Source IP     203.0.113.44
+      Session name  run-10680 (chosen by the caller)
+      Source IP     203.0.113.184
       User agent    aws-sdk-rust/1.3 "quoted" os/linux lang/rust {brace} (chosen by the caller)
       Mapping       863d0ee4-2f3c-4994-8005-000000000005
       Function      arn:aws:lambda:us-east-1:111122223333:function:orders
       Event source  arn:aws:sqs:us-east-1:111122223333:orders-queue
-      Event         UpdateEventSourceMapping20150331 15db374c-79d0-4f5d-8f2c-000000001f2c
+      Event         UpdateEventSourceMapping20150331 f50e2816-dce9-48a0-89b8-0000000029b8
       Log object    s3://trail/AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/111122223333_CloudTrail_us-east-1_20260102T0305Z_enable.json.gz
     "#);
     assert_eq!(fixture.invoke(&["enable", "stop"]).await.subjects(), [] as [&str; 0]);
