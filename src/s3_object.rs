@@ -19,6 +19,13 @@ impl S3Object {
     pub fn new(bucket: impl Into<String>, key: impl Into<String>) -> Self {
         Self { bucket: bucket.into(), key: key.into(), version: None }
     }
+
+    /// `s3://bucket/key`, without the version. CloudTrail never replaces a log object, and not every notification names the
+    /// version.
+    #[must_use]
+    pub fn location(&self) -> String {
+        Self::new(self.bucket.as_str(), self.key.as_str()).to_string()
+    }
 }
 
 impl fmt::Display for S3Object {

@@ -137,6 +137,7 @@ impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates, C: Clock> Running<'_,
 
 /// An object that is being read.
 struct Reading {
+    /// Identifies the object in alerts and in the ledger.
     name: Arc<str>,
     unreadable: UnreadableRecords,
     stored: Option<Timestamp>,
@@ -149,7 +150,7 @@ struct Reading {
 impl Reading {
     fn of(object: &S3Object) -> Self {
         Self {
-            name: object.to_string().into(),
+            name: object.location().into(),
             unreadable: UnreadableRecords::default(),
             stored: None,
             inflated_bytes: 0,

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use trailwarden::detect::EventSources;
 
 use crate::fixture::Fixture;
+use crate::fixture::payload::notification;
 use crate::fixture::records::{ACCOUNT, REGION, denied, denied_to};
 
 #[tokio::test(start_paused = true)]
@@ -213,4 +214,15 @@ async fn a_session_name_or_user_agent_does_not_identify_the_caller() {
     Session name  payments (chosen by the caller)
     User agent    Boto3/1.34 exec-env/AWS_Lambda_python3.12 Botocore/1.34 (chosen by the caller)
     ");
+}
+
+/// In a bucket with versioning, S3 names the version, and CloudTrail's own notification does not.
+#[tokio::test(start_paused = true)]
+async fn an_object_counts_once_with_and_without_its_version() {
+    let fixture = Fixture::new().object("a", (0..5).map(|n| denied(n, "GetFunction", "orders")));
+    assert_eq!(fixture.invoke(&["a"]).await.alerts.len(), 1);
+    let mut versioned: Value = serde_json::from_str(&notification(&["a"])).expect("JSON");
+    versioned["Records"][0]["s3"]["object"]["versionId"] = json!("v1");
+    let run = fixture.invoke_with(&versioned.to_string()).await;
+    assert_eq!((run.counters.denials, run.subjects().len()), (5, 0));
 }
