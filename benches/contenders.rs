@@ -8,19 +8,30 @@ use flate2::{Decompress, FlushDecompress, Status};
 use libdeflater::Decompressor;
 use serde::Deserialize;
 use serde_json::Value;
-use trailwarden::detect::{Detector, WatchRules};
+use trailwarden::detect::{Detector, EventSources, WatchRules};
 use trailwarden::trail::{Entry, Limits, Record, RecordReader};
+
+use crate::inputs::Input;
 
 /// Bytes in a chunk, as if read from the network.
 const CHUNK: usize = 64 * 1024;
 
+/// The defaults, or all services and all findings.
+fn detector(input: &Input) -> Detector {
+    if input.all_services {
+        Detector { event_sources: EventSources::all(), esm_changes: true, authentication_failures: true }
+    } else {
+        Detector::default()
+    }
+}
+
 /// trailwarden's pipeline. Returns the number of findings.
-pub(crate) fn pipeline(objects: &[Vec<u8>]) -> usize {
-    let (detector, rules) = (Detector::default(), WatchRules::default());
+pub(crate) fn pipeline(input: &Input) -> usize {
+    let (detector, rules) = (detector(input), WatchRules::default());
     let name = Arc::from("s3://trail/key");
     let mut findings = 0;
     let mut reader = RecordReader::new(Limits::default());
-    for object in objects {
+    for object in &input.objects {
         for chunk in object.chunks(CHUNK) {
             let examine = |entry: Entry<'_>| {
                 let Entry::Record { bytes, .. } = entry else { panic!("a record") };
@@ -62,37 +73,37 @@ pub(crate) fn zlib_rs(objects: &[Vec<u8>], buffer: &mut [u8]) -> usize {
 }
 
 /// The simplest alternative: parses the whole object into a `Value`. Returns the number of findings.
-pub(crate) fn value(objects: &[Vec<u8>]) -> usize {
+pub(crate) fn value(input: &Input) -> usize {
     let mut findings = 0;
-    for object in objects {
+    for object in &input.objects {
         let mut inflated = Vec::new();
         MultiGzDecoder::new(object.as_slice()).read_to_end(&mut inflated).expect("gzip");
         let file: Value = serde_json::from_slice(&inflated).expect("JSON");
         for record in file["Records"].as_array().expect("records") {
-            let of_lambda = record["eventSource"] == "lambda.amazonaws.com";
+            let examined = input.all_services || record["eventSource"] == "lambda.amazonaws.com";
             let denied = record["errorCode"].as_str().is_some_and(|code| code.contains("AccessDenied"));
-            findings += usize::from(of_lambda && (denied || record["eventName"] == "LambdaESMDisabled"));
+            findings += usize::from(examined && (denied || record["eventName"] == "LambdaESMDisabled"));
         }
     }
     findings
 }
 
 /// A typed alternative: parses every record into a struct that borrows. Returns the number of findings.
-pub(crate) fn typed(objects: &[Vec<u8>]) -> usize {
+pub(crate) fn typed(input: &Input) -> usize {
     #[derive(Deserialize)]
     struct File<'a> {
         #[serde(rename = "Records", borrow)]
         records: Vec<Record<'a>>,
     }
     let mut findings = 0;
-    for object in objects {
+    for object in &input.objects {
         let mut inflated = Vec::new();
         MultiGzDecoder::new(object.as_slice()).read_to_end(&mut inflated).expect("gzip");
         let file: File<'_> = serde_json::from_slice(&inflated).expect("JSON");
         for record in &file.records {
-            let of_lambda = record.event_source.as_deref() == Some("lambda.amazonaws.com");
+            let examined = input.all_services || record.event_source.as_deref() == Some("lambda.amazonaws.com");
             let denied = record.error_code.as_deref().is_some_and(|code| code.contains("AccessDenied"));
-            findings += usize::from(of_lambda && (denied || record.event_name.as_deref() == Some("LambdaESMDisabled")));
+            findings += usize::from(examined && (denied || record.event_name.as_deref() == Some("LambdaESMDisabled")));
         }
     }
     findings

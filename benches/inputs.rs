@@ -7,7 +7,7 @@ mod generator;
 use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
-use generator::{allowed, denied, disabled_mapping, gzip, log_file, ordinary};
+use generator::{REGION, allowed, denied, disabled_mapping, gzip, log_file, ordinary};
 use serde_json::{Value, json};
 use std::io::Read as _;
 
@@ -16,6 +16,9 @@ const LARGE: u64 = 60_000;
 /// Number of small objects, of about 2 kB compressed each.
 const SMALL: u64 = 1_000;
 
+/// Ending of the names of inputs whose services are all examined.
+const ALL_SERVICES: &str = "all services";
+
 /// Objects that a benchmark reads one after another.
 pub(crate) struct Input {
     pub(crate) name: String,
@@ -23,12 +26,14 @@ pub(crate) struct Input {
     pub(crate) objects: Vec<Vec<u8>>,
     /// Number of their inflated bytes in total.
     pub(crate) inflated: usize,
+    /// The records of all services are examined, not only Lambda's.
+    pub(crate) all_services: bool,
 }
 
 impl Input {
     fn new(name: &str, objects: Vec<Vec<u8>>) -> Self {
         let inflated = objects.iter().map(|object| inflate(object).len()).sum();
-        Self { name: name.to_owned(), objects, inflated }
+        Self { name: name.to_owned(), objects, inflated, all_services: name.ends_with(ALL_SERVICES) }
     }
 
     pub(crate) fn stored(&self) -> usize {
@@ -67,7 +72,7 @@ fn with_identifiers(mut record: Value, n: u64) -> Value {
 /// The `n`th record. If `lambda` is not zero, one record in a hundred thousand is a disabled mapping. Of the others,
 /// `lambda` in a thousand are Lambda records, and `denials` in a thousand are denied calls to Lambda.
 fn record(n: u64, lambda: u64, denials: u64) -> Value {
-    let record = match n.wrapping_mul(0x9e37_79b9) % 1_000 {
+    let record = match in_a_thousand(n) {
         _ if lambda > 0 && n % 100_000 == 50_000 => disabled_mapping(n, "orders", "AUTHORIZATION_ERROR"),
         at if at < denials => denied(n, "GetFunction", &format!("f{}", n % 50)),
         at if at < lambda => allowed(n, "GetFunction", &json!({"functionName": "orders"})),
@@ -76,27 +81,76 @@ fn record(n: u64, lambda: u64, denials: u64) -> Value {
     with_identifiers(record, n)
 }
 
+/// The `n`th record of a usual trail: 1% are denied calls, half of them to Lambda; 2% are calls that change something;
+/// the others are successful reads, a twentieth of them to Lambda and another made by Lambda.
+fn usual(n: u64) -> Value {
+    const READS: [(&str, &str); 6] = [
+        ("kms", "Decrypt"),
+        ("s3", "GetObject"),
+        ("ec2", "DescribeInstances"),
+        ("ssm", "GetParameter"),
+        ("dynamodb", "GetItem"),
+        ("secretsmanager", "GetSecretValue"),
+    ];
+    const CHANGES: [(&str, &str); 4] =
+        [("lambda", "UpdateFunctionCode20150331v2"), ("s3", "PutObject"), ("sqs", "CreateQueue"), ("iam", "PassRole")];
+    let one_of = |calls: &[(&'static str, &'static str)]| calls[n as usize / 20 % calls.len()];
+    let record = match (in_a_thousand(n), n % 20) {
+        (0..5, _) => denied(n, "GetFunction", &format!("f{}", n % 50)),
+        (5..10, _) => called(denied(n, "GetItem", "orders"), one_of(&READS)),
+        (10..30, _) => called(ordinary(n), one_of(&CHANGES)),
+        (_, 0) => allowed(n, "GetFunction", &json!({"functionName": "orders"})),
+        (_, 1) => made_by_lambda(called(ordinary(n), ("sts", "AssumeRole"))),
+        _ => called(ordinary(n), one_of(&READS)),
+    };
+    with_identifiers(record, n)
+}
+
+fn in_a_thousand(n: u64) -> u64 {
+    n.wrapping_mul(0x9e37_79b9) % 1_000
+}
+
+/// The record as if it were of another call.
+fn called(mut record: Value, (service, event_name): (&str, &str)) -> Value {
+    record["eventSource"] = json!(format!("{service}.amazonaws.com"));
+    record["eventName"] = json!(event_name);
+    record["tlsDetails"]["clientProvidedHostHeader"] = json!(format!("{service}.{REGION}.amazonaws.com"));
+    record
+}
+
+fn made_by_lambda(mut record: Value) -> Value {
+    record["userIdentity"] = json!({"type": "AWSService", "invokedBy": "lambda.amazonaws.com"});
+    record["sourceIPAddress"] = json!("lambda.amazonaws.com");
+    record["userAgent"] = json!("lambda.amazonaws.com");
+    record
+}
+
 fn object(records: impl Iterator<Item = Value>) -> Vec<u8> {
     gzip(log_file(&records.collect::<Vec<_>>()))
 }
 
-/// Names of the generated inputs, with their numbers of Lambda records and of denials in a thousand records.
-pub(crate) const SHARES: [(&str, u64, u64); 6] = [
-    ("never, large", 0, 0),
-    ("rare, large", 2, 1),
-    ("common, large", 200, 20),
-    ("pathological, large", 1_000, 1_000),
-    ("never, small", 0, 0),
-    ("rare, small", 2, 1),
+/// Generates the `n`th record.
+type Generator = fn(u64) -> Value;
+
+/// Names of the generated inputs, with their records.
+pub(crate) const SHARES: [(&str, Generator); 8] = [
+    ("never, large", |n| record(n, 0, 0)),
+    ("rare, large", |n| record(n, 2, 1)),
+    ("common, large", |n| record(n, 200, 20)),
+    ("pathological, large", |n| record(n, 1_000, 1_000)),
+    ("usual, large", usual),
+    ("usual, large, all services", usual),
+    ("never, small", |n| record(n, 0, 0)),
+    ("rare, small", |n| record(n, 2, 1)),
 ];
 
 /// The input with one of these names, reduced to `1 / part` of its records.
 pub(crate) fn generated(name: &str, part: u64) -> Input {
-    let (_, lambda, denials) = SHARES.into_iter().find(|(it, ..)| *it == name).expect("a name");
-    let objects = if name.ends_with("large") {
-        vec![object((0..LARGE / part).map(|n| record(n, lambda, denials)))]
+    let (_, record) = SHARES.into_iter().find(|(it, _)| *it == name).expect("a name");
+    let objects = if name.contains("large") {
+        vec![object((0..LARGE / part).map(record))]
     } else {
-        (0..SMALL / part).map(|at| object((0..7).map(|n| record(7 * at + n, lambda, denials)))).collect()
+        (0..SMALL / part).map(|at| object((7 * at..7 * at + 7).map(record))).collect()
     };
     Input::new(name, objects)
 }

@@ -19,6 +19,6 @@ fn main() {
     let times: usize = times.parse().expect("a number");
     let input = inputs::generated(share, 20);
     for _ in 0..times {
-        println!("{} findings of {} bytes", contenders::pipeline(&input.objects), input.inflated);
+        println!("{} findings of {} bytes", contenders::pipeline(&input), input.inflated);
     }
 }

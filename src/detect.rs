@@ -16,6 +16,7 @@ mod event_sources;
 mod finding;
 mod json;
 mod principal;
+mod record_filter;
 mod severity;
 mod watch;
 

@@ -117,16 +117,20 @@ impl Pattern {
         })
     }
 
-    /// The strings that a top-level field may equal; `None` if it may also have other values.
+    /// The strings that the field at `path` may equal; `None` if it may also have other values.
     #[must_use]
-    pub fn required_strings(&self, field: &str) -> Option<Vec<&str>> {
+    pub fn required_strings(&self, path: &[&str]) -> Option<Vec<&str>> {
+        let (field, rest) = path.split_first()?;
         let (_, condition) = self.fields.iter().find(|(name, _)| name == field)?;
-        let Condition::OneOf(matchers) = condition else { return None };
         let string = |matcher| match matcher {
             &Matcher::String(StringMatcher::Equals(ref string)) => Some(string.as_str()),
             _ => None,
         };
-        matchers.iter().map(string).collect()
+        match condition {
+            Condition::Fields(pattern) => pattern.required_strings(rest),
+            Condition::OneOf(matchers) if rest.is_empty() => matchers.iter().map(string).collect(),
+            Condition::OneOf(_) => None,
+        }
     }
 
     fn matches_members(&self, members: &Map<String, Value>) -> bool {

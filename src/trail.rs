@@ -11,16 +11,18 @@
 
 mod gunzip;
 mod record;
+mod record_bytes;
 mod source;
 mod splitter;
 
 pub use gunzip::GunzipError;
 pub use record::{Record, RecordError};
 pub(crate) use record::{SessionIssuer, UserIdentity, parse_value, value_of};
+pub use record_bytes::RecordBytes;
 pub use source::{ObjectBody, ObjectSource};
 
 use gunzip::Gunzip;
-use splitter::{MAX_NESTING, Splitter, Token, Unexpected};
+use splitter::{MAX_NESTING, Scanned, Splitter, Token, Unexpected};
 
 /// Number of bytes inflated at a time. At the end of each chunk, the inflater copies its window of 32 KiB and processes
 /// the last bytes slowly. Larger chunks would leave the CPU cache before they are split.
@@ -57,7 +59,7 @@ pub enum Entry<'a> {
         /// Offset of its first byte in the inflated object.
         offset: u64,
         /// The JSON object, including its braces.
-        bytes: &'a [u8],
+        bytes: RecordBytes<'a>,
     },
     /// An element that was skipped.
     Unreadable {
@@ -265,9 +267,9 @@ impl RecordReader {
                 Token::NotARecord(start) => {
                     entry(Entry::Unreadable { offset: *base + start as u64, error: EntryError::NotAnObject });
                 }
-                Token::RecordEnd { end, too_deep } => {
+                Token::RecordEnd { end, scanned } => {
                     if let Some(open) = record.take() {
-                        entry(open.close(bytes.split_at(end).0, *base, too_deep, limits.record_bytes));
+                        entry(open.close(bytes.split_at(end).0, *base, scanned, limits.record_bytes));
                     }
                 }
             }
@@ -281,15 +283,15 @@ impl RecordReader {
 
 impl OpenRecord {
     /// Converts the record, which ends at the end of `bytes`, to an entry. `base` is the offset of `bytes[0]`.
-    fn close(self, bytes: &[u8], base: u64, too_deep: bool, limit: usize) -> Entry<'_> {
+    fn close(self, bytes: &[u8], base: u64, scanned: Scanned, limit: usize) -> Entry<'_> {
         let offset = self.offset;
         let record = offset.checked_sub(base).and_then(|start| bytes.get(start as usize..));
         match record {
             Some(bytes) if !self.too_long && bytes.len() <= limit => {
-                if too_deep {
+                if scanned.too_deep {
                     Entry::Unreadable { offset, error: EntryError::TooDeep }
                 } else {
-                    Entry::Record { offset, bytes }
+                    Entry::Record { offset, bytes: RecordBytes::scanned(bytes, scanned.has_unicode_escapes) }
                 }
             }
             _ => Entry::Unreadable { offset, error: EntryError::TooLong { limit } },

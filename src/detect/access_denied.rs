@@ -174,6 +174,9 @@ pub struct AccessDenied {
     pub encoded: bool,
 }
 
+/// The field without which no call was denied.
+pub(super) const FIELD: &str = "errorCode";
+
 /// Detects a denial in a record; `None` if the call was not denied.
 pub(super) fn detect(record: &Record<'_>) -> Option<AccessDenied> {
     let error_code = record.error_code.as_deref()?;

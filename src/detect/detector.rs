@@ -9,7 +9,7 @@ use super::event_sources::{EventSources, is_lambda};
 use super::finding::{Finding, FindingKind};
 use super::watch::WatchRules;
 use super::{esm_changed, esm_disabled};
-use crate::trail::{Record, RecordError};
+use crate::trail::{Record, RecordBytes, RecordError};
 
 /// Finds what matters in the records of the selected services.
 #[derive(Debug, Clone, Default)]
@@ -27,8 +27,6 @@ pub struct Detector {
 pub struct Examined {
     /// The record belongs to a selected service or to one that a rule names.
     pub selected: bool,
-    /// The record belongs to AWS Lambda.
-    pub of_lambda: bool,
     /// What was found.
     pub findings: Vec<Finding>,
     /// A field that detection or a rule needs does not parse, so a finding may be missing.
@@ -40,11 +38,30 @@ impl Detector {
     /// only a search in their bytes.
     ///
     /// # Errors
-    /// If the record may belong to a selected service but does not parse.
-    pub fn examine(&self, bytes: &[u8], object: &Arc<str>, rules: &WatchRules) -> Result<Examined, RecordError> {
-        if !self.event_sources.may_select(bytes) && !rules.sources().may_select(bytes) {
-            return Ok(Examined::default());
+    /// If the record may contain a finding or match a rule, but does not parse.
+    pub fn examine<'r>(
+        &self,
+        record: impl Into<RecordBytes<'r>>,
+        object: &Arc<str>,
+        rules: &WatchRules,
+    ) -> Result<Examined, RecordError> {
+        let record = record.into();
+        if self.may_matter(record, rules) {
+            return self.examine_parsed(record.as_slice(), object, rules);
         }
+        Ok(Examined { selected: self.event_sources.are_all(), ..Examined::default() })
+    }
+
+    /// Returns false if the record cannot contain a finding or match a rule. If not all services are examined, records of
+    /// the selected ones are parsed in any case, because they are counted.
+    fn may_matter(&self, record: RecordBytes<'_>, rules: &WatchRules) -> bool {
+        if self.event_sources.are_all() {
+            return rules.filter().accepts(record);
+        }
+        self.event_sources.may_select(record) || rules.sources().may_select(record)
+    }
+
+    fn examine_parsed(&self, bytes: &[u8], object: &Arc<str>, rules: &WatchRules) -> Result<Examined, RecordError> {
         let record = Record::parse(bytes)?;
         let event_source = record.event_source.as_deref().unwrap_or_default();
         let selected = self.event_sources.selects(event_source);
@@ -68,7 +85,7 @@ impl Detector {
                 unreadable = Some(error);
             }
         }
-        Ok(Examined { selected: true, of_lambda: is_lambda(event_source), findings, unreadable })
+        Ok(Examined { selected: true, findings, unreadable })
     }
 
     fn built_in(&self, record: &Record<'_>, bytes: &[u8]) -> Result<Option<FindingKind>, RecordError> {

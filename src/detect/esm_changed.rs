@@ -12,6 +12,9 @@ use serde_json::value::RawValue;
 use super::arn::Arn;
 use crate::trail::{Record, RecordError, parse_value};
 
+pub(super) const UPDATE: &str = "UpdateEventSourceMapping";
+pub(super) const DELETE: &str = "DeleteEventSourceMapping";
+
 /// What a user did to a mapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EsmChange {
@@ -53,14 +56,14 @@ pub struct EsmChanged {
 /// # Errors
 /// If the event updates or deletes a mapping, and its request or response does not parse.
 pub(super) fn detect(record: &Record<'_>, api_action: &str) -> Result<Option<EsmChanged>, RecordError> {
-    let is_change = ["UpdateEventSourceMapping", "DeleteEventSourceMapping"].contains(&api_action);
+    let is_change = [UPDATE, DELETE].contains(&api_action);
     if !is_change || record.error_code.is_some() {
         return Ok(None);
     }
     let parse = |field: &Option<Cow<'_, RawValue>>| field.as_ref().map_or(Ok(Value::Null), |it| parse_value(it.get()));
     let (request, response) = (parse(&record.request_parameters)?, parse(&record.response_elements)?);
     let change = match (api_action, field(&request, "enabled")) {
-        ("DeleteEventSourceMapping", _) => EsmChange::Deleted,
+        (DELETE, _) => EsmChange::Deleted,
         (_, Some(enabled)) if is_bool(enabled, true) => EsmChange::Enabled,
         (_, Some(enabled)) if is_bool(enabled, false) => EsmChange::Disabled,
         _ => return Ok(None),
@@ -96,7 +99,6 @@ mod tests {
 
     #[test]
     fn only_disabling_deleting_and_enabling_are_changes() {
-        const UPDATE: &str = "UpdateEventSourceMapping";
         for (record, api_action, expected) in [
             (r#"{"requestParameters":{"uUID":"u","enabled":false}}"#, UPDATE, Some(EsmChange::Disabled)),
             (r#"{"requestParameters":{"uUID":"u","enabled":"true"}}"#, UPDATE, Some(EsmChange::Enabled)),

@@ -1,17 +1,26 @@
 //! Services whose events are examined.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use memchr::memmem::Finder;
+use super::record_filter::RecordFilter;
+use crate::trail::{Record, RecordBytes};
 
 const LAMBDA: &str = "lambda.amazonaws.com";
 
 /// Services whose events are examined, by their `eventSource`.
 ///
-/// Most records of a trail belong to other services. [`may_select`](Self::may_select) rejects them with a search in
-/// their bytes, without parsing. [`selects`](Self::selects) decides by the parsed field.
+/// Most records of a trail belong to other services. A search in their bytes rejects them without parsing.
+/// [`selects`](Self::selects) decides by the parsed field.
 #[derive(Debug, Clone)]
-pub struct EventSources(Option<Vec<Finder<'static>>>);
+pub struct EventSources(Option<Listed>);
+
+#[derive(Debug, Clone)]
+struct Listed {
+    names: BTreeSet<String>,
+    /// Accepts the records that contain one of the names.
+    filter: RecordFilter,
+}
 
 impl EventSources {
     /// All services.
@@ -23,27 +32,32 @@ impl EventSources {
     /// AWS Lambda and the services with these event sources, such as `s3.amazonaws.com`. Lambda is always included: a
     /// list that is meant for denials must not turn off the alerts about stopped mappings.
     pub fn lambda_and<'a>(sources: impl IntoIterator<Item = &'a str>) -> Self {
-        let others = sources.into_iter().filter(|source| *source != LAMBDA);
-        Self(Some([LAMBDA].into_iter().chain(others).map(|source| Finder::new(source).into_owned()).collect()))
+        Self::only([LAMBDA].into_iter().chain(sources))
     }
 
     /// Only the services with these event sources.
     #[must_use]
     pub fn only<'a>(sources: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut names: Vec<_> = sources.into_iter().collect();
-        names.sort_unstable();
-        names.dedup();
-        Self(Some(names.into_iter().map(|source| Finder::new(source).into_owned()).collect()))
+        let names: BTreeSet<_> = sources.into_iter().map(str::to_owned).collect();
+        let filter = RecordFilter::starting_with(names.iter().map(String::as_str));
+        Self(Some(Listed { names, filter }))
     }
 
-    /// Returns false if these bytes cannot be a record of one of the services. Expects the event source to be written
-    /// without JSON escapes, as CloudTrail writes it.
+    /// Returns true if these are all services.
+    pub(super) fn are_all(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Returns false if the record belongs to none of the services. May also return true if it does not.
+    pub(super) fn may_select(&self, record: RecordBytes<'_>) -> bool {
+        self.0.as_ref().is_none_or(|listed| listed.filter.accepts(record))
+    }
+
+    /// Returns true if the record belongs to one of the services, and false if it does not parse.
     #[must_use]
-    pub fn may_select(&self, bytes: &[u8]) -> bool {
-        match &self.0 {
-            None => true,
-            Some(finders) => finders.iter().any(|finder| finder.find(bytes).is_some()),
-        }
+    pub fn includes(&self, record: RecordBytes<'_>) -> bool {
+        let selects = |record: Record<'_>| self.selects(record.event_source.as_deref().unwrap_or_default());
+        self.may_select(record) && Record::parse(record.as_slice()).is_ok_and(selects)
     }
 
     /// Returns true if `event_source` is one of the services, in any partition. In the China Regions, the name ends in
@@ -52,7 +66,7 @@ impl EventSources {
     pub fn selects(&self, event_source: &str) -> bool {
         match &self.0 {
             None => true,
-            Some(finders) => finders.iter().any(|finder| is_source(event_source, finder.needle())),
+            Some(listed) => listed.names.iter().any(|name| is_source(event_source, name)),
         }
     }
 }
@@ -93,10 +107,9 @@ impl FromStr for EventSources {
 /// Returns true if the event source is AWS Lambda, in any partition.
 #[must_use]
 pub(crate) fn is_lambda(event_source: &str) -> bool {
-    is_source(event_source, LAMBDA.as_bytes())
+    is_source(event_source, LAMBDA)
 }
 
-fn is_source(event_source: &str, wanted: &[u8]) -> bool {
-    let event_source = event_source.as_bytes();
-    event_source == wanted || event_source.strip_suffix(b".cn") == Some(wanted)
+fn is_source(event_source: &str, wanted: &str) -> bool {
+    event_source == wanted || event_source.strip_suffix(".cn") == Some(wanted)
 }

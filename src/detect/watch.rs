@@ -6,6 +6,7 @@ use super::event::Event;
 use super::event_sources::EventSources;
 use super::finding::{Finding, FindingKind, Watched};
 use super::json::FindingJson;
+use super::record_filter::RecordFilter;
 use super::severity::Severity;
 use crate::pattern::Pattern;
 use crate::trail::{RecordError, value_of};
@@ -29,6 +30,8 @@ pub struct WatchRules {
     rules: Vec<WatchRule>,
     /// The services that the rules name in `eventSource`.
     sources: EventSources,
+    /// Accepts the records that may contain a finding or match a rule, of any service.
+    filter: RecordFilter,
 }
 
 impl Default for WatchRules {
@@ -40,7 +43,7 @@ impl Default for WatchRules {
 
 impl PartialEq for WatchRules {
     fn eq(&self, other: &Self) -> bool {
-        // The sources are derived from the rules.
+        // The other fields are derived from the rules.
         self.rules == other.rules
     }
 }
@@ -50,8 +53,8 @@ impl WatchRules {
     /// own.
     #[must_use]
     pub fn new(rules: Vec<WatchRule>) -> Self {
-        let named = rules.iter().filter_map(|rule| rule.pattern.required_strings("eventSource")).flatten();
-        Self { sources: EventSources::only(named), rules }
+        let named = rules.iter().filter_map(|rule| rule.pattern.required_strings(&["eventSource"])).flatten();
+        Self { sources: EventSources::only(named), filter: filter(&rules), rules }
     }
 
     /// The rules, in the order of the user's file.
@@ -63,6 +66,11 @@ impl WatchRules {
     /// The services that the rules name in `eventSource`.
     pub(super) fn sources(&self) -> &EventSources {
         &self.sources
+    }
+
+    /// Accepts the records that may contain a finding or match a rule, of any service.
+    pub(super) fn filter(&self) -> &RecordFilter {
+        &self.filter
     }
 
     /// Adds a finding for each rule that matches the event. A rule also sees the built-in finding, if there is one.
@@ -81,6 +89,20 @@ impl WatchRules {
         }
         Ok(())
     }
+}
+
+fn filter(rules: &[WatchRule]) -> RecordFilter {
+    let texts: Option<Vec<_>> = rules.iter().map(|rule| required_texts(&rule.pattern)).collect();
+    texts.map_or(RecordFilter::Everything, |texts| RecordFilter::built_in_or(texts.into_iter().flatten()))
+}
+
+/// Texts of which a record must contain one at the start of a string to match the pattern; `None` if it may match
+/// other records. If the pattern requires several fields, the rarest are taken.
+fn required_texts(pattern: &Pattern) -> Option<Vec<&str>> {
+    // `finding.api_action` is the start of `eventName`.
+    const RAREST_FIRST: [&[&str]; 4] =
+        [&["eventName"], &["finding", "api_action"], &["userIdentity", "type"], &["eventSource"]];
+    RAREST_FIRST.into_iter().find_map(|path| pattern.required_strings(path))
 }
 
 impl Finding {

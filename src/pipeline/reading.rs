@@ -125,7 +125,7 @@ impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates, C: Clock> Running<'_,
                 }
                 for finding in examined.findings {
                     let alert_type = finding.alert_type();
-                    if self.keep(state, finding, bytes) {
+                    if self.keep(state, finding, &bytes) {
                         *reading.findings.entry(alert_type).or_default() += 1;
                     }
                 }

@@ -21,6 +21,7 @@ mod fixture;
 mod formats;
 mod oracle;
 mod pipeline;
+mod record_filter;
 mod security_rules;
 mod storm;
 mod trail;

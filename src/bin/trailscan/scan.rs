@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use trailwarden::detect::{Detector, Finding};
+use trailwarden::detect::{Detector, EventSources, Finding};
 use trailwarden::rules::Rules;
 use trailwarden::trail::{Entry, Limits, RecordReader};
 use trailwarden::triage::suppressing_rule;
@@ -124,6 +124,7 @@ fn progress_bar(inputs: &Inputs) -> ProgressBar {
 /// Scans inputs one after another on a thread, and reuses its buffers.
 struct Worker<'a> {
     detector: &'a Detector,
+    lambda: EventSources,
     rules: &'a Rules,
     progress: &'a ProgressBar,
     chunk: Vec<u8>,
@@ -133,7 +134,7 @@ struct Worker<'a> {
 impl<'a> Worker<'a> {
     fn new(detector: &'a Detector, rules: &'a Rules, progress: &'a ProgressBar) -> Self {
         let records = RecordReader::new(Limits { object_bytes: u64::MAX, ..Limits::default() });
-        Self { detector, rules, progress, chunk: vec![0; CHUNK], records }
+        Self { detector, lambda: EventSources::default(), rules, progress, chunk: vec![0; CHUNK], records }
     }
 
     fn scan(&mut self, source: &Source) -> Scanned {
@@ -143,6 +144,7 @@ impl<'a> Worker<'a> {
         };
         let mut scanning = Scanning {
             detector: self.detector,
+            lambda: self.lambda.clone(),
             rules: self.rules,
             object: Arc::from(name.as_str()),
             scanned: Scanned { name, ..Scanned::default() },
@@ -184,6 +186,7 @@ enum ReadProblem {
 /// The scan of one input.
 struct Scanning<'a> {
     detector: &'a Detector,
+    lambda: EventSources,
     rules: &'a Rules,
     object: Arc<str>,
     scanned: Scanned,
@@ -200,11 +203,11 @@ impl Scanning<'_> {
         };
         match self.detector.examine(bytes, &self.object, &self.rules.watch) {
             Ok(examined) => {
-                self.scanned.lambda_events += u64::from(examined.of_lambda);
+                self.scanned.lambda_events += u64::from(self.lambda.includes(bytes));
                 if let Some(error) = examined.unreadable {
                     self.problem(&format_args!("record at inflated byte {offset}: {error}"));
                 }
-                examined.findings.into_iter().for_each(|finding| self.take(finding, bytes));
+                examined.findings.into_iter().for_each(|finding| self.take(finding, &bytes));
             }
             Err(error) => self.problem(&format_args!("record at inflated byte {offset}: {error}")),
         }
