@@ -63,10 +63,16 @@ def test_a_bucket_with_a_key_in_another_account(deployed: Stack) -> None:
     other = OtherAccount(deployed, REGION)
     other.create_bucket("central-trail")
     key = other.client("kms").create_key()["KeyMetadata"]["Arn"]
+    own_key = deployed.emulator.client("kms").create_key()["KeyMetadata"]["Arn"]
+    own = deployed.emulator.client("s3")
+    own.create_bucket(Bucket="rules")
+    own.put_object(Bucket="rules", Key="trailwarden/rules.json", Body=b'{"watch": []}')
     central = deploy(
         deployed, "trailwarden-central", DeliveryMode="Sqs", TrailBucketName="central-trail", TrailBucketOwner=OTHER_ACCOUNT,
-        TrailKeyPrefix=PREFIX, TrailKmsKeyArn=key, FastPath="on",
+        TrailKeyPrefix=PREFIX, TrailKmsKeyArn=key, EncryptionKey=own_key, RulesUri="s3://rules/trailwarden/rules.json",
+        FastPath="on", SilenceAlarm="off", Dashboard="off",
     )  # fmt: skip
+    assert "DashboardName" not in central.outputs
     assert json.loads(central.outputs["TrailKeyStatement"])["Principal"]["AWS"] == central.outputs["FunctionRoleArn"]
     other.allow("central-trail", central)
     other.notify("central-trail", QueueConfigurations=[{"QueueArn": central.outputs["TrailQueueArn"], **CREATED}])
