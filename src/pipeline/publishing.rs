@@ -20,24 +20,23 @@ impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates, C: Clock> Running<'_,
     /// Publishes the alerts about mappings found so far. They do not wait for other alerts, and only briefly for the
     /// ledger.
     pub(super) async fn publish_mappings(&self) {
-        let (mut mappings, changes) = {
-            let triage = &mut self.state.borrow_mut().triage;
-            (triage.take_mappings(), triage.take_changes())
-        };
-        let alerted = mappings.len();
-        mappings.extend(changes);
-        if mappings.is_empty() {
-            return;
-        }
-        let mut mappings = self.deduplication.follow(mappings, &self.mapping_budget).await;
-        let changes = mappings.split_off(alerted);
-        let resolving = changes.into_iter().filter(|it| matches!(it.lifecycle, Some(Lifecycle::Resolves(_))));
-        for incident in resolving {
+        let mappings = self.state.borrow_mut().triage.take_mappings();
+        let mappings = self.deduplication.follow(mappings, &self.mapping_budget).await;
+        self.publish_candidates(self.deduplication.events(mappings), &self.mapping_budget).await;
+        self.publish_resolutions().await;
+    }
+
+    /// Publishes the alerts about changes that end a stop. The other changes are no findings. Their number does not delay
+    /// alerts about mappings, and they do not use the budget of these alerts.
+    async fn publish_resolutions(&self) {
+        let changes = self.state.borrow_mut().triage.take_changes();
+        let budget = self.deduplication.budget();
+        let mut resolving = self.deduplication.follow(changes, budget).await;
+        resolving.retain(|it| matches!(it.lifecycle, Some(Lifecycle::Resolves(_))));
+        for incident in &resolving {
             self.state.borrow_mut().count(&incident.finding);
-            mappings.push(incident);
         }
-        let candidates = self.deduplication.events(mappings);
-        self.publish_candidates(candidates, &self.mapping_budget).await;
+        self.publish_candidates(self.deduplication.events(resolving), budget).await;
     }
 
     /// Publishes the alerts that are due for everything found so far.

@@ -1,9 +1,12 @@
 //! A mapping that AWS disabled, until a user enables or deletes it.
 
+use std::time::Duration;
+
 use insta::assert_snapshot;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tokio::runtime::Builder;
+use tokio::time::Instant;
 
 use crate::fakes::LedgerFaults;
 use crate::fixture::Fixture;
@@ -138,6 +141,17 @@ async fn without_the_ledger_the_stop_is_alerted_and_the_end_is_not() {
     let run = fixture.invoke(&["a"]).await;
     assert_eq!(run.subjects(), ["Stopped: orders-queue -> orders AUTHORIZATION_ERROR 111122223333 us-east-1"]);
     assert!(run.counters.ledger_errors > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_of_other_mappings_do_not_delay_a_stop() {
+    let slow = LedgerFaults { latency: Duration::from_secs(1), ..LedgerFaults::default() };
+    let records = (100..150).map(|n| enabled_mapping(n, "other")).chain([stopped(0)]);
+    let fixture = Fixture::new().object("a", records).ledger_faults(slow);
+    let started = Instant::now();
+    fixture.invoke(&["a"]).await;
+    let published = fixture.topic().confirmed_at.borrow()[0] - started;
+    assert!(published < Duration::from_secs(5), "{published:?}");
 }
 
 #[tokio::test(start_paused = true)]
