@@ -108,7 +108,7 @@ RECEIVES_PER_MESSAGE = 1
 # A bucket key saves "up to 99 percent" of the requests: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-key.html
 BUCKET_KEY_SHARE = 0.01
 
-# Whether the condition of an alarm or a dashboard holds with the default parameters.
+# Whether the condition of an alarm or a dashboard holds with the default parameters and a reused trail.
 CONDITIONS = {"MakesTrail": False, "HasDashboard": True, "HasSilenceAlarm": True, "HasChatTopic": False, "HasEventTopic": False}
 
 

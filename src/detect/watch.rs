@@ -96,8 +96,8 @@ fn filter(rules: &[WatchRule]) -> RecordFilter {
     texts.map_or(RecordFilter::Everything, |texts| RecordFilter::built_in_or(texts.into_iter().flatten()))
 }
 
-/// Texts of which a record must contain one at the start of a string to match the pattern; `None` if it may match
-/// other records. If the pattern requires several fields, the rarest are taken.
+/// A record matches the pattern only if one of its strings starts with one of these texts. `None` if the pattern requires
+/// no such text. If it requires several fields, the texts are those of the rarest one.
 fn required_texts(pattern: &Pattern) -> Option<Vec<&str>> {
     // `finding.api_action` is the start of `eventName`.
     const RAREST_FIRST: [&[&str]; 4] =
