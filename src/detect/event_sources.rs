@@ -1,6 +1,5 @@
 //! Services whose events are examined.
 
-use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use super::record_filter::RecordFilter;
@@ -17,7 +16,7 @@ pub struct EventSources(Option<Listed>);
 
 #[derive(Debug, Clone)]
 struct Listed {
-    names: BTreeSet<String>,
+    names: Vec<String>,
     /// Accepts the records that contain one of the names.
     filter: RecordFilter,
 }
@@ -38,9 +37,11 @@ impl EventSources {
     /// Only the services with these event sources.
     #[must_use]
     pub fn only<'a>(sources: impl IntoIterator<Item = &'a str>) -> Self {
-        let names: BTreeSet<_> = sources.into_iter().map(str::to_owned).collect();
-        let filter = RecordFilter::starting_with(names.iter().map(String::as_str));
-        Self(Some(Listed { names, filter }))
+        let mut names: Vec<_> = sources.into_iter().collect();
+        names.sort_unstable();
+        names.dedup();
+        let filter = RecordFilter::starting_with(names.iter().copied());
+        Self(Some(Listed { names: names.into_iter().map(str::to_owned).collect(), filter }))
     }
 
     /// Returns true if these are all services.

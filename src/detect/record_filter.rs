@@ -3,7 +3,6 @@
 //! A filter never rejects a record that could matter. JSON can write any character as an escape sequence, such as
 //! `\u0041`. CloudTrail hardly uses them, so a filter accepts every record that contains one instead of decoding it.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use aho_corasick::packed::{self, Searcher};
@@ -32,7 +31,9 @@ pub(super) enum RecordFilter {
 impl RecordFilter {
     /// Accepts records with a string that starts with one of these texts. May accept others, too.
     pub(super) fn starting_with<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
-        let texts: BTreeSet<&str> = texts.into_iter().collect();
+        let mut texts: Vec<&str> = texts.into_iter().collect();
+        texts.sort_unstable();
+        texts.dedup();
         if !texts.iter().all(|text| is_written_verbatim(text)) {
             return Self::Everything;
         }
@@ -73,7 +74,7 @@ impl fmt::Debug for RecordFilter {
 
 /// Returns true if JSON writes the text as it is, or with `\u` escapes. An empty text may also mean an absent field.
 fn is_written_verbatim(text: &str) -> bool {
-    !text.is_empty() && !text.contains(|c: char| c.is_control() || "\"\\/".contains(c))
+    !text.is_empty() && text.bytes().all(|b| b >= b' ' && !b"\"\\/".contains(&b))
 }
 
 /// A searcher for all needles in one pass; `None` if it does not support the processor.

@@ -2,8 +2,6 @@
 
 use std::ops::Deref;
 
-use memchr::memmem;
-
 /// The bytes of a record that has not been parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordBytes<'a> {
@@ -32,7 +30,7 @@ impl<'a> RecordBytes<'a> {
 impl<'a> From<&'a [u8]> for RecordBytes<'a> {
     /// Searches the bytes for escape sequences.
     fn from(bytes: &'a [u8]) -> Self {
-        Self { bytes, has_unicode_escapes: memmem::find(bytes, br"\u").is_some() }
+        Self { bytes, has_unicode_escapes: bytes.windows(2).any(|it| it == br"\u") }
     }
 }
 
