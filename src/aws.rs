@@ -1,4 +1,4 @@
-//! AWS services, through the SDK: S3, SNS and DynamoDB.
+//! AWS services, through the SDK: S3, SNS, DynamoDB and Lambda.
 //!
 //! No call continues after the [`Deadline`] of the invocation.
 
@@ -7,6 +7,7 @@ mod deadline;
 mod dynamodb;
 mod errors;
 mod http;
+mod lambda_api;
 mod rules;
 mod s3;
 mod sns;
@@ -16,6 +17,7 @@ pub use configuration::{configuration, in_region};
 pub use deadline::Deadline;
 pub use dynamodb::LedgerTable;
 pub use http::http_client;
+pub use lambda_api::{Accounts, LambdaApi};
 pub use rules::RulesInBucket;
 pub use s3::TrailBuckets;
 pub use sns::AlertTopic;

@@ -51,8 +51,8 @@ impl Clock for SystemClock {
 ///
 /// # Errors
 /// If the runtime API cannot be reached.
-pub async fn run<S: ObjectSource, T: Topic, L: Ledger + MappingStates + Heartbeats, C: Clock, O: RulesObject>(
-    pipeline: &Pipeline<S, T, L, C>,
+pub async fn run<S: ObjectSource, T: Topic, L: Ledger + MappingStates + Heartbeats, C: Clock, A, O: RulesObject>(
+    pipeline: &Pipeline<S, T, L, C, A>,
     rules: &RulesCache<O>,
     deadline: &Deadline,
 ) -> Result<(), Error> {
@@ -64,8 +64,8 @@ pub async fn run<S: ObjectSource, T: Topic, L: Ledger + MappingStates + Heartbea
     lambda_runtime::run(handler).await
 }
 
-async fn handle<S: ObjectSource, T: Topic, L: Ledger + MappingStates + Heartbeats, C: Clock, O: RulesObject>(
-    pipeline: &Pipeline<S, T, L, C>,
+async fn handle<S: ObjectSource, T: Topic, L: Ledger + MappingStates + Heartbeats, C: Clock, A, O: RulesObject>(
+    pipeline: &Pipeline<S, T, L, C, A>,
     rules: &RulesCache<O>,
     deadline: &Deadline,
     is_cold_start: bool,

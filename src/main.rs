@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use trailwarden::aws::{self, AlertTopic, Deadline, LedgerTable, RulesInBucket, TrailBuckets};
+use trailwarden::aws::{self, Accounts, AlertTopic, Deadline, LambdaApi, LedgerTable, RulesInBucket, TrailBuckets};
 use trailwarden::delivery::Accepted;
 use trailwarden::lambda::{self, SystemClock};
 use trailwarden::pipeline::Pipeline;
@@ -36,6 +36,7 @@ async fn serve() -> Result<(), lambda_runtime::Error> {
     };
     let buckets = aws::in_region(&configuration, settings.trail_bucket_region);
     let topic = |arn| AlertTopic::new(&configuration, arn, deadline.clone());
+    let accounts = Accounts { own: settings.account_id, member_role: settings.member_role_name };
     let pipeline = Pipeline {
         accepted: Accepted {
             trail_buckets: settings.trail_buckets,
@@ -55,6 +56,7 @@ async fn serve() -> Result<(), lambda_runtime::Error> {
         },
         ledger: LedgerTable::new(&configuration, settings.ledger_table, deadline.clone()),
         heartbeats: settings.silence_check,
+        api: LambdaApi::new(&configuration, accounts, deadline.clone()),
         clock: SystemClock,
     };
     lambda::run(&pipeline, &rules, &deadline).await

@@ -23,7 +23,7 @@ use crate::trail::ObjectSource;
 use crate::triage::{Audience, Ledger, MappingStates};
 use invocation::Running;
 
-impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates + Heartbeats, C: Clock> Pipeline<S, T, L, C> {
+impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates + Heartbeats, C: Clock, A> Pipeline<S, T, L, C, A> {
     /// Handles one invocation.
     pub async fn run(&self, invocation: Invocation<'_, impl Future<Output = ()>>) -> Outcome {
         match delivery::decode(invocation.payload, &self.accepted) {

@@ -31,6 +31,10 @@ const ENV_SILENCE_CHECK: &str = "SILENCE_CHECK";
 const ENV_ESM_CHANGES: &str = "ESM_CHANGES";
 /// Alert on calls with invalid credentials.
 const ENV_AUTHENTICATION_FAILURES: &str = "AUTHENTICATION_FAILURES";
+/// Account of the function.
+const ENV_ACCOUNT_ID: &str = "ACCOUNT_ID";
+/// Name of the role that the function assumes in other accounts.
+const ENV_MEMBER_ROLE_NAME: &str = "MEMBER_ROLE_NAME";
 /// Rules as JSON.
 const ENV_RULES: &str = "RULES";
 /// S3 URI of the object that holds the rules.
@@ -57,7 +61,7 @@ const RESERVED_BYTES: u64 = 40 * MEBIBYTE;
 const DEFAULT_CONCURRENCY: usize = 8;
 
 /// All settings, with their default and meaning, as the documentation lists them.
-pub const ALL: [(&str, &str, &str); 18] = [
+pub const ALL: [(&str, &str, &str); 20] = [
     (ENV_ALERT_TOPIC_ARN, "required", "topic for people: alerts as text"),
     (ENV_CHAT_TOPIC_ARN, "none", "topic for Amazon Q Developer in chat applications"),
     (ENV_EVENT_TOPIC_ARN, "none", "topic for machines: alerts as JSON, see [event.schema.json](event.schema.json)"),
@@ -76,6 +80,12 @@ pub const ALL: [(&str, &str, &str); 18] = [
         ENV_SILENCE_CHECK,
         "`off`",
         "`on`: record when digest files arrive, so that silent accounts and Regions can be detected",
+    ),
+    (ENV_ACCOUNT_ID, "none", "account of the function; required with `MEMBER_ROLE_NAME`"),
+    (
+        ENV_MEMBER_ROLE_NAME,
+        "none",
+        "role to assume in other accounts to ask the Lambda API, with its path if it has one",
     ),
     (ENV_RULES, "none", "watch rules and suppressions as JSON; Lambda allows 4 KB for all variables together"),
     (
@@ -113,6 +123,10 @@ pub struct Settings {
     pub fast_path: bool,
     /// Record heartbeats for the check for silence.
     pub silence_check: bool,
+    /// Account of the function.
+    pub account_id: Option<String>,
+    /// Name of the role that the function assumes in other accounts.
+    pub member_role_name: Option<String>,
     /// The user's rules.
     pub rules: RulesSetting,
     /// Name or ARN of the DynamoDB table that holds the shared deduplication state.
@@ -188,6 +202,8 @@ impl Settings {
             fast_path: read.optional(ENV_FAST_PATH, switch).unwrap_or_default(),
             esm_changes: read.optional(ENV_ESM_CHANGES, switch).unwrap_or_default(),
             silence_check: read.optional(ENV_SILENCE_CHECK, switch).unwrap_or_default(),
+            account_id: read.optional(ENV_ACCOUNT_ID, account_id),
+            member_role_name: read.optional(ENV_MEMBER_ROLE_NAME, role_name),
             rules: read.rules(),
             ledger_table: read.required(ENV_LEDGER_TABLE, table_name).unwrap_or_default(),
             windows: read.optional(ENV_STORM_WINDOW_HOURS, window_length).unwrap_or_default(),
@@ -204,6 +220,7 @@ impl Settings {
             },
         };
         read.distinct_topics(&settings);
+        read.own_account(&settings);
         read.enough_memory(&settings);
         if read.problems.is_empty() { Ok(settings) } else { Err(SettingsError { problems: read.problems }) }
     }
@@ -234,6 +251,13 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
                 ENV_EVENT_TOPIC_ARN,
                 "expected a different topic than ALERT_TOPIC_ARN and CHAT_TOPIC_ARN".to_owned(),
             ));
+        }
+    }
+
+    /// Checks that the function can distinguish its own account from member accounts.
+    fn own_account(&mut self, settings: &Settings) {
+        if settings.member_role_name.is_some() && settings.account_id.is_none() {
+            self.problems.push((ENV_ACCOUNT_ID, "required with MEMBER_ROLE_NAME".to_owned()));
         }
     }
 
@@ -328,6 +352,19 @@ fn account_id(text: &str) -> Result<String, String> {
     }
 }
 
+/// Parses the name of a role, with its path but without the slash before it. A name has 1 to 64 letters, digits and
+/// `+=,.@_-` ("IAM and AWS STS quotas", IAM User Guide).
+fn role_name(text: &str) -> Result<String, String> {
+    let is_part = |part: &str| {
+        (1..=64).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"+=,.@_-".contains(&b))
+    };
+    if text.split('/').all(is_part) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("expected the name of a role, found {text:?}"))
+    }
+}
+
 fn region(text: &str) -> Result<String, String> {
     let is_part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     if text.split('-').count() >= 3 && text.split('-').all(is_part) {
@@ -399,6 +436,8 @@ mod tests {
             (ENV_FAST_PATH, "on"),
             (ENV_ESM_CHANGES, "on"),
             (ENV_AUTHENTICATION_FAILURES, "on"),
+            (ENV_ACCOUNT_ID, "111122223333"),
+            (ENV_MEMBER_ROLE_NAME, "audit/trailwarden-reader"),
             (ENV_RULES_URI, "s3://bucket/a/b.json"),
             (ENV_LEDGER_TABLE, "arn:aws:dynamodb:us-east-1:111122223333:table/ledger.a"),
             (ENV_OBJECT_CONCURRENCY, "64"),
@@ -409,6 +448,8 @@ mod tests {
         assert_eq!(settings.trail_buckets, ["trail-a", "trail.b"]);
         assert_eq!(settings.trail_bucket_owner.as_deref(), Some("111122223333"));
         assert_eq!(settings.trail_bucket_region.as_deref(), Some("us-gov-west-1"));
+        assert_eq!(settings.account_id.as_deref(), Some("111122223333"));
+        assert_eq!(settings.member_role_name.as_deref(), Some("audit/trailwarden-reader"));
         assert_eq!(settings.ledger_table, "arn:aws:dynamodb:us-east-1:111122223333:table/ledger.a");
         assert_eq!(settings.object_concurrency, 64);
         assert!(settings.fast_path && settings.esm_changes && settings.detector.authentication_failures);
@@ -468,6 +509,7 @@ mod tests {
             (ENV_SILENCE_CHECK, "1"),
             (ENV_ESM_CHANGES, "yes"),
             (ENV_AUTHENTICATION_FAILURES, "ON"),
+            (ENV_MEMBER_ROLE_NAME, "arn:aws:iam::111122223333:role/reader"),
             (ENV_RULES, r#"{"watch":[{"name":"w"}]}"#),
             (ENV_RULES_URI, "https://bucket/key"),
             (ENV_LEDGER_TABLE, "a table"),
@@ -487,6 +529,7 @@ mod tests {
         FAST_PATH: expected on or off, found "true"
         ESM_CHANGES: expected on or off, found "yes"
         SILENCE_CHECK: expected on or off, found "1"
+        MEMBER_ROLE_NAME: expected the name of a role, found "arn:aws:iam::111122223333:role/reader"
         RULES: invalid rules
         watch[0].title: expected a string
         watch[0].severity: expected a string

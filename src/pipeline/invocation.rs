@@ -56,8 +56,8 @@ impl Outcome {
 }
 
 /// A running invocation.
-pub(super) struct Running<'a, S, T, L, C> {
-    pub(super) pipeline: &'a Pipeline<S, T, L, C>,
+pub(super) struct Running<'a, S, T, L, C, A> {
+    pub(super) pipeline: &'a Pipeline<S, T, L, C, A>,
     pub(super) rules: &'a Rules,
     without_rules: bool,
     pub(super) audience: Audience,
@@ -117,9 +117,9 @@ impl State {
     }
 }
 
-impl<'a, S: ObjectSource, T: Topic, L: Ledger, C: Clock> Running<'a, S, T, L, C> {
+impl<'a, S: ObjectSource, T: Topic, L: Ledger, C: Clock, A> Running<'a, S, T, L, C, A> {
     pub(super) fn new<F>(
-        pipeline: &'a Pipeline<S, T, L, C>,
+        pipeline: &'a Pipeline<S, T, L, C, A>,
         audience: Audience,
         invocation: &Invocation<'a, F>,
     ) -> Self {

@@ -16,7 +16,7 @@ const PUBLISH_CHUNK: usize = 200;
 const LEASE_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_LEASE_PAUSE: Duration = Duration::from_millis(500);
 
-impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates, C: Clock> Running<'_, S, T, L, C> {
+impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates, C: Clock, A> Running<'_, S, T, L, C, A> {
     /// Publishes the alerts about mappings found so far. They do not wait for other alerts, and only briefly for the
     /// ledger.
     pub(super) async fn publish_mappings(&self) {

@@ -22,7 +22,7 @@ use crate::triage::{Ledger, MappingStates};
 /// Shown in place of the log object of an inline record.
 const INLINE: &str = "not yet delivered; the event came through EventBridge";
 
-impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates, C: Clock> Running<'_, S, T, L, C> {
+impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates, C: Clock, A> Running<'_, S, T, L, C, A> {
     /// Examines the inline records, but only for mappings, whose alerts are urgent. The same records arrive later in a
     /// log object, and an unreadable one fails that object.
     pub(super) fn examine_inline(&self, records: &[String]) {

@@ -19,7 +19,7 @@ use crate::triage::Audience;
 /// Time limit for recording the heartbeats of an invocation.
 const RECORD_TIME: Duration = Duration::from_secs(4);
 
-impl<S, T, L: Heartbeats, C: Clock> Running<'_, S, T, L, C> {
+impl<S, T, L: Heartbeats, C: Clock, A> Running<'_, S, T, L, C, A> {
     /// Records a heartbeat for each digest in the payload. A failure counts as a ledger error.
     pub(super) async fn record_heartbeats(&self, digests: BTreeSet<AccountRegion>) {
         let Pipeline { ledger, clock, heartbeats, .. } = self.pipeline;
@@ -36,7 +36,7 @@ impl<S, T, L: Heartbeats, C: Clock> Running<'_, S, T, L, C> {
     }
 }
 
-impl<S, T, L: Heartbeats, C: Clock> Pipeline<S, T, L, C> {
+impl<S, T, L: Heartbeats, C: Clock, A> Pipeline<S, T, L, C, A> {
     /// Finds the accounts and Regions whose digests have stopped.
     pub(super) async fn check_silence(&self) -> Outcome {
         let mut outcome = Outcome::default();

@@ -27,7 +27,7 @@ const OBJECT: &str = "none (test alert)";
 const RULES: &str = r#"{"watch": [{"name": "test", "title": "A Lambda function was deleted", "severity": "high",
     "pattern": {"finding": {"api_action": ["DeleteFunction"]}}}]}"#;
 
-impl<S, T: Topic, L, C: Clock> Pipeline<S, T, L, C> {
+impl<S, T: Topic, L, C: Clock, A> Pipeline<S, T, L, C, A> {
     /// Publishes a test alert of each kind, regardless of earlier alerts.
     pub(super) async fn publish_test_alert(&self) -> Outcome {
         let incidents = incidents(self.topics.alert.arn(), self.clock.now());

@@ -9,7 +9,7 @@ use crate::triage::WindowLength;
 
 /// The pipeline, with the services that it uses.
 #[derive(Debug)]
-pub struct Pipeline<S, T, L, C> {
+pub struct Pipeline<S, T, L, C, A> {
     /// What a payload may contain.
     pub accepted: Accepted,
     /// Examines records for findings.
@@ -30,6 +30,8 @@ pub struct Pipeline<S, T, L, C> {
     pub ledger: L,
     /// Record a heartbeat for each digest, so that silence can be detected.
     pub heartbeats: bool,
+    /// The Lambda API, which is asked about mappings.
+    pub api: A,
     /// The clock.
     pub clock: C,
 }

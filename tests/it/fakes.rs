@@ -1,5 +1,6 @@
 //! The services that the pipeline uses: in memory, with faults that a test sets, and over [`sockets`].
 
+mod api;
 mod bucket;
 mod clock;
 mod ledger;
@@ -8,6 +9,7 @@ mod topic;
 #[cfg(feature = "lambda")]
 pub(crate) mod sockets;
 
+pub(crate) use api::MemoryApi;
 pub(crate) use bucket::{MemoryBucket, RUNNING};
 pub(crate) use clock::TestClock;
 pub(crate) use ledger::{LedgerFaults, MemoryLedger};

@@ -21,7 +21,7 @@ use trailwarden::trail::Limits;
 use trailwarden::trail::ObjectSource;
 use trailwarden::triage::WindowLength;
 
-use crate::fakes::{LedgerFaults, MemoryBucket, MemoryLedger, MemoryTopic, TestClock};
+use crate::fakes::{LedgerFaults, MemoryApi, MemoryBucket, MemoryLedger, MemoryTopic, TestClock};
 use payload::notification;
 use records::{gzip, key, log_file};
 
@@ -31,7 +31,7 @@ pub(crate) const BUCKET: &str = "trail";
 /// A pipeline with the default settings and one topic. Its bucket and topic are in memory unless a test needs sockets;
 /// its clock needs a tokio runtime.
 pub(crate) struct Fixture<S = MemoryBucket, A = MemoryTopic> {
-    pub(crate) pipeline: Pipeline<S, A, MemoryLedger, TestClock>,
+    pub(crate) pipeline: Pipeline<S, A, MemoryLedger, TestClock, MemoryApi>,
     rules: Rules,
     without_rules: bool,
     invocations: Cell<usize>,
@@ -50,12 +50,16 @@ impl<S: ObjectSource, A: Topic> Fixture<S, A> {
             topics: Topics { alert: topic, chat: None, event: None },
             ledger: MemoryLedger::default(),
             heartbeats: true,
+            api: MemoryApi::default(),
             clock: TestClock,
         };
         Self { pipeline, rules: Rules::default(), without_rules: false, invocations: Cell::default() }
     }
 
-    pub(crate) fn configure(mut self, change: impl FnOnce(&mut Pipeline<S, A, MemoryLedger, TestClock>)) -> Self {
+    pub(crate) fn configure(
+        mut self,
+        change: impl FnOnce(&mut Pipeline<S, A, MemoryLedger, TestClock, MemoryApi>),
+    ) -> Self {
         change(&mut self.pipeline);
         self
     }
