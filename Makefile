@@ -51,8 +51,8 @@ check-code:
 .PHONY: check-files
 check-files: $(TOOLS) $(CHECKOV)
 	@AWS_DEFAULT_REGION=us-east-1 sam validate --lint
-	@cfn-lint template.yaml
-	@BC_SKIP_MAPPING=TRUE $(dir $(CHECKOV))bin/checkov --file template.yaml --framework cloudformation --compact --quiet --skip-download
+	@cfn-lint template.yaml member-role.yaml
+	@BC_SKIP_MAPPING=TRUE $(dir $(CHECKOV))bin/checkov --file template.yaml member-role.yaml --framework cloudformation --compact --quiet --skip-download
 	@cargo deny --log-level warn --locked check --hide-inclusion-graph bans licenses sources
 	@python -m local.msrv
 	@python -m local.costs --check
