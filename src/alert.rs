@@ -11,6 +11,7 @@ mod access_denied;
 mod attributes;
 mod chat;
 mod content;
+mod context;
 mod esm_changed;
 mod esm_disabled;
 mod esm_resolved;

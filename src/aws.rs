@@ -3,6 +3,7 @@
 //! No call continues after the [`Deadline`] of the invocation.
 
 mod configuration;
+mod context;
 mod deadline;
 mod dynamodb;
 mod errors;

@@ -11,11 +11,13 @@ use tokio::time::Instant;
 
 use crate::aws::{Deadline, OPERATION_TIMEOUT};
 use crate::clock::Clock;
+use crate::enrich::ContextSource;
 use crate::heartbeat::Heartbeats;
 use crate::pipeline::{Invocation, Outcome, Pipeline};
 use crate::publish::Topic;
 use crate::reply::{Reply, ResultCode, TaskResult};
 use crate::rules::{Current, RulesCache, RulesObject};
+use crate::service::ServiceError;
 use crate::telemetry::{Metrics, ObjectReport, ObjectResult, VERSION};
 use crate::trail::ObjectSource;
 use crate::triage::{Ledger, MappingStates};
@@ -51,7 +53,14 @@ impl Clock for SystemClock {
 ///
 /// # Errors
 /// If the runtime API cannot be reached.
-pub async fn run<S: ObjectSource, T: Topic, L: Ledger + MappingStates + Heartbeats, C: Clock, A, O: RulesObject>(
+pub async fn run<
+    S: ObjectSource,
+    T: Topic,
+    L: Ledger + MappingStates + Heartbeats,
+    C: Clock,
+    A: ContextSource,
+    O: RulesObject,
+>(
     pipeline: &Pipeline<S, T, L, C, A>,
     rules: &RulesCache<O>,
     deadline: &Deadline,
@@ -64,7 +73,14 @@ pub async fn run<S: ObjectSource, T: Topic, L: Ledger + MappingStates + Heartbea
     lambda_runtime::run(handler).await
 }
 
-async fn handle<S: ObjectSource, T: Topic, L: Ledger + MappingStates + Heartbeats, C: Clock, A, O: RulesObject>(
+async fn handle<
+    S: ObjectSource,
+    T: Topic,
+    L: Ledger + MappingStates + Heartbeats,
+    C: Clock,
+    A: ContextSource,
+    O: RulesObject,
+>(
     pipeline: &Pipeline<S, T, L, C, A>,
     rules: &RulesCache<O>,
     deadline: &Deadline,
@@ -100,13 +116,20 @@ fn reserve(remaining: Duration) -> Duration {
     (remaining / 3).min(OPERATION_TIMEOUT)
 }
 
-/// Logs the result of each object, the metrics, and ledger errors, which do not fail the invocation. The runtime and
+/// Logs the result of each object, the metrics, and errors of the ledger and of lookups, which do not fail the invocation. The runtime and
 /// [`reply`] log all other failures.
 fn report(outcome: &Outcome, context: &Context) {
     let now = SystemClock.now();
     if let Some(error) = &outcome.ledger_error {
         let errors = outcome.counters.ledger_errors;
         lambda_runtime::tracing::warn!("{errors} ledger calls failed, so alerts may be repeated; first error: {error}");
+    }
+    // The message of the error may name what the record names.
+    if let Some(ServiceError { operation, code, .. }) = &outcome.context_error {
+        let errors = outcome.counters.context_errors;
+        lambda_runtime::tracing::warn!(
+            "{errors} lookups for context failed, so alerts have less context; first error: {operation}: {code}"
+        );
     }
     if let Reply::Silence { silent, .. } = &outcome.reply {
         for heartbeat in silent.iter().take(MAX_SILENT_LOGGED) {

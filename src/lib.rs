@@ -13,14 +13,15 @@
 //!        └─ trail      bytes     → records      inflate, split, parse only what matters
 //!             └─ detect     record    → findings
 //!                  └─ triage     findings  → incidents     one incident per cause, and the alerts that are due
-//!                       └─ alert      incident  → messages      text, chat, JSON
-//!                            └─ publish    messages  → topics        the result of each entry is checked
-//!                                 └─ reply      error, failed messages, or a result for each task
+//!                       └─ enrich     incident  → context       present state of a mapping, owner of its function
+//!                            └─ alert      incident  → messages      text, chat, JSON
+//!                                 └─ publish    messages  → topics        the result of each entry is checked
+//!                                      └─ reply      error, failed messages, or a result for each task
 //! ```
 //!
 //! [`pipeline`] runs these stages. [`failure`] and [`reply`] decide what a failure means for the invocation. All
 //! modules except [`aws`] and [`lambda`] are free of I/O: the module that calls a service defines the trait that it
-//! needs ([`trail::ObjectSource`], [`triage::Ledger`], [`publish::Topic`], [`heartbeat::Heartbeats`], [`rules::RulesObject`], [`clock::Clock`]).
+//! needs ([`trail::ObjectSource`], [`triage::Ledger`], [`publish::Topic`], [`heartbeat::Heartbeats`], [`rules::RulesObject`], [`enrich::ContextSource`], [`clock::Clock`]).
 //! The feature `lambda`, on by default, adds the function: the Lambda runtime, and implementations of these traits with
 //! the AWS SDK.
 //!
@@ -34,6 +35,7 @@ pub mod alert;
 pub mod clock;
 pub mod delivery;
 pub mod detect;
+pub mod enrich;
 pub mod failure;
 pub mod heartbeat;
 mod identity;

@@ -56,6 +56,7 @@ async fn serve() -> Result<(), lambda_runtime::Error> {
         },
         ledger: LedgerTable::new(&configuration, settings.ledger_table, deadline.clone()),
         heartbeats: settings.silence_check,
+        context: settings.context,
         api: LambdaApi::new(&configuration, accounts, deadline.clone()),
         clock: SystemClock,
     };

@@ -16,6 +16,7 @@ pub use wiring::{Invocation, Pipeline};
 
 use crate::clock::Clock;
 use crate::delivery::{self, Announced, BatchJob, Delivery, Queue};
+use crate::enrich::ContextSource;
 use crate::heartbeat::Heartbeats;
 use crate::publish::Topic;
 use crate::reply::Reply;
@@ -23,7 +24,9 @@ use crate::trail::ObjectSource;
 use crate::triage::{Audience, Ledger, MappingStates};
 use invocation::Running;
 
-impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates + Heartbeats, C: Clock, A> Pipeline<S, T, L, C, A> {
+impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates + Heartbeats, C: Clock, A: ContextSource>
+    Pipeline<S, T, L, C, A>
+{
     /// Handles one invocation.
     pub async fn run(&self, invocation: Invocation<'_, impl Future<Output = ()>>) -> Outcome {
         match delivery::decode(invocation.payload, &self.accepted) {

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use crate::detect::{Arn, Detector, EventSources};
+use crate::enrich::OwnerTagKeys;
 use crate::rules::Rules;
 use crate::s3_object::S3Object;
 use crate::trail::Limits;
@@ -31,6 +32,10 @@ const ENV_SILENCE_CHECK: &str = "SILENCE_CHECK";
 const ENV_ESM_CHANGES: &str = "ESM_CHANGES";
 /// Alert on calls with invalid credentials.
 const ENV_AUTHENTICATION_FAILURES: &str = "AUTHENTICATION_FAILURES";
+/// Ask the Lambda API about stopped mappings before they are alerted.
+const ENV_CONTEXT: &str = "CONTEXT";
+/// Tags that name the owner of a function, comma-separated.
+const ENV_OWNER_TAG_KEYS: &str = "OWNER_TAG_KEYS";
 /// Account of the function.
 const ENV_ACCOUNT_ID: &str = "ACCOUNT_ID";
 /// Name of the role that the function assumes in other accounts.
@@ -61,7 +66,7 @@ const RESERVED_BYTES: u64 = 40 * MEBIBYTE;
 const DEFAULT_CONCURRENCY: usize = 8;
 
 /// All settings, with their default and meaning, as the documentation lists them.
-pub const ALL: [(&str, &str, &str); 20] = [
+pub const ALL: [(&str, &str, &str); 22] = [
     (ENV_ALERT_TOPIC_ARN, "required", "topic for people: alerts as text"),
     (ENV_CHAT_TOPIC_ARN, "none", "topic for Amazon Q Developer in chat applications"),
     (ENV_EVENT_TOPIC_ARN, "none", "topic for machines: alerts as JSON, see [event.schema.json](event.schema.json)"),
@@ -81,7 +86,17 @@ pub const ALL: [(&str, &str, &str); 20] = [
         "`off`",
         "`on`: record when digest files arrive, so that silent accounts and Regions can be detected",
     ),
-    (ENV_ACCOUNT_ID, "none", "account of the function; required with `MEMBER_ROLE_NAME`"),
+    (
+        ENV_CONTEXT,
+        "`off`",
+        "`on`: before alerting on a stopped mapping, ask the Lambda API for its state and the owner of its function",
+    ),
+    (
+        ENV_OWNER_TAG_KEYS,
+        "`owner,team,service`",
+        "tags that name the owner of a function, comma-separated, at most ten; the case of letters is ignored",
+    ),
+    (ENV_ACCOUNT_ID, "none", "account of the function; required with `CONTEXT=on` and with `MEMBER_ROLE_NAME`"),
     (
         ENV_MEMBER_ROLE_NAME,
         "none",
@@ -123,6 +138,8 @@ pub struct Settings {
     pub fast_path: bool,
     /// Record heartbeats for the check for silence.
     pub silence_check: bool,
+    /// Look up the context of stopped mappings, with the owner that these tags name; `None` to look up nothing.
+    pub context: Option<OwnerTagKeys>,
     /// Account of the function.
     pub account_id: Option<String>,
     /// Name of the role that the function assumes in other accounts.
@@ -202,6 +219,7 @@ impl Settings {
             fast_path: read.optional(ENV_FAST_PATH, switch).unwrap_or_default(),
             esm_changes: read.optional(ENV_ESM_CHANGES, switch).unwrap_or_default(),
             silence_check: read.optional(ENV_SILENCE_CHECK, switch).unwrap_or_default(),
+            context: read.context(),
             account_id: read.optional(ENV_ACCOUNT_ID, account_id),
             member_role_name: read.optional(ENV_MEMBER_ROLE_NAME, role_name),
             rules: read.rules(),
@@ -256,8 +274,12 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
 
     /// Checks that the function can distinguish its own account from member accounts.
     fn own_account(&mut self, settings: &Settings) {
-        if settings.member_role_name.is_some() && settings.account_id.is_none() {
-            self.problems.push((ENV_ACCOUNT_ID, "required with MEMBER_ROLE_NAME".to_owned()));
+        let needed_by =
+            [(settings.context.is_some(), "CONTEXT=on"), (settings.member_role_name.is_some(), "MEMBER_ROLE_NAME")];
+        if let (Some((_, setting)), None) = (needed_by.iter().find(|(is_set, _)| *is_set), &settings.account_id)
+            && !self.problems.iter().any(|(name, _)| *name == ENV_ACCOUNT_ID)
+        {
+            self.problems.push((ENV_ACCOUNT_ID, format!("required with {setting}")));
         }
     }
 
@@ -277,6 +299,13 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
             );
             self.problems.push((ENV_MAX_RECORD_BYTES, problem));
         }
+    }
+
+    fn context(&mut self) -> Option<OwnerTagKeys> {
+        let is_on = self.optional(ENV_CONTEXT, switch).unwrap_or_default();
+        let keys =
+            self.optional(ENV_OWNER_TAG_KEYS, |text| text.parse::<OwnerTagKeys>().map_err(|error| error.to_string()));
+        is_on.then(|| keys.unwrap_or_default())
     }
 
     fn rules(&mut self) -> RulesSetting {
@@ -436,6 +465,8 @@ mod tests {
             (ENV_FAST_PATH, "on"),
             (ENV_ESM_CHANGES, "on"),
             (ENV_AUTHENTICATION_FAILURES, "on"),
+            (ENV_CONTEXT, "on"),
+            (ENV_OWNER_TAG_KEYS, "squad"),
             (ENV_ACCOUNT_ID, "111122223333"),
             (ENV_MEMBER_ROLE_NAME, "audit/trailwarden-reader"),
             (ENV_RULES_URI, "s3://bucket/a/b.json"),
@@ -448,6 +479,7 @@ mod tests {
         assert_eq!(settings.trail_buckets, ["trail-a", "trail.b"]);
         assert_eq!(settings.trail_bucket_owner.as_deref(), Some("111122223333"));
         assert_eq!(settings.trail_bucket_region.as_deref(), Some("us-gov-west-1"));
+        assert_eq!(settings.context, "squad".parse().ok());
         assert_eq!(settings.account_id.as_deref(), Some("111122223333"));
         assert_eq!(settings.member_role_name.as_deref(), Some("audit/trailwarden-reader"));
         assert_eq!(settings.ledger_table, "arn:aws:dynamodb:us-east-1:111122223333:table/ledger.a");
@@ -498,6 +530,20 @@ mod tests {
     }
 
     #[test]
+    fn context_and_member_accounts_need_the_own_account() {
+        for (name, value, problem) in [
+            (ENV_CONTEXT, "on", "required with CONTEXT=on"),
+            (ENV_MEMBER_ROLE_NAME, "r", "required with MEMBER_ROLE_NAME"),
+        ] {
+            let error = read(&[(name, value)]).expect_err("a problem");
+            assert_eq!(error.problems, [(ENV_ACCOUNT_ID, problem.to_owned())]);
+            assert!(read(&[(name, value), (ENV_ACCOUNT_ID, "111122223333")]).is_ok());
+        }
+        let settings = read(&[(ENV_CONTEXT, "on"), (ENV_ACCOUNT_ID, "111122223333")]).expect("settings");
+        assert_eq!(settings.context, Some(OwnerTagKeys::default()));
+    }
+
+    #[test]
     fn all_problems_are_reported_at_once() {
         let error = read(&[
             (ENV_ALERT_TOPIC_ARN, "arn:aws:sqs:us-east-1:111122223333:alerts"),
@@ -509,6 +555,9 @@ mod tests {
             (ENV_SILENCE_CHECK, "1"),
             (ENV_ESM_CHANGES, "yes"),
             (ENV_AUTHENTICATION_FAILURES, "ON"),
+            (ENV_CONTEXT, "yes"),
+            (ENV_OWNER_TAG_KEYS, "owner,owner"),
+            (ENV_ACCOUNT_ID, "1"),
             (ENV_MEMBER_ROLE_NAME, "arn:aws:iam::111122223333:role/reader"),
             (ENV_RULES, r#"{"watch":[{"name":"w"}]}"#),
             (ENV_RULES_URI, "https://bucket/key"),
@@ -529,6 +578,9 @@ mod tests {
         FAST_PATH: expected on or off, found "true"
         ESM_CHANGES: expected on or off, found "yes"
         SILENCE_CHECK: expected on or off, found "1"
+        CONTEXT: expected on or off, found "yes"
+        OWNER_TAG_KEYS: expected different keys of tags, found "owner"
+        ACCOUNT_ID: expected an account ID of 12 digits, found "1"
         MEMBER_ROLE_NAME: expected the name of a role, found "arn:aws:iam::111122223333:role/reader"
         RULES: invalid rules
         watch[0].title: expected a string

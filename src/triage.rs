@@ -6,6 +6,7 @@
 //! that all invocations share, to decide which alerts are due.
 
 mod audience;
+mod context;
 mod deduplication;
 mod fingerprint;
 mod incident;
@@ -21,6 +22,7 @@ use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
 pub use audience::{Audience, TopicRole};
+pub use context::{Context, FunctionNow, MappingNow, PresentState, Tag};
 pub use deduplication::LEASE;
 pub(crate) use deduplication::{Candidate, Deduplication, Due, LedgerBudget, Verdict};
 pub use fingerprint::DedupKey;

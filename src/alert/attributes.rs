@@ -1,7 +1,7 @@
 //! Message attributes, which subscriptions can filter on.
 
 use super::sanitize;
-use crate::triage::{Incident, Scope, Tally};
+use crate::triage::{Context, Incident, Scope, Tally};
 
 /// Maximum length of a value, in characters.
 const MAX_CHARACTERS: usize = 256;
@@ -31,6 +31,7 @@ pub(super) fn attributes_of(incident: &Incident, error_code: Option<&str>) -> Ve
         Attribute { name: "account", values: one(event.account.as_deref()) },
         Attribute { name: "region", values: many(&incident.regions) },
         Attribute { name: "function_name", values: many(&incident.functions) },
+        Attribute { name: "owner", values: one(incident.context.as_ref().and_then(Context::owner)) },
         Attribute { name: "error_code", values: one(error_code) },
         Attribute { name: "api_action", values: api_actions(incident) },
     ];

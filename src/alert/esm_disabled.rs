@@ -1,11 +1,12 @@
 //! The alert about an event source mapping that AWS disabled.
 
 use super::content::Alert;
+use super::context;
 use super::mapping::{Source, mapping_subject, source_and_function};
 use super::wording::{details, place, time};
 use super::{next_steps, sanitize};
 use crate::detect::{EsmCategory, EsmDisabled};
-use crate::triage::{Incident, Lifecycle};
+use crate::triage::{Context, Incident, Lifecycle};
 
 pub(super) fn alert<'a>(incident: &'a Incident, esm: &EsmDisabled) -> Alert<'a> {
     let event = &incident.finding.event;
@@ -18,29 +19,46 @@ pub(super) fn alert<'a>(incident: &'a Incident, esm: &EsmDisabled) -> Alert<'a> 
         }
         _ => format!("Lambda stopped reading {}.", source_and_function(incident, &source)),
     };
+    let known = incident.context.as_ref();
+    let (mapping, function) = (known.and_then(|it| it.mapping.as_ref()), known.and_then(|it| it.function.as_ref()));
     Alert {
-        situation: vec![
-            format!(
-                "AWS disabled the event source mapping at {} in {}.",
-                time(event.time.as_deref()),
-                place(event.region.as_deref(), event.account.as_deref())
-            ),
-            match incident.lifecycle {
-                Some(Lifecycle::OverSince(ended)) => format!(
-                    "A user enabled or deleted the mapping at {}, so it is no longer stopped.",
-                    time(Some(&ended.to_string()))
-                ),
-                Some(Lifecycle::Open | Lifecycle::Resolves(_)) | None => source.consequence().to_owned(),
-            },
-        ],
+        situation: situation(incident, &source),
         why: why(esm),
-        next_steps: next_steps::of_disabled_mapping(event, esm),
+        next_steps: next_steps::of_disabled_mapping(event, esm, known),
         details: details(
             incident,
-            [("Mapping", &esm.mapping_uuid), ("Function", &esm.function_arn), ("Event source", &esm.event_source_arn)],
+            [
+                ("Owner", &known.and_then(context::owner)),
+                ("Mapping", &esm.mapping_uuid),
+                ("Function", &esm.function_arn),
+                ("Role", &function.and_then(|it| it.role_arn.clone())),
+                ("Event source", &esm.event_source_arn),
+                ("Last result", &mapping.and_then(|it| it.last_processing_result.clone())),
+            ],
         ),
         ..Alert::new(incident, subject, headline, None)
     }
+}
+
+/// Where and when AWS disabled the mapping, its present state, and what follows while it is disabled.
+fn situation(incident: &Incident, source: &Source<'_>) -> Vec<String> {
+    let event = &incident.finding.event;
+    let stopped = format!(
+        "AWS disabled the event source mapping at {} in {}.",
+        time(event.time.as_deref()),
+        place(event.region.as_deref(), event.account.as_deref())
+    );
+    let known = incident.context.as_ref();
+    let present = known.and_then(context::present_state);
+    let consequence = match incident.lifecycle {
+        Some(Lifecycle::OverSince(ended)) => Some(format!(
+            "A user enabled or deleted the mapping at {}, so it is no longer stopped.",
+            time(Some(&ended.to_string()))
+        )),
+        Some(Lifecycle::Open | Lifecycle::Resolves(_)) | None if known.is_some_and(Context::is_enabled) => None,
+        Some(Lifecycle::Open | Lifecycle::Resolves(_)) | None => Some(source.consequence().to_owned()),
+    };
+    [Some(stopped), present, consequence].into_iter().flatten().collect()
 }
 
 fn why(esm: &EsmDisabled) -> Vec<String> {

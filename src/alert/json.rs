@@ -12,7 +12,7 @@ use super::content::Alert;
 use super::fix::{Fix, Statement};
 use super::sanitize;
 use crate::detect::FindingJson;
-use crate::triage::{Incident, Scope, Tally};
+use crate::triage::{Context, Incident, Scope, Tally};
 
 /// Maximum length of a value, in characters. The smaller limits apply if the message would be too long. An ARN has at
 /// most 2,048 characters.
@@ -32,6 +32,8 @@ struct AlertJson<'a> {
     stopped_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ended_at: Option<String>,
+    #[serde(flatten)]
+    context: ContextJson<'a>,
     summary: &'a str,
     description: &'a str,
     #[serde(flatten)]
@@ -58,6 +60,37 @@ struct AlertJson<'a> {
     denied_action_count: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fix: Option<FixJson<'a>>,
+}
+
+/// What the Lambda API says about a stopped mapping and its function.
+#[derive(Default, Serialize)]
+struct ContextJson<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    owner_tags: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mapping_state: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mapping_state_reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_processing_result: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role_arn: Option<&'a str>,
+}
+
+impl<'a> ContextJson<'a> {
+    fn of(context: &'a Context) -> Self {
+        let mapping = context.mapping.as_ref();
+        Self {
+            owner: context.owner(),
+            owner_tags: context.owner.iter().map(|tag| format!("{}={}", tag.key, tag.value)).collect(),
+            mapping_state: mapping.map(|it| it.state.as_str()),
+            mapping_state_reason: mapping.and_then(|it| it.state_reason.as_deref()),
+            last_processing_result: mapping.and_then(|it| it.last_processing_result.as_deref()),
+            role_arn: context.function.as_ref().and_then(|it| it.role_arn.as_deref()),
+        }
+    }
 }
 
 /// It consists of words, so it needs no neutralizing. It is never truncated: part of a name would be another name.
@@ -97,6 +130,7 @@ fn members(alert: &Alert<'_>) -> Map<String, Value> {
         status: incident.status(),
         stopped_at: incident.stopped_at(),
         ended_at: incident.ended_at(),
+        context: incident.context.as_ref().map(ContextJson::of).unwrap_or_default(),
         summary: &alert.subject,
         description: &alert.headline,
         finding: incident.finding.to_json(),

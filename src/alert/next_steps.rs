@@ -7,6 +7,7 @@ use crate::detect::{
     AccessDenied, Arn, DenialKind, Effect, EsmCategory, EsmChange, EsmChanged, EsmDisabled, Event, EventSourceKind,
     PolicyType,
 };
+use crate::triage::Context;
 
 /// One step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,11 +31,15 @@ fn step(text: impl Into<String>, command: impl Into<Option<String>>) -> Step {
     Step { text: text.into(), snippet: command.into().map(Snippet::Command) }
 }
 
-/// The steps after AWS disabled a mapping.
-pub(super) fn of_disabled_mapping(event: &Event, esm: &EsmDisabled) -> Vec<Step> {
+/// The steps after AWS disabled a mapping, which may be enabled again.
+pub(super) fn of_disabled_mapping(event: &Event, esm: &EsmDisabled, context: Option<&Context>) -> Vec<Step> {
     let region = word(event.region.as_deref(), "REGION");
     let mut steps = vec![step("Check the state of the mapping:", show_mapping(region, event, esm))];
-    steps.push(fix(region, event, esm));
+    let role = context.and_then(|it| it.function.as_ref()?.role_arn.as_deref()).filter(|it| is_word(it));
+    steps.push(fix(region, event, esm, role));
+    if context.is_some_and(Context::is_enabled) {
+        return steps;
+    }
     let uuid = word(esm.mapping_uuid.as_deref(), "UUID");
     steps.push(step(
         "Enable the mapping. Lambda does not re-enable it automatically, even after the cause is fixed:",
@@ -63,8 +68,8 @@ fn show_mapping(region: &str, event: &Event, esm: &EsmDisabled) -> String {
     }
 }
 
-/// The step that removes the cause.
-fn fix(region: &str, event: &Event, esm: &EsmDisabled) -> Step {
+/// The step that removes the cause. `role` is the execution role of the function, if it is known and safe to print.
+fn fix(region: &str, event: &Event, esm: &EsmDisabled, role: Option<&str>) -> Step {
     let function = word(event.function_name.as_deref(), "FUNCTION");
     let configuration = |fields: &str| {
         format!(
@@ -72,10 +77,13 @@ fn fix(region: &str, event: &Event, esm: &EsmDisabled) -> Step {
         )
     };
     match esm.category {
-        EsmCategory::AuthorizationError => step(
-            format!("Grant the function's execution role {}. To find the role:", permissions(esm)),
-            configuration("Role"),
-        ),
+        EsmCategory::AuthorizationError => match role {
+            Some(role) => step(format!("Grant the function's execution role {role} {}.", permissions(esm)), None),
+            None => step(
+                format!("Grant the function's execution role {}. To find the role:", permissions(esm)),
+                configuration("Role"),
+            ),
+        },
         EsmCategory::FunctionNotFound => step(
             "Redeploy the function under the same name, with the alias or version that the mapping uses, or delete the \
              mapping if it is no longer needed. To list the existing aliases:",

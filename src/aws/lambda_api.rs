@@ -124,8 +124,8 @@ pub(super) fn api_error<E>(operation: &'static str, error: &SdkError<E, HttpResp
 where
     E: Error + ProvideErrorMetadata + 'static,
 {
-    let causes = std::iter::successors(Some(error as &dyn Error), |error| (*error).source());
-    match causes.filter_map(|it| it.downcast_ref::<AssumeRoleError>()).next() {
+    let mut causes = std::iter::successors(Some(error as &dyn Error), |error| (*error).source());
+    match causes.find_map(|it| it.downcast_ref::<AssumeRoleError>()) {
         Some(refused) => {
             let code = refused.code().unwrap_or("request failed");
             ServiceError::new(ASSUME_ROLE, fault(code, None), code).with_source(refused.message().map(str::to_owned))

@@ -10,6 +10,7 @@ use super::wiring::{Invocation, Pipeline};
 use crate::clock::Clock;
 use crate::delivery::{PayloadError, Skipped};
 use crate::detect::{Finding, FindingKind};
+use crate::enrich::{ContextSource, Enrichment};
 use crate::failure::Failures;
 use crate::publish::{Published, Topic};
 use crate::reply::Reply;
@@ -38,6 +39,8 @@ pub struct Outcome {
     pub objects: Vec<ObjectReport>,
     /// Everything that failed.
     pub failures: Failures,
+    /// The first error of the lookups for context. It does not fail the invocation: alerts are published without context.
+    pub context_error: Option<ServiceError>,
     /// The first error of the ledger. It does not fail the invocation: alerts are published without the ledger.
     pub ledger_error: Option<ServiceError>,
     /// The reply.
@@ -66,6 +69,7 @@ pub(super) struct Running<'a, S, T, L, C, A> {
     pub(super) deduplication: Deduplication<'a, L, C>,
     /// The ledger budget for all alerts about mappings.
     pub(super) mapping_budget: LedgerBudget,
+    pub(super) enrichment: Enrichment<'a, A, C>,
     pub(super) state: RefCell<State>,
 }
 
@@ -117,7 +121,7 @@ impl State {
     }
 }
 
-impl<'a, S: ObjectSource, T: Topic, L: Ledger, C: Clock, A> Running<'a, S, T, L, C, A> {
+impl<'a, S: ObjectSource, T: Topic, L: Ledger, C: Clock, A: ContextSource> Running<'a, S, T, L, C, A> {
     pub(super) fn new<F>(
         pipeline: &'a Pipeline<S, T, L, C, A>,
         audience: Audience,
@@ -132,6 +136,7 @@ impl<'a, S: ObjectSource, T: Topic, L: Ledger, C: Clock, A> Running<'a, S, T, L,
             topics: pipeline.topics.roles().filter(|role| audience.includes(*role)).collect(),
             deduplication: Deduplication::new(&pipeline.ledger, &pipeline.clock, audience, invocation.id),
             mapping_budget: LedgerBudget::new(MAPPING_LEDGER_TIME),
+            enrichment: Enrichment::new(&pipeline.api, &pipeline.clock, pipeline.context.as_ref()),
             state: RefCell::new(State {
                 triage,
                 outcome: Outcome::default(),
@@ -146,6 +151,7 @@ impl<'a, S: ObjectSource, T: Topic, L: Ledger, C: Clock, A> Running<'a, S, T, L,
     /// inline records.
     pub(super) fn finish(self, skipped: Skipped, problems: Vec<PayloadError>) -> Outcome {
         let ledger_errors = self.deduplication.errors();
+        let context_errors = self.enrichment.into_errors();
         let State { triage, mut outcome, oldest_object, heartbeat_error, .. } = self.state.into_inner();
         match (self.audience, oldest_object) {
             (Audience::All, Some(stored)) => outcome.lag.add_object(stored, self.pipeline.clock.now()),
@@ -156,6 +162,8 @@ impl<'a, S: ObjectSource, T: Topic, L: Ledger, C: Clock, A> Running<'a, S, T, L,
         outcome.counters.repeated = triage.repeated();
         outcome.counters.payload_problems = problems.len() as u64;
         outcome.counters.ledger_errors = ledger_errors.count + u64::from(heartbeat_error.is_some());
+        outcome.counters.context_errors = context_errors.count;
+        outcome.context_error = context_errors.first;
         outcome.ledger_error = ledger_errors.first.or(heartbeat_error);
         outcome.failures.payload = problems;
         // Without objects, there was nothing for the rules to match.

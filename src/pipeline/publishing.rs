@@ -5,9 +5,10 @@ use std::time::Duration;
 use super::invocation::Running;
 use crate::alert::Alert;
 use crate::clock::Clock;
+use crate::enrich::ContextSource;
 use crate::publish::{self, Topic};
 use crate::trail::ObjectSource;
-use crate::triage::{Candidate, Due, Ledger, LedgerBudget, Lifecycle, MappingStates, Verdict};
+use crate::triage::{Audience, Candidate, Due, Ledger, LedgerBudget, Lifecycle, MappingStates, Verdict};
 
 /// Maximum number of incidents whose alerts are rendered and published together.
 const PUBLISH_CHUNK: usize = 200;
@@ -16,7 +17,7 @@ const PUBLISH_CHUNK: usize = 200;
 const LEASE_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_LEASE_PAUSE: Duration = Duration::from_millis(500);
 
-impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates, C: Clock, A> Running<'_, S, T, L, C, A> {
+impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates, C: Clock, A: ContextSource> Running<'_, S, T, L, C, A> {
     /// Publishes the alerts about mappings found so far. They do not wait for other alerts, and only briefly for the
     /// ledger.
     pub(super) async fn publish_mappings(&self) {
@@ -96,8 +97,12 @@ impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates, C: Clock, A> Running<
         due
     }
 
-    /// Publishes alerts, and records in the ledger which topics confirmed them.
-    async fn publish_due(&self, due: Vec<Due>, budget: &LedgerBudget) {
+    /// Publishes alerts, and records in the ledger which topics confirmed them. A scan of old log objects has no use for
+    /// the present state of mappings.
+    async fn publish_due(&self, mut due: Vec<Due>, budget: &LedgerBudget) {
+        if self.audience == Audience::All {
+            self.enrichment.add_context(due.iter_mut().map(|it| &mut it.incident)).await;
+        }
         let alerts: Vec<_> = due.iter().map(|it| (Alert::of(&it.incident), it.topics.as_slice())).collect();
         let published = publish::publish(&self.pipeline.topics, &alerts, &self.pipeline.clock).await;
         let confirmed = due.iter().zip(&published).filter(|(_, it)| !it.confirmed.is_empty());

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use super::invocation::{Running, State};
 use crate::clock::Clock;
 use crate::detect::{Finding, FindingKind};
+use crate::enrich::ContextSource;
 use crate::failure::{ObjectFailure, ReadError, UnreadableError, UnreadableRecords};
 use crate::publish::Topic;
 use crate::s3_object::S3Object;
@@ -22,7 +23,7 @@ use crate::triage::{Ledger, MappingStates};
 /// Shown in place of the log object of an inline record.
 const INLINE: &str = "not yet delivered; the event came through EventBridge";
 
-impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates, C: Clock, A> Running<'_, S, T, L, C, A> {
+impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates, C: Clock, A: ContextSource> Running<'_, S, T, L, C, A> {
     /// Examines the inline records, but only for mappings, whose alerts are urgent. The same records arrive later in a
     /// log object, and an unreadable one fails that object.
     pub(super) fn examine_inline(&self, records: &[String]) {

@@ -2,6 +2,7 @@
 
 use crate::delivery::Accepted;
 use crate::detect::Detector;
+use crate::enrich::OwnerTagKeys;
 use crate::publish::Topics;
 use crate::rules::Rules;
 use crate::trail::Limits;
@@ -32,6 +33,9 @@ pub struct Pipeline<S, T, L, C, A> {
     pub heartbeats: bool,
     /// The Lambda API, which is asked about mappings.
     pub api: A,
+    /// Ask it about stopped mappings before they are alerted, and about the owner of their functions, which these tags
+    /// name; `None` to ask nothing.
+    pub context: Option<OwnerTagKeys>,
     /// The clock.
     pub clock: C,
 }

@@ -56,6 +56,8 @@ pub struct Counters {
     pub incidents_summarized: u64,
     /// Calls to the ledger that failed. Their alerts are published anyway.
     pub ledger_errors: u64,
+    /// Lookups for context that failed or did not end in time. Their alerts are published without it.
+    pub context_errors: u64,
     /// Checks that found the rules object unavailable or invalid.
     pub rules_errors: u64,
     /// Alerts to publish.
@@ -75,7 +77,7 @@ pub struct Counters {
 impl Counters {
     /// Names and values of the metrics.
     #[must_use]
-    pub fn metrics(&self) -> [(&'static str, u64); 33] {
+    pub fn metrics(&self) -> [(&'static str, u64); 34] {
         [
             ("Objects", self.objects),
             ("ObjectsRead", self.objects_read),
@@ -103,6 +105,7 @@ impl Counters {
             ("IncidentsKnown", self.incidents_known),
             ("IncidentsSummarized", self.incidents_summarized),
             ("LedgerErrors", self.ledger_errors),
+            ("ContextErrors", self.context_errors),
             ("RulesErrors", self.rules_errors),
             ("Alerts", self.alerts),
             ("AlertsPublished", self.alerts_published),

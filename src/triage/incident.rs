@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
+use super::context::Context;
 use super::fingerprint::DedupKey;
 use super::ledger::LedgerKey;
 use super::mapping_state::Lifecycle;
 use super::threshold::{alert_threshold, next_alert_threshold, next_summary_threshold, summary_threshold};
 use super::window::Window;
-use crate::detect::{Finding, FindingKind, Severity};
+use crate::detect::{Arn, Finding, FindingKind, Severity};
 
 /// Maximum number of values that a [`Tally`] keeps. It counts all values.
 const MAX_KEPT: usize = 10;
@@ -48,6 +49,8 @@ pub struct Incident {
     /// The lifecycle of the mapping that the incident is about; `None` if it is unknown, or the incident is not about a
     /// stopped mapping.
     pub lifecycle: Option<Lifecycle>,
+    /// What the Lambda API says about the mapping and its function; `None` if it was not asked, or did not respond.
+    pub context: Option<Context>,
     /// The incident is fictitious, for a test of alert delivery.
     pub is_test: bool,
 }
@@ -89,6 +92,7 @@ impl Incident {
             resources: Tally::of(resource(&finding)),
             functions: Tally::of(event.function_name.as_deref()),
             lifecycle: None,
+            context: None,
             is_test: false,
             finding,
         }
@@ -145,6 +149,24 @@ impl Incident {
         if self.last.as_deref().is_none_or(|last| time > last) {
             self.last = Some(time.to_owned());
         }
+    }
+
+    /// Sets the context. Names that the record of a stopped mapping lacks are taken from it.
+    pub(crate) fn set_context(&mut self, context: Context) {
+        if let (FindingKind::EsmDisabled(esm), Some(mapping)) = (&mut self.finding.kind, &context.mapping) {
+            let function =
+                mapping.function_arn.as_deref().and_then(Arn::parse).filter(|it| it.function_name().is_some());
+            if let (None, Some(function)) = (&esm.function_arn, function) {
+                esm.function_arn = Some(function.text.to_owned());
+                if self.finding.event.function_name.is_none() {
+                    self.finding.event.function_name = function.function_name().map(str::to_owned);
+                    self.functions.add(function.function_name());
+                }
+            }
+            let source = mapping.event_source_arn.as_deref().and_then(Arn::parse);
+            esm.event_source_arn = esm.event_source_arn.take().or_else(|| source.map(|it| it.text.to_owned()));
+        }
+        self.context = Some(context);
     }
 
     /// Orders incidents by severity, most severe first, and then by time.

@@ -10,7 +10,7 @@ use syn::visit::{self, Visit};
 use syn::{Attribute, Item, ItemUse, UseTree, Visibility};
 
 /// The top-level modules, from top to bottom. A module imports only from modules below it.
-const LAYERS: [&str; 21] = [
+const LAYERS: [&str; 22] = [
     "main",
     "trailscan",
     "lambda",
@@ -24,6 +24,7 @@ const LAYERS: [&str; 21] = [
     "rules",
     "publish",
     "alert",
+    "enrich",
     "triage",
     "delivery",
     "detect",

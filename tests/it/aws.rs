@@ -1,6 +1,7 @@
-//! S3, SNS and DynamoDB through the AWS SDK, against servers on loopback.
+//! S3, SNS, DynamoDB and the Lambda API through the AWS SDK, against servers on loopback.
 
 mod dynamodb;
+mod lambda_api;
 mod rules_object;
 mod s3;
 mod sns;

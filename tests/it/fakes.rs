@@ -9,7 +9,7 @@ mod topic;
 #[cfg(feature = "lambda")]
 pub(crate) mod sockets;
 
-pub(crate) use api::MemoryApi;
+pub(crate) use api::{ApiFaults, MemoryApi};
 pub(crate) use bucket::{MemoryBucket, RUNNING};
 pub(crate) use clock::TestClock;
 pub(crate) use ledger::{LedgerFaults, MemoryLedger};

@@ -12,6 +12,7 @@ use serde_json::Value;
 use trailwarden::alert::Message;
 use trailwarden::delivery::Accepted;
 use trailwarden::detect::Detector;
+use trailwarden::enrich::ContextSource;
 use trailwarden::pipeline::Outcome;
 use trailwarden::pipeline::{Invocation, Pipeline};
 use trailwarden::publish::Topic;
@@ -30,8 +31,8 @@ pub(crate) const BUCKET: &str = "trail";
 
 /// A pipeline with the default settings and one topic. Its bucket and topic are in memory unless a test needs sockets;
 /// its clock needs a tokio runtime.
-pub(crate) struct Fixture<S = MemoryBucket, A = MemoryTopic> {
-    pub(crate) pipeline: Pipeline<S, A, MemoryLedger, TestClock, MemoryApi>,
+pub(crate) struct Fixture<S = MemoryBucket, A = MemoryTopic, P = MemoryApi> {
+    pub(crate) pipeline: Pipeline<S, A, MemoryLedger, TestClock, P>,
     rules: Rules,
     without_rules: bool,
     invocations: Cell<usize>,
@@ -39,6 +40,12 @@ pub(crate) struct Fixture<S = MemoryBucket, A = MemoryTopic> {
 
 impl<S: ObjectSource, A: Topic> Fixture<S, A> {
     pub(crate) fn over(source: S, topic: A) -> Self {
+        Self::over_api(source, topic, MemoryApi::default())
+    }
+}
+
+impl<S: ObjectSource, A: Topic, P: ContextSource> Fixture<S, A, P> {
+    pub(crate) fn over_api(source: S, topic: A, api: P) -> Self {
         let pipeline = Pipeline {
             accepted: Accepted { trail_buckets: vec![BUCKET.to_owned()], ..Accepted::default() },
             detector: Detector { esm_changes: true, ..Detector::default() },
@@ -50,16 +57,14 @@ impl<S: ObjectSource, A: Topic> Fixture<S, A> {
             topics: Topics { alert: topic, chat: None, event: None },
             ledger: MemoryLedger::default(),
             heartbeats: true,
-            api: MemoryApi::default(),
+            api,
+            context: None,
             clock: TestClock,
         };
         Self { pipeline, rules: Rules::default(), without_rules: false, invocations: Cell::default() }
     }
 
-    pub(crate) fn configure(
-        mut self,
-        change: impl FnOnce(&mut Pipeline<S, A, MemoryLedger, TestClock, MemoryApi>),
-    ) -> Self {
+    pub(crate) fn configure(mut self, change: impl FnOnce(&mut Pipeline<S, A, MemoryLedger, TestClock, P>)) -> Self {
         change(&mut self.pipeline);
         self
     }
@@ -92,7 +97,9 @@ impl Fixture {
     pub(crate) fn new() -> Self {
         Self::over(MemoryBucket::default(), MemoryTopic::default())
     }
+}
 
+impl<P: ContextSource> Fixture<MemoryBucket, MemoryTopic, P> {
     /// Adds a compressed log object with these records.
     pub(crate) fn object(self, name: &str, records: impl IntoIterator<Item = Value>) -> Self {
         self.stored(name, gzip(log_file(&records.into_iter().collect::<Vec<_>>())))

@@ -2,6 +2,7 @@
 
 mod chat;
 mod checks;
+mod context;
 mod fix;
 mod hostile;
 mod json;
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use trailwarden::alert::{Alert, Format};
 use trailwarden::detect::{Detector, Finding};
 use trailwarden::rules::Rules;
-use trailwarden::triage::Incident;
+use trailwarden::triage::{Context, Incident};
 
 use crate::fixture::findings::{findings, incidents};
 use crate::fixture::records::{allowed, denied, disabled_mapping};
@@ -65,6 +66,14 @@ fn every_alert_type() -> Vec<Incident> {
     let mut incidents = incidents_of(&records);
     assert_eq!(incidents.len(), 4);
     denial(&mut incidents).total = 12;
+    incidents
+}
+
+/// The incidents, with context for the stopped mappings.
+fn with_context(mut incidents: Vec<Incident>, context: &Context) -> Vec<Incident> {
+    for incident in incidents.iter_mut().filter(|it| it.finding.alert_type() == "esm_disabled") {
+        incident.context = Some(context.clone());
+    }
     incidents
 }
 

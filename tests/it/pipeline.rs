@@ -1,5 +1,6 @@
 //! From payload to topic: what an invocation alerts, and how it fails.
 
+mod context;
 mod counters;
 mod deliveries;
 mod denials;

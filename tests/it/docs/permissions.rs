@@ -16,7 +16,15 @@ const NEEDED: &[(&str, &[&str])] = &[
     ("dynamodb:BatchWriteItem", &["dynamodb:BatchWriteItem"]),
     ("dynamodb:Scan", &["dynamodb:Scan"]),
     ("dynamodb:TransactWriteItems", &["dynamodb:PutItem", "dynamodb:UpdateItem"]),
+    ("lambda:GetEventSourceMapping", &["lambda:GetEventSourceMapping"]),
+    ("lambda:GetFunctionConfiguration", &["lambda:GetFunctionConfiguration"]),
+    ("lambda:ListTags", &["lambda:ListTags"]),
+    (ASSUME_ROLE, &[ASSUME_ROLE]),
 ];
+/// The call that the SDK makes for a member account.
+const ASSUME_ROLE: &str = "sts:AssumeRole";
+/// Actions that the role in member accounts allows, besides those of the operations of Lambda that the code calls.
+const IN_MEMBERS: &[&str] = &["lambda:ListEventSourceMappings"];
 /// Actions that AWS services perform with the role: the poller of an SQS queue, the destination of failed invocations, the log,
 /// and encryption with a customer managed key.
 const IMPLIED: &[&str] = &[
@@ -40,6 +48,9 @@ fn operations() -> BTreeSet<String> {
         let Some((_, service)) = code.split_once("use aws_sdk_") else { continue };
         let service = service.split("::").next().unwrap_or_default();
         let code: String = code.split_whitespace().collect();
+        if code.contains("AssumeRoleProvider::builder(") {
+            operations.insert(ASSUME_ROLE.to_owned());
+        }
         for call in code.split("client.").skip(1) {
             let name = call.split('(').next().unwrap_or_default();
             let words = name.split('_').map(|word| word[..1].to_uppercase() + &word[1..]);
@@ -54,9 +65,22 @@ fn allowed() -> BTreeSet<String> {
     let (_, role) = TEMPLATE.split_once("\n  FunctionRole:\n").expect("the role");
     let (_, policies) = role.split_once("\n      Policies:\n").expect("policies");
     let (policies, _) = policies.split_once("\n  Function:\n").expect("the end of the policies");
+    actions_in(policies)
+}
+
+fn actions_in(policies: &str) -> BTreeSet<String> {
     let actions = policies.lines().filter_map(|line| line.trim().strip_prefix("Action: "));
     let actions = actions.flat_map(|it| it.trim_matches(['[', ']']).split(", ").map(str::to_owned).collect::<Vec<_>>());
     actions.collect()
+}
+
+#[test]
+fn the_member_role_allows_only_the_operations_of_lambda() {
+    let template = read(&root().join("member-role.yaml"));
+    let (_, policies) = template.split_once("\n      Policies:\n").expect("policies");
+    let needed =
+        NEEDED.iter().flat_map(|(_, actions)| *actions).filter(|it| it.starts_with("lambda:")).chain(IN_MEMBERS);
+    assert_eq!(actions_in(policies), needed.map(|action| (*action).to_owned()).collect());
 }
 
 #[test]

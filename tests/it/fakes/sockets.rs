@@ -1,5 +1,6 @@
 //! AWS services on loopback, and the SDK configured for them.
 
+pub(crate) mod lambda_api;
 pub(crate) mod responses;
 pub(crate) mod server;
 
@@ -10,7 +11,9 @@ use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
-use trailwarden::aws::{AlertTopic, Deadline, LedgerTable, RulesInBucket, TrailBuckets, http_client, in_region};
+use trailwarden::aws::{
+    Accounts, AlertTopic, Deadline, LambdaApi, LedgerTable, RulesInBucket, TrailBuckets, http_client, in_region,
+};
 use trailwarden::s3_object::S3Object;
 
 /// The SDK, with the settings of the function and short pauses between its three attempts.
@@ -48,6 +51,10 @@ impl Sdk {
 
     pub(crate) fn ledger(&self) -> LedgerTable {
         LedgerTable::new(&self.0, "ledger".to_owned(), Deadline::default())
+    }
+
+    pub(crate) fn lambda_api(&self, accounts: Accounts) -> LambdaApi {
+        LambdaApi::new(&self.0, accounts, Deadline::default())
     }
 
     pub(crate) fn rules_object(&self, object: S3Object) -> RulesInBucket {

@@ -89,7 +89,7 @@ impl Topic for MemoryTopic {
         for message in batch {
             assert!(!message.subject.is_empty() && message.subject.len() < 100, "{:?}", message.subject);
             assert!(message.subject.bytes().all(|b| b == b' ' || b.is_ascii_graphic()), "{:?}", message.subject);
-            assert!(!message.body.is_empty() && message.attributes.len() <= 8);
+            assert!(!message.body.is_empty() && message.attributes.len() <= 9);
             assert!(message.attributes.iter().all(|it| !it.values.is_empty() && !it.values.contains(&String::new())));
         }
         if self.down.get() {

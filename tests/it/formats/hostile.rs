@@ -2,9 +2,10 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use trailwarden::triage::{Context, FunctionNow, MappingNow, PresentState, Tag};
 
 use super::checks::assert_valid;
-use super::{changed_mapping, every_alert_type, incidents_of, watched_event};
+use super::{changed_mapping, every_alert_type, incidents_of, watched_event, with_context};
 use crate::fixture::records::{denied, disabled_mapping};
 
 /// Strings that an attacker could put into a record.
@@ -109,11 +110,26 @@ fn replace_strings<'a>(value: &mut Value, texts: &mut impl Iterator<Item = &'a S
     }
 }
 
+/// What the Lambda API says, with these strings.
+pub(super) fn context_with(texts: &[String; 6]) -> Context {
+    let [state, reason, result, role, key, value] = texts.clone();
+    let mapping = MappingNow {
+        state: PresentState::Other(state.clone()),
+        state_reason: Some(reason),
+        last_processing_result: Some(result),
+        function_arn: Some(role.clone()),
+        event_source_arn: Some(value.clone()),
+    };
+    let function = FunctionNow { role_arn: Some(role), kms_key_arn: None, state: Some(state) };
+    let owner = (0..10).map(|n| Tag { key: format!("{key}{n}"), value: value.clone() }).collect();
+    Context { mapping: Some(mapping), function: Some(function), owner }
+}
+
 fn assert_neutralized(texts: &[String; 6]) {
     let incidents = incidents_of(&records_of(texts));
     assert!(incidents.len() >= 4, "each record is a finding");
     assert_valid(&incidents);
-    assert_valid(&incidents_of(&records_with(texts)));
+    assert_valid(&with_context(incidents_of(&records_with(texts)), &context_with(texts)));
 }
 
 #[test]

@@ -4,8 +4,8 @@ use serde_json::json;
 use trailwarden::alert::Format;
 
 use super::checks::assert_valid;
-use super::hostile::records_with;
-use super::{denial, incidents_of, parsed};
+use super::hostile::{context_with, records_with};
+use super::{denial, incidents_of, parsed, with_context};
 
 /// A crab emoji has four bytes in UTF-8. A quote has two bytes in JSON, and four in the JSON list of an attribute.
 /// Isolates add six bytes to a character. A letter may be a word of a command.
@@ -24,7 +24,8 @@ fn the_largest_alerts_are_within_the_limits() {
             another["requestParameters"] = json!({"functionName": format!("{n}{long}")});
             records.push(another);
         }
-        let mut incidents = incidents_of(&records);
+        let context = context_with(&[(); 6].map(|()| long.clone()));
+        let mut incidents = with_context(incidents_of(&records), &context);
         assert_valid(&incidents);
         let json = parsed(denial(&mut incidents), Format::Json);
         let cut = json["truncated_fields"].as_array().expect("a list");
