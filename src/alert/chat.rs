@@ -10,7 +10,8 @@ use serde_json::{Map, Value, json};
 use super::content::Alert;
 use super::next_steps::Snippet;
 use super::sanitize;
-use crate::detect::Arn;
+use crate::detect::{Arn, FindingKind, is_uuid};
+use crate::triage::Incident;
 
 /// Maximum length of a description, in characters.
 const DESCRIPTION: usize = 3_000;
@@ -33,6 +34,7 @@ pub(super) fn chat(alert: &Alert<'_>) -> String {
     let subject = plain(&sanitize::without_links(&alert.subject), DETAIL);
     let keywords = ["alert_type", "severity", "category"].into_iter().filter_map(|name| alert.attribute(name));
     let details = alert.details.iter().map(|(label, value)| ((*label).to_owned(), plain(value, DETAIL).into()));
+    let details = details.chain(button_variables(alert.incident));
     json!({
         "version": "1.0",
         "source": "custom",
@@ -52,6 +54,23 @@ pub(super) fn chat(alert: &Alert<'_>) -> String {
         },
     })
     .to_string()
+}
+
+/// What the buttons of the chat need besides the label `Mapping`: see `ChatAlertTopic` in the template. Each value is a
+/// word, so it cannot add anything to a command.
+fn button_variables(incident: &Incident) -> Vec<(String, Value)> {
+    let uuid = match &incident.finding.kind {
+        FindingKind::EsmDisabled(esm) => esm.mapping_uuid.as_deref(),
+        FindingKind::EsmChanged(esm) => esm.mapping_uuid.as_deref(),
+        FindingKind::AccessDenied(_) | FindingKind::Watched(_) => None,
+    };
+    let event = &incident.finding.event;
+    match [uuid.filter(|it| is_uuid(it)), event.region.as_deref(), event.account.as_deref()] {
+        [Some(_), Some(region), Some(account)] if sanitize::is_word(region) && sanitize::is_word(account) => {
+            [("Region", region), ("Account", account)].map(|(label, value)| (label.to_owned(), value.into())).to_vec()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Converts a string so that chat clients show it literally. Look-alikes replace the characters of markup, mentions and

@@ -27,11 +27,13 @@ fn messages_for_chat_are_custom_notifications() {
       "id": "7a563025ebe6247124a3c1c2843cc7ca-1",
       "metadata": {
         "additionalContext": {
+          "Account": "111122223333",
           "Event": "LambdaESMDisabled bd4607c8-6933-48e9-8001-000000000001",
           "Event source": "arn:aws:sqs:us-east-1:111122223333:orders-queue",
           "Function": "arn:aws:lambda:us-east-1:111122223333:function:orders",
           "Log object": "s3://trail/key",
           "Mapping": "d46904b0-0f95-48b0-8001-000000000001",
+          "Region": "us-east-1",
           "Severity": "critical"
         },
         "eventType": "esm_disabled",
@@ -127,12 +129,14 @@ fn messages_for_chat_are_custom_notifications() {
       "id": "b9de87e86966d2edb9b07c3ae50568a6-1",
       "metadata": {
         "additionalContext": {
+          "Account": "111122223333",
           "Caller": "arn:aws:iam::111122223333:role/deployer",
           "Event": "UpdateEventSourceMapping20150331 364609d7-0de2-4185-8007-000000000007",
           "Event source": "arn:aws:kinesis:us-east-1:111122223333:stream/clicks",
           "Function": "arn:aws:lambda:us-east-1:111122223333:function:orders",
           "Log object": "s3://trail/key",
           "Mapping": "863d0ee4-2f3c-4994-8005-000000000005",
+          "Region": "us-east-1",
           "Session name": "run-7 (chosen by the caller)",
           "Severity": "medium",
           "Source IP": "203.0.113.7",

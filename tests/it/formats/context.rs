@@ -1,7 +1,7 @@
 //! What the Lambda API says about a stopped mapping, in every format.
 
 use insta::assert_snapshot;
-use serde_json::json;
+use serde_json::{Value, json};
 use trailwarden::alert::{Alert, Format};
 use trailwarden::triage::{Context, FunctionNow, Incident, MappingNow, PresentState, Tag};
 
@@ -54,11 +54,12 @@ fn the_state_is_a_sentence() {
 }
 
 #[test]
-fn a_chat_message_has_context() {
+fn a_chat_message_has_context_and_variables_for_buttons() {
     let chat = parsed(&stopped(PresentState::Disabled), Format::Chat);
     assert_snapshot!(format!("{}\n{:#}", chat["content"]["description"], chat["metadata"]["additionalContext"]), @r#"
     "Lambda stopped reading the SQS queue orders-queue for function orders.\nAWS disabled the event source mapping at 2026-01-02 03:00:01 UTC in us-east-1 (account 111122223333).\nWhen this alert was sent, the mapping was still disabled (StateTransitionReason: \"User action\").\nUntil the mapping is enabled again, messages accumulate in the queue and eventually expire.\nAUTHORIZATION_ERROR: the permissions to read the event source are missing or incorrect."
     {
+      "Account": "111122223333",
       "Event": "LambdaESMDisabled bd4607c8-6933-48e9-8001-000000000001",
       "Event source": "arn:aws:sqs:us-east-1:111122223333:orders-queue",
       "Function": "arn:aws:lambda:us-east-1:111122223333:function:orders",
@@ -66,6 +67,7 @@ fn a_chat_message_has_context() {
       "Log object": "s3://trail/key",
       "Mapping": "d46904b0-0f95-48b0-8001-000000000001",
       "Owner": "payments (Team tag), checkout (service tag)",
+      "Region": "us-east-1",
       "Role": "arn:aws:iam::111122223333:role/orders",
       "Severity": "critical"
     }
@@ -114,4 +116,15 @@ fn the_owner_is_an_attribute() {
     };
     assert_eq!(owners(&stopped(PresentState::Disabled)), Some(vec!["payments".to_owned()]));
     assert_eq!(owners(&Incident { context: None, ..stopped(PresentState::Disabled) }), None);
+}
+
+#[test]
+fn buttons_get_only_words() {
+    for (field, text) in [("awsRegion", "us-east-1 --enabled"), ("recipientAccountId", "$(id)")] {
+        let mut record = disabled_mapping(1, "orders", "x");
+        record[field] = Value::from(text);
+        let incident = incidents_of(&[record]).pop().expect("an incident");
+        let context = &parsed(&incident, Format::Chat)["metadata"]["additionalContext"];
+        assert!(context["Region"].is_null() && context["Account"].is_null(), "{context}");
+    }
 }
