@@ -53,6 +53,7 @@ def package(architectures: list[str]) -> None:
     FOLDER.mkdir()
     for architecture in architectures:
         write(architecture, FOLDER / f"{NAME}-{crate_version()}-{architecture}", build(architecture))
+    shutil.copyfile(ROOT / "member-role.yaml", FOLDER / f"{NAME}-{crate_version()}-member-role.yaml")
     sums = "".join(f"{sha256(it.read_bytes())}  {it.name}\n" for it in sorted(FOLDER.iterdir()))
     (FOLDER / "SHA256SUMS").write_text(sums)
     print(f"{sums}in {FOLDER}")

@@ -56,7 +56,7 @@ pub(super) fn chat(alert: &Alert<'_>) -> String {
     .to_string()
 }
 
-/// What the buttons of the chat need besides the label `Mapping`: see `ChatAlertTopic` in the template. Each value is a
+/// What the buttons of the chat need besides the label `Mapping`: see `ShowMappingAction` in the template. Each value is a
 /// word, so it cannot add anything to a command.
 fn button_variables(incident: &Incident) -> Vec<(String, Value)> {
     let uuid = match &incident.finding.kind {

@@ -246,6 +246,21 @@ def test_a_storm_with_killed_processes_loses_no_alert(clean: Stack) -> None:
     assert kinds.count("access_denied") <= 6 * 4 * 8 + killed
 
 
+def test_an_alert_says_what_state_the_mapping_is_in_and_who_owns_the_function(clean: Stack) -> None:
+    # The stack's own mapping that redrives failed invocations is disabled.
+    client = clean.emulator.client("lambda")
+    mapping = client.get_event_source_mapping(UUID=clean.outputs["OnFailureRedriveMappingId"])
+    function = client.get_function_configuration(FunctionName=clean.outputs["FunctionName"])
+    client.tag_resource(Resource=function["FunctionArn"], Tags={"Team": "platform"})
+    record = disabled_mapping(function["FunctionName"])
+    record["resources"][0]["ARN"] = f"arn:aws:lambda:{REGION}:{ACCOUNT}:event-source-mapping:{mapping['UUID']}"
+    clean.put(log_file(record))
+    (alert,) = clean.alerts()
+    assert mapping["State"] == "Disabled" and "the mapping was still disabled" in alert["Message"]
+    assert alert["MessageAttributes"]["owner"]["Value"] == "platform"
+    assert f"Role          {function['Role']}\n" in alert["Message"]
+
+
 def allow_reading(deployed: Stack, bucket: str) -> None:
     role = deployed.emulator.client("lambda").get_function_configuration(FunctionName=deployed.outputs["FunctionName"])["Role"]
     statement = {"Effect": "Allow", "Action": "s3:*", "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]}
