@@ -14,10 +14,13 @@ mod content;
 mod context;
 mod esm_changed;
 mod esm_disabled;
+mod esm_failing;
+mod esm_recovered;
 mod esm_resolved;
 mod fix;
 mod json;
 mod many_denials;
+mod many_stopped;
 mod mapping;
 mod message;
 mod next_steps;
@@ -43,11 +46,23 @@ impl<'a> Alert<'a> {
                 many_denials::alert(incident, denied)
             }
             FindingKind::AccessDenied(denied) => access_denied::alert(incident, denied),
-            FindingKind::EsmDisabled(esm) => esm_disabled::alert(incident, esm),
+            FindingKind::EsmDisabled(esm) => match &incident.scope {
+                Scope::Mappings { listed } => many_stopped::alert(incident, listed),
+                Scope::Event | Scope::Cause { .. } | Scope::Caller { .. } => esm_disabled::alert(incident, esm),
+            },
             FindingKind::EsmChanged(esm) => match incident.lifecycle {
                 Some(Lifecycle::Resolves(stop)) => esm_resolved::alert(incident, esm, stop),
-                Some(Lifecycle::Open | Lifecycle::OverSince(_)) | None => esm_changed::alert(incident, esm),
+                Some(Lifecycle::Open | Lifecycle::OverSince(_) | Lifecycle::Reported | Lifecycle::Reminder(..))
+                | None => esm_changed::alert(incident, esm),
             },
+            FindingKind::EsmFailing(esm) => esm_failing::alert(incident, esm),
+            FindingKind::EsmRecovered(esm) => {
+                let stop = match incident.lifecycle {
+                    Some(Lifecycle::Resolves(stop)) => Some(stop),
+                    _ => None,
+                };
+                esm_recovered::alert(incident, esm, stop)
+            }
             FindingKind::Watched(watched) => watched::alert(incident, watched),
         };
         if incident.is_test { alert.marked_as_test() } else { alert }

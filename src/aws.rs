@@ -9,6 +9,8 @@ mod dynamodb;
 mod errors;
 mod http;
 mod lambda_api;
+mod mapping_list;
+mod mapping_states;
 mod rules;
 mod s3;
 mod sns;

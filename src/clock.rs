@@ -19,6 +19,11 @@ pub(crate) fn after(time: Timestamp, duration: Duration) -> Timestamp {
     time.saturating_add(duration).unwrap_or(time)
 }
 
+/// A time without the fraction of its second. The ledger keeps whole seconds.
+pub(crate) fn whole_seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
 /// The time between two moments; zero if `to` is earlier.
 pub(crate) fn time_between(from: Timestamp, to: Timestamp) -> Duration {
     Duration::try_from(from.duration_until(to)).unwrap_or_default()

@@ -11,7 +11,7 @@
 //! | Lambda failure record | `requestPayload` contains one of the others | of the inner payload |
 //! | S3 Batch Operations, 1.0 and 2.0 | `tasks[]`, each with its own result | form-encoded |
 //! | manual test | `{"trailwarden": "test-alert"}` | – |
-//! | schedule | `{"trailwarden": "silence-check"}` | – |
+//! | schedule | `{"trailwarden": "silence-check"}`, `{"trailwarden": "sweep"}` | – |
 //!
 //! The path is recognized from the payload. Every part of a payload becomes a log object to read, an inline record, a
 //! skipped part that is counted, or a problem that fails the invocation. Nothing is ignored silently.
@@ -39,7 +39,7 @@ pub use problem::PayloadError;
 pub(crate) use queue::{Queue, QueueMessage};
 
 use announced::Collector;
-use envelope::SILENCE_CHECK;
+use envelope::{SILENCE_CHECK, SWEEP};
 
 /// The value of `trailwarden` in a payload that requests a test alert.
 const TEST_ALERT: &str = "test-alert";
@@ -57,6 +57,8 @@ pub(crate) enum Delivery {
     TestAlert,
     /// A request to find the accounts and Regions whose digests have stopped.
     SilenceCheck,
+    /// A request to compare the mappings of the Lambda API with what is known of them.
+    Sweep,
 }
 
 /// Decodes a payload.
@@ -77,6 +79,7 @@ fn decode_value(payload: &Value, mut collector: Collector<'_>) -> Result<Deliver
     match payload.get("trailwarden").and_then(Value::as_str) {
         Some(TEST_ALERT) => return Ok(Delivery::TestAlert),
         Some(SILENCE_CHECK) => return Ok(Delivery::SilenceCheck),
+        Some(SWEEP) => return Ok(Delivery::Sweep),
         Some(_) | None => {}
     }
     if payload.get("invocationSchemaVersion").is_some() {

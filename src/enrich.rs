@@ -20,7 +20,7 @@ use crate::clock::{Clock, time_between};
 use crate::delivery::AccountRegion;
 use crate::detect::{Arn, FindingKind, is_uuid};
 use crate::service::{Fault, ServiceError};
-use crate::triage::{Context, FunctionNow, Incident, Lifecycle, MappingNow, Tag};
+use crate::triage::{Context, FunctionNow, Incident, Lifecycle, MappingNow, Scope, Tag};
 
 /// How long the lookups of an invocation may delay its alerts, in total.
 pub const LOOKUP_TIME: Duration = Duration::from_secs(1);
@@ -91,17 +91,19 @@ struct Lookup {
 }
 
 impl Lookup {
-    /// The lookup for an incident; `None` if it is not about a mapping that is still stopped as far as is known, or if its
-    /// record does not identify the mapping or the function.
+    /// The lookup for an incident; `None` if it is not about one mapping that is still stopped or failing as far as is
+    /// known, or if its record does not identify the mapping or the function.
     fn of(incident: &Incident) -> Option<Self> {
-        let FindingKind::EsmDisabled(esm) = &incident.finding.kind else { return None };
-        if !matches!(incident.lifecycle, Some(Lifecycle::Open) | None) {
+        let is_troubled = matches!(incident.finding.kind, FindingKind::EsmDisabled(_) | FindingKind::EsmFailing(_));
+        let is_open = matches!(incident.lifecycle, Some(Lifecycle::Open | Lifecycle::Reminder(..)) | None);
+        if !is_troubled || !is_open || incident.scope != Scope::Event {
             return None;
         }
+        let [uuid, function_arn, _] = incident.finding.mapping()?;
         let event = &incident.finding.event;
         let at = AccountRegion { account: event.account.clone()?, region: event.region.clone()? };
-        let uuid = esm.mapping_uuid.clone().filter(|uuid| is_uuid(uuid));
-        let function_arn = function_at(&at, esm.function_arn.as_deref());
+        let uuid = uuid.filter(|uuid| is_uuid(uuid)).map(str::to_owned);
+        let function_arn = function_at(&at, function_arn);
         (uuid.is_some() || function_arn.is_some()).then(|| Self {
             at,
             uuid,

@@ -28,6 +28,8 @@ pub struct Failures {
     pub alerts: Vec<PublishFailure>,
     /// The heartbeats are unavailable, so silent accounts and Regions were not found.
     pub heartbeats: Option<ServiceError>,
+    /// No account could be swept, because the ledger is unavailable or the settings name none.
+    pub sweep: Option<ServiceError>,
     /// The user's rules are unavailable, so the events that they watch for were not found.
     pub without_rules: bool,
 }
@@ -44,6 +46,7 @@ impl Failures {
             Self { payload, .. } if !payload.is_empty() => Some("PayloadNotUnderstood"),
             Self { without_rules: true, .. } => Some("RulesUnavailable"),
             Self { heartbeats: Some(_), .. } => Some("HeartbeatsUnavailable"),
+            Self { sweep: Some(_), .. } => Some("SweepFailed"),
             _ => None,
         }
     }
@@ -56,7 +59,8 @@ impl Failures {
         let unlisted = self.alerts.len().saturating_sub(LISTED_ALERTS);
         let more = (unlisted > 0).then(|| format!("and {unlisted} more alerts that were not published"));
         let heartbeats = self.heartbeats.iter().map(|error| format!("heartbeats unavailable: {error}"));
-        objects.chain(payload).chain(alerts).chain(more).chain(self.rules()).chain(heartbeats)
+        let sweep = self.sweep.iter().map(|error| format!("sweep failed: {error}"));
+        objects.chain(payload).chain(alerts).chain(more).chain(self.rules()).chain(heartbeats).chain(sweep)
     }
 
     /// The error message if the user's rules are unavailable.

@@ -18,6 +18,7 @@ use crate::publish::Topic;
 use crate::reply::{Reply, ResultCode, TaskResult};
 use crate::rules::{Current, RulesCache, RulesObject};
 use crate::service::ServiceError;
+use crate::sweep::MappingSource;
 use crate::telemetry::{Metrics, ObjectReport, ObjectResult, VERSION};
 use crate::trail::ObjectSource;
 use crate::triage::{Ledger, MappingStates};
@@ -29,8 +30,9 @@ const MAX_TIMEOUT: Duration = Duration::from_mins(15);
 const MAX_ERROR_BYTES: usize = 64 * 1024;
 /// Maximum length of the text of a task's result, in characters.
 const MAX_RESULT_CHARACTERS: usize = 1_000;
-/// Maximum number of silent accounts and Regions in the log. The response contains all.
-const MAX_SILENT_LOGGED: usize = 20;
+/// Maximum number of silent accounts and Regions, and of those that could not be swept, in the log. The response contains
+/// all.
+const MAX_PLACES_LOGGED: usize = 20;
 /// Time reserved for the response at the end of an invocation. All calls end before it. At most a tenth of the
 /// remaining time is reserved.
 const RESPONSE_MARGIN: Duration = Duration::from_secs(1);
@@ -58,7 +60,7 @@ pub async fn run<
     T: Topic,
     L: Ledger + MappingStates + Heartbeats,
     C: Clock,
-    A: ContextSource,
+    A: ContextSource + MappingSource,
     O: RulesObject,
 >(
     pipeline: &Pipeline<S, T, L, C, A>,
@@ -78,7 +80,7 @@ async fn handle<
     T: Topic,
     L: Ledger + MappingStates + Heartbeats,
     C: Clock,
-    A: ContextSource,
+    A: ContextSource + MappingSource,
     O: RulesObject,
 >(
     pipeline: &Pipeline<S, T, L, C, A>,
@@ -131,10 +133,18 @@ fn report(outcome: &Outcome, context: &Context) {
             "{errors} lookups for context failed, so alerts have less context; first error: {operation}: {code}"
         );
     }
-    if let Reply::Silence { silent, .. } = &outcome.reply {
-        for heartbeat in silent.iter().take(MAX_SILENT_LOGGED) {
-            lambda_runtime::tracing::warn!("silent: {heartbeat}");
+    match &outcome.reply {
+        Reply::Silence { silent, .. } => {
+            for heartbeat in silent.iter().take(MAX_PLACES_LOGGED) {
+                lambda_runtime::tracing::warn!("silent: {heartbeat}");
+            }
         }
+        Reply::Sweep { failed, .. } => {
+            for failure in failed.iter().take(MAX_PLACES_LOGGED) {
+                lambda_runtime::tracing::warn!("not swept: {failure}");
+            }
+        }
+        Reply::Empty | Reply::BatchItemFailures(_) | Reply::JobResults { .. } | Reply::TestAlert { .. } => {}
     }
     let is_logged = |it: &&ObjectReport| it.result != ObjectResult::Read || enabled!(Level::INFO);
     for object in outcome.objects.iter().filter(is_logged) {
@@ -182,13 +192,26 @@ fn reply(outcome: &Outcome) -> Result<Value, Diagnostic> {
                 .map(|it| json!({"account": it.of.account, "region": it.of.region, "last_digest": it.at.to_string()}));
             json!({"known": known, "silent": silent.collect::<Vec<_>>()})
         }
+        (Reply::Sweep { places, mappings, failed }, None) => {
+            let failed = failed
+                .iter()
+                .map(|it| json!({"account": it.place.account, "region": it.place.region, "error": it.error}));
+            json!({"places": places, "mappings": mappings, "failed": failed.collect::<Vec<_>>()})
+        }
         (Reply::JobResults { schema_version, invocation_id, results }, _) => json!({
             "invocationSchemaVersion": schema_version,
             "treatMissingKeysAs": ResultCode::PermanentFailure.as_str(),
             "invocationId": invocation_id,
             "results": results.iter().map(result).collect::<Vec<_>>(),
         }),
-        (Reply::Empty | Reply::TestAlert { .. } | Reply::Silence { .. } | Reply::BatchItemFailures(_), error_type) => {
+        (
+            Reply::Empty
+            | Reply::TestAlert { .. }
+            | Reply::Silence { .. }
+            | Reply::Sweep { .. }
+            | Reply::BatchItemFailures(_),
+            error_type,
+        ) => {
             return Err(Diagnostic {
                 error_type: error_type.unwrap_or_default().to_owned(),
                 error_message: bounded(failures.lines()),

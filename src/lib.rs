@@ -47,6 +47,7 @@ pub mod rules;
 pub mod s3_object;
 pub mod service;
 pub mod settings;
+pub mod sweep;
 pub mod telemetry;
 pub mod trail;
 pub mod triage;

@@ -58,6 +58,7 @@ async fn serve() -> Result<(), lambda_runtime::Error> {
         heartbeats: settings.silence_check,
         context: settings.context,
         api: LambdaApi::new(&configuration, accounts, deadline.clone()),
+        sweep: settings.sweep,
         clock: SystemClock,
     };
     lambda::run(&pipeline, &rules, &deadline).await

@@ -8,6 +8,7 @@ mod invocation;
 mod publishing;
 mod reading;
 mod silence;
+mod sweep;
 mod test_alert;
 mod wiring;
 
@@ -20,18 +21,25 @@ use crate::enrich::ContextSource;
 use crate::heartbeat::Heartbeats;
 use crate::publish::Topic;
 use crate::reply::Reply;
+use crate::sweep::MappingSource;
 use crate::trail::ObjectSource;
 use crate::triage::{Audience, Ledger, MappingStates};
 use invocation::Running;
 
-impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates + Heartbeats, C: Clock, A: ContextSource>
-    Pipeline<S, T, L, C, A>
+impl<S, T, L, C, A> Pipeline<S, T, L, C, A>
+where
+    S: ObjectSource,
+    T: Topic,
+    L: Ledger + MappingStates + Heartbeats,
+    C: Clock,
+    A: ContextSource + MappingSource,
 {
     /// Handles one invocation.
     pub async fn run(&self, invocation: Invocation<'_, impl Future<Output = ()>>) -> Outcome {
         match delivery::decode(invocation.payload, &self.accepted) {
             Delivery::TestAlert => self.publish_test_alert().await,
             Delivery::SilenceCheck => self.check_silence().await,
+            Delivery::Sweep => self.sweep(invocation).await,
             Delivery::Notification(announced) => self.process(announced, Audience::All, invocation).await,
             Delivery::Queue(Queue { announced, messages, without_id }) => {
                 let mut outcome = self.process(announced, Audience::All, invocation).await;

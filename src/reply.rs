@@ -1,6 +1,8 @@
 //! The reply to an invocation, which depends on the delivery path.
 
-use crate::delivery::{BatchTask, QueueMessage};
+use std::fmt;
+
+use crate::delivery::{AccountRegion, BatchTask, QueueMessage};
 use crate::failure::Failures;
 use crate::heartbeat::Heartbeat;
 
@@ -35,6 +37,30 @@ pub enum Reply {
         /// Those whose heartbeats have stopped, the most recent first.
         silent: Vec<Heartbeat>,
     },
+    /// The result of a sweep.
+    Sweep {
+        /// Number of accounts and Regions to sweep; an account in two Regions counts as two.
+        places: u64,
+        /// Number of mappings that were listed.
+        mappings: u64,
+        /// The accounts and Regions that could not be swept.
+        failed: Vec<PlaceFailure>,
+    },
+}
+
+/// An account in a Region that could not be swept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlaceFailure {
+    /// The account and Region.
+    pub place: AccountRegion,
+    /// The cause.
+    pub error: String,
+}
+
+impl fmt::Display for PlaceFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", self.place.account, self.place.region, self.error)
+    }
 }
 
 /// The result of a task.

@@ -8,6 +8,7 @@ use crate::detect::{Arn, Detector, EventSources};
 use crate::enrich::OwnerTagKeys;
 use crate::rules::Rules;
 use crate::s3_object::S3Object;
+use crate::sweep::{SweepAccounts, SweepPlaces, SweepRegions};
 use crate::trail::Limits;
 use crate::triage::WindowLength;
 
@@ -38,6 +39,10 @@ const ENV_CONTEXT: &str = "CONTEXT";
 const ENV_OWNER_TAG_KEYS: &str = "OWNER_TAG_KEYS";
 /// Account of the function.
 const ENV_ACCOUNT_ID: &str = "ACCOUNT_ID";
+/// Accounts to sweep, comma-separated, or `*`.
+const ENV_SWEEP_ACCOUNTS: &str = "SWEEP_ACCOUNTS";
+/// Regions to sweep, comma-separated, or `*`.
+const ENV_SWEEP_REGIONS: &str = "SWEEP_REGIONS";
 /// Name of the role that the function assumes in other accounts.
 const ENV_MEMBER_ROLE_NAME: &str = "MEMBER_ROLE_NAME";
 /// Rules as JSON.
@@ -55,6 +60,8 @@ const ENV_MAX_RECORD_BYTES: &str = "MAX_RECORD_BYTES";
 /// Maximum inflated length of an object in bytes.
 const ENV_MAX_OBJECT_BYTES: &str = "MAX_OBJECT_BYTES";
 
+/// Region of the function. Lambda sets this variable; it is not a setting.
+const ENV_FUNCTION_REGION: &str = "AWS_REGION";
 /// Memory of the function in MB. Lambda sets this variable; it is not a setting.
 const ENV_FUNCTION_MEMORY: &str = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE";
 const MEBIBYTE: u64 = 1 << 20;
@@ -66,7 +73,7 @@ const RESERVED_BYTES: u64 = 40 * MEBIBYTE;
 const DEFAULT_CONCURRENCY: usize = 8;
 
 /// All settings, with their default and meaning, as the documentation lists them.
-pub const ALL: [(&str, &str, &str); 22] = [
+pub const ALL: [(&str, &str, &str); 24] = [
     (ENV_ALERT_TOPIC_ARN, "required", "topic for people: alerts as text"),
     (ENV_CHAT_TOPIC_ARN, "none", "topic for Amazon Q Developer in chat applications"),
     (ENV_EVENT_TOPIC_ARN, "none", "topic for machines: alerts as JSON, see [event.schema.json](event.schema.json)"),
@@ -101,6 +108,16 @@ pub const ALL: [(&str, &str, &str); 22] = [
         ENV_MEMBER_ROLE_NAME,
         "none",
         "role to assume in other accounts to ask the Lambda API, with its path if it has one",
+    ),
+    (
+        ENV_SWEEP_ACCOUNTS,
+        "none",
+        "accounts to sweep, comma-separated, or `*` for all accounts whose digest files arrive; without it, the account of the function",
+    ),
+    (
+        ENV_SWEEP_REGIONS,
+        "none",
+        "Regions to sweep, comma-separated, or `*` for all Regions whose digest files arrive; without it, the Region of the function",
     ),
     (ENV_RULES, "none", "watch rules and suppressions as JSON; Lambda allows 4 KB for all variables together"),
     (
@@ -144,6 +161,8 @@ pub struct Settings {
     pub account_id: Option<String>,
     /// Name of the role that the function assumes in other accounts.
     pub member_role_name: Option<String>,
+    /// Accounts and Regions to sweep.
+    pub sweep: SweepPlaces,
     /// The user's rules.
     pub rules: RulesSetting,
     /// Name or ARN of the DynamoDB table that holds the shared deduplication state.
@@ -222,6 +241,7 @@ impl Settings {
             context: read.context(),
             account_id: read.optional(ENV_ACCOUNT_ID, account_id),
             member_role_name: read.optional(ENV_MEMBER_ROLE_NAME, role_name),
+            sweep: read.sweep(),
             rules: read.rules(),
             ledger_table: read.required(ENV_LEDGER_TABLE, table_name).unwrap_or_default(),
             windows: read.optional(ENV_STORM_WINDOW_HOURS, window_length).unwrap_or_default(),
@@ -308,6 +328,27 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         is_on.then(|| keys.unwrap_or_default())
     }
 
+    /// The accounts and Regions to sweep; by default, those of the function.
+    fn sweep(&mut self) -> SweepPlaces {
+        let own = |reader: &Self, name: &str| {
+            (reader.lookup)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+        };
+        let accounts = self.optional(ENV_SWEEP_ACCOUNTS, |text| all_or(text, account_id));
+        let regions = self.optional(ENV_SWEEP_REGIONS, |text| all_or(text, region));
+        SweepPlaces {
+            accounts: match accounts {
+                Some(None) => SweepAccounts::OfTrail,
+                Some(Some(listed)) => SweepAccounts::Listed(listed),
+                None => SweepAccounts::Listed(own(self, ENV_ACCOUNT_ID).into_iter().collect()),
+            },
+            regions: match regions {
+                Some(None) => SweepRegions::OfTrail,
+                Some(Some(listed)) => SweepRegions::Listed(listed),
+                None => SweepRegions::Listed(own(self, ENV_FUNCTION_REGION).into_iter().collect()),
+            },
+        }
+    }
+
     fn rules(&mut self) -> RulesSetting {
         let inline = self.optional(ENV_RULES, |text| Rules::parse(text).map_err(|error| error.to_string()));
         let object = self.optional(ENV_RULES_URI, s3_uri);
@@ -358,6 +399,11 @@ fn window_length(text: &str) -> Result<WindowLength, String> {
 
 fn list(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim)
+}
+
+/// Parses a comma-separated list; `None` for `*`.
+fn all_or(text: &str, parse: impl Fn(&str) -> Result<String, String>) -> Result<Option<Vec<String>>, String> {
+    if text == "*" { Ok(None) } else { list(text).map(parse).collect::<Result<_, _>>().map(Some) }
 }
 
 /// Parses names of buckets, which have 3 to 63 lowercase letters, digits, dots and hyphens ("General purpose bucket
@@ -468,6 +514,8 @@ mod tests {
             (ENV_CONTEXT, "on"),
             (ENV_OWNER_TAG_KEYS, "squad"),
             (ENV_ACCOUNT_ID, "111122223333"),
+            (ENV_SWEEP_ACCOUNTS, "111122223333, 444455556666"),
+            (ENV_SWEEP_REGIONS, "*"),
             (ENV_MEMBER_ROLE_NAME, "audit/trailwarden-reader"),
             (ENV_RULES_URI, "s3://bucket/a/b.json"),
             (ENV_LEDGER_TABLE, "arn:aws:dynamodb:us-east-1:111122223333:table/ledger.a"),
@@ -481,6 +529,9 @@ mod tests {
         assert_eq!(settings.trail_bucket_region.as_deref(), Some("us-gov-west-1"));
         assert_eq!(settings.context, "squad".parse().ok());
         assert_eq!(settings.account_id.as_deref(), Some("111122223333"));
+        assert_eq!(settings.sweep.regions, SweepRegions::OfTrail);
+        let accounts = ["111122223333", "444455556666"].map(str::to_owned).to_vec();
+        assert_eq!(settings.sweep.accounts, SweepAccounts::Listed(accounts));
         assert_eq!(settings.member_role_name.as_deref(), Some("audit/trailwarden-reader"));
         assert_eq!(settings.ledger_table, "arn:aws:dynamodb:us-east-1:111122223333:table/ledger.a");
         assert_eq!(settings.object_concurrency, 64);
@@ -559,6 +610,8 @@ mod tests {
             (ENV_OWNER_TAG_KEYS, "owner,owner"),
             (ENV_ACCOUNT_ID, "1"),
             (ENV_MEMBER_ROLE_NAME, "arn:aws:iam::111122223333:role/reader"),
+            (ENV_SWEEP_ACCOUNTS, "111122223333,*"),
+            (ENV_SWEEP_REGIONS, "Ireland"),
             (ENV_RULES, r#"{"watch":[{"name":"w"}]}"#),
             (ENV_RULES_URI, "https://bucket/key"),
             (ENV_LEDGER_TABLE, "a table"),
@@ -582,6 +635,8 @@ mod tests {
         OWNER_TAG_KEYS: expected different keys of tags, found "owner"
         ACCOUNT_ID: expected an account ID of 12 digits, found "1"
         MEMBER_ROLE_NAME: expected the name of a role, found "arn:aws:iam::111122223333:role/reader"
+        SWEEP_ACCOUNTS: expected an account ID of 12 digits, found "*"
+        SWEEP_REGIONS: expected a Region such as us-east-1, found "Ireland"
         RULES: invalid rules
         watch[0].title: expected a string
         watch[0].severity: expected a string

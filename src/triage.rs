@@ -13,6 +13,7 @@ mod incident;
 mod ledger;
 mod lifecycle;
 mod mapping_state;
+mod observation;
 mod suppression;
 mod threshold;
 mod window;
@@ -28,7 +29,10 @@ pub(crate) use deduplication::{Candidate, Deduplication, Due, LedgerBudget, Verd
 pub use fingerprint::DedupKey;
 pub use incident::{Contributions, Incident, Scope, Tally};
 pub use ledger::{Claim, Claimed, Contribution, Ledger, LedgerEntry, LedgerKey, MAX_CONTRIBUTIONS};
-pub use mapping_state::{Lifecycle, MappingKey, MappingState, MappingStates, Stop, Transition};
+pub use mapping_state::{
+    KnownMapping, Lifecycle, MappingKey, MappingState, MappingStates, Stop, SweepState, Transition,
+};
+pub(crate) use observation::{Step, steps_for_listed, steps_for_missing};
 pub use suppression::{SuppressRule, suppressing_rule};
 pub use threshold::{MAX_INCIDENTS_PER_CALLER, alert_threshold};
 pub use window::{Window, WindowLength};

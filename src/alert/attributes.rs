@@ -46,6 +46,7 @@ pub(super) fn attributes_of(incident: &Incident, error_code: Option<&str>) -> Ve
 pub(super) fn category(incident: &Incident) -> &str {
     match incident.scope {
         Scope::Caller { .. } => "many_denials",
+        Scope::Mappings { .. } => "many_mappings",
         Scope::Event | Scope::Cause { .. } => incident.finding.category(),
     }
 }
@@ -57,7 +58,7 @@ fn api_actions(incident: &Incident) -> Vec<String> {
             let actions = actions.kept().iter().map(|it| it.split_once(':').map_or(it.as_str(), |(_, name)| name));
             actions.take(MAX_VALUES).map(exact).collect()
         }
-        Scope::Event | Scope::Cause { .. } => vec![exact(&incident.finding.event.api_action)],
+        Scope::Event | Scope::Mappings { .. } | Scope::Cause { .. } => vec![exact(&incident.finding.event.api_action)],
     }
 }
 

@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 use super::content::Alert;
 use super::next_steps::Snippet;
 use super::sanitize;
-use crate::detect::{Arn, FindingKind, is_uuid};
-use crate::triage::Incident;
+use crate::detect::{Arn, is_uuid};
+use crate::triage::{Incident, Scope};
 
 /// Maximum length of a description, in characters.
 const DESCRIPTION: usize = 3_000;
@@ -59,11 +59,7 @@ pub(super) fn chat(alert: &Alert<'_>) -> String {
 /// What the buttons of the chat need besides the label `Mapping`: see `ShowMappingAction` in the template. Each value is a
 /// word, so it cannot add anything to a command.
 fn button_variables(incident: &Incident) -> Vec<(String, Value)> {
-    let uuid = match &incident.finding.kind {
-        FindingKind::EsmDisabled(esm) => esm.mapping_uuid.as_deref(),
-        FindingKind::EsmChanged(esm) => esm.mapping_uuid.as_deref(),
-        FindingKind::AccessDenied(_) | FindingKind::Watched(_) => None,
-    };
+    let uuid = incident.finding.mapping_uuid().filter(|_| incident.scope == Scope::Event);
     let event = &incident.finding.event;
     match [uuid.filter(|it| is_uuid(it)), event.region.as_deref(), event.account.as_deref()] {
         [Some(_), Some(region), Some(account)] if sanitize::is_word(region) && sanitize::is_word(account) => {

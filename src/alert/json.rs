@@ -11,7 +11,7 @@ use super::attributes::category;
 use super::content::Alert;
 use super::fix::{Fix, Statement};
 use super::sanitize;
-use crate::detect::FindingJson;
+use crate::detect::{Finding, FindingJson, FindingKind};
 use crate::triage::{Context, Incident, Scope, Tally};
 
 /// Maximum length of a value, in characters. The smaller limits apply if the message would be too long. An ARN has at
@@ -59,6 +59,8 @@ struct AlertJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     denied_action_count: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    mappings: Option<Vec<MappingJson<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     fix: Option<FixJson<'a>>,
 }
 
@@ -93,6 +95,31 @@ impl<'a> ContextJson<'a> {
     }
 }
 
+/// A mapping in an alert about several of them.
+#[derive(Serialize)]
+struct MappingJson<'a> {
+    account: Option<&'a str>,
+    region: Option<&'a str>,
+    mapping_uuid: Option<&'a str>,
+    function_arn: Option<&'a str>,
+    event_source_arn: Option<&'a str>,
+    stopped_at: Option<&'a str>,
+    reason: Option<&'a str>,
+}
+
+impl<'a> MappingJson<'a> {
+    fn of(finding: &'a Finding) -> Self {
+        let event = &finding.event;
+        let [mapping_uuid, function_arn, event_source_arn] = finding.mapping().unwrap_or_default();
+        let reason = match &finding.kind {
+            FindingKind::EsmDisabled(esm) => esm.reason.as_deref(),
+            _ => None,
+        };
+        let (account, region, stopped_at) = (event.account.as_deref(), event.region.as_deref(), event.time.as_deref());
+        Self { account, region, mapping_uuid, function_arn, event_source_arn, stopped_at, reason }
+    }
+}
+
 /// It consists of words, so it needs no neutralizing. It is never truncated: part of a name would be another name.
 #[derive(Serialize)]
 struct FixJson<'a> {
@@ -121,7 +148,11 @@ fn members(alert: &Alert<'_>) -> Map<String, Value> {
     let incident = alert.incident;
     let actions = match &incident.scope {
         Scope::Caller { actions, .. } => Some(actions),
-        Scope::Event | Scope::Cause { .. } => None,
+        Scope::Event | Scope::Mappings { .. } | Scope::Cause { .. } => None,
+    };
+    let mappings = match &incident.scope {
+        Scope::Mappings { listed } => Some(listed.iter().map(MappingJson::of).collect()),
+        Scope::Event | Scope::Cause { .. } | Scope::Caller { .. } => None,
     };
     let [regions, functions, resources] = [&incident.regions, &incident.functions, &incident.resources];
     let alert_json = AlertJson {
@@ -148,6 +179,7 @@ fn members(alert: &Alert<'_>) -> Map<String, Value> {
         resource_count: resources.count(),
         denied_actions: actions.map(Tally::kept),
         denied_action_count: actions.map(Tally::count),
+        mappings,
         fix: alert.fix.as_ref().map(FixJson::of),
     };
     let mut members = match serde_json::to_value(alert_json) {
@@ -192,7 +224,12 @@ fn bound(value: &mut Value, is_text: bool, limit: usize) -> bool {
         Value::Array(values) => {
             values.iter_mut().map(|it| bound(it, is_text, limit)).filter(|is_truncated| *is_truncated).count() > 0
         }
-        // Only `fix` is an object.
+        // The values of `fix` are words. Those of `mappings` are not for people, except the reason.
+        Value::Object(members) => {
+            let bounded =
+                |(name, value): (&String, &mut Value)| bound(value, is_text || TEXTS.contains(&name.as_str()), limit);
+            members.iter_mut().map(bounded).filter(|is_truncated| *is_truncated).count() > 0
+        }
         _ => false,
     }
 }

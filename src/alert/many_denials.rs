@@ -57,6 +57,6 @@ fn situation(incident: &Incident) -> Vec<String> {
 fn actions(incident: &Incident) -> String {
     match &incident.scope {
         Scope::Caller { actions, .. } => list(actions),
-        Scope::Event | Scope::Cause { .. } => String::new(),
+        Scope::Event | Scope::Mappings { .. } | Scope::Cause { .. } => String::new(),
     }
 }

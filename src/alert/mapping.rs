@@ -31,6 +31,9 @@ impl<'a> Source<'a> {
             Some(EventSourceKind::Queue) => "the SQS queue",
             Some(EventSourceKind::Stream) => "the Kinesis stream",
             Some(EventSourceKind::Table) => "the stream of the DynamoDB table",
+            Some(EventSourceKind::Kafka) => "the Kafka cluster",
+            Some(EventSourceKind::Broker) => "the Amazon MQ broker",
+            Some(EventSourceKind::Documents) => "the DocumentDB cluster",
             None if self.name.is_some() => "the event source",
             None => "an event source",
         }
@@ -45,7 +48,22 @@ impl<'a> Source<'a> {
             Some(EventSourceKind::Stream | EventSourceKind::Table) => {
                 "Until the mapping is enabled again, records remain unprocessed in the stream and eventually expire."
             }
-            None => "Until the mapping is enabled again, its events are not processed and may expire.",
+            Some(EventSourceKind::Kafka | EventSourceKind::Broker | EventSourceKind::Documents) | None => {
+                "Until the mapping is enabled again, its events are not processed and may expire."
+            }
+        }
+    }
+
+    /// What happens while the mapping that reads the source fails.
+    pub(super) fn unprocessed(&self) -> &'static str {
+        match self.kind {
+            Some(EventSourceKind::Queue) => "Messages accumulate in the queue and eventually expire.",
+            Some(EventSourceKind::Stream | EventSourceKind::Table) => {
+                "Records remain unprocessed in the stream and eventually expire."
+            }
+            Some(EventSourceKind::Kafka | EventSourceKind::Broker | EventSourceKind::Documents) | None => {
+                "Its events are not processed and may expire."
+            }
         }
     }
 }

@@ -4,8 +4,8 @@ use super::fix::{Fix, ResourceAccount};
 use super::sanitize::{is_word, word};
 use super::wording::policy;
 use crate::detect::{
-    AccessDenied, Arn, DenialKind, Effect, EsmCategory, EsmChange, EsmChanged, EsmDisabled, Event, EventSourceKind,
-    PolicyType,
+    AccessDenied, Arn, DenialKind, Effect, EsmCategory, EsmChange, EsmChanged, EsmDisabled, EsmFailing, EsmRecovered,
+    Event, EventSourceKind, FailingCategory, PolicyType, Recovery,
 };
 use crate::triage::Context;
 
@@ -132,6 +132,9 @@ fn permissions(esm: &EsmDisabled) -> &'static str {
             "the permissions to read the event source: dynamodb:DescribeStream, dynamodb:GetRecords, \
              dynamodb:GetShardIterator and dynamodb:ListStreams"
         }
+        Some(EventSourceKind::Kafka | EventSourceKind::Broker | EventSourceKind::Documents) => {
+            "the permissions to read the event source, its secret in Secrets Manager, and its network interfaces"
+        }
         None => {
             "the permissions to read the event source and, for a queue, to delete messages. If the source is encrypted with a \
              KMS key, also grant kms:Decrypt"
@@ -148,7 +151,73 @@ fn show_source(region: &str, esm: &EsmDisabled) -> Option<String> {
             format!("aws kinesis describe-stream-summary --region {region} --stream-name {name}")
         }
         EventSourceKind::Table => format!("aws dynamodb describe-table --region {region} --table-name {name}"),
+        EventSourceKind::Kafka => {
+            let source = word(Some(arn.text), "SOURCE");
+            format!("aws kafka describe-cluster-v2 --region {region} --cluster-arn {source}")
+        }
+        EventSourceKind::Broker => format!("aws mq list-brokers --region {region}"),
+        EventSourceKind::Documents => {
+            format!("aws docdb describe-db-clusters --region {region} --db-cluster-identifier {name}")
+        }
     })
+}
+
+/// The steps after a sweep found several stopped mappings.
+pub(super) fn of_stopped_mappings(event: &Event) -> Vec<Step> {
+    let region = word(event.region.as_deref(), "REGION");
+    vec![
+        step(
+            "Show the mappings with the reasons of their states, in each account and Region:",
+            format!(
+                "aws lambda list-event-source-mappings --region {region} --query \"EventSourceMappings[?State=='Disabled']\""
+            ),
+        ),
+        step("Fix the cause, then enable each mapping. Delete the mappings that are no longer needed.", None),
+    ]
+}
+
+/// The steps after a sweep found a mapping that fails.
+pub(super) fn of_failing_mapping(event: &Event, esm: &EsmFailing) -> Vec<Step> {
+    let region = word(event.region.as_deref(), "REGION");
+    let uuid = word(esm.names.mapping_uuid.as_deref(), "UUID");
+    let function = word(event.function_name.as_deref(), "FUNCTION");
+    let show =
+        step("Show the mapping:", format!("aws lambda get-event-source-mapping --region {region} --uuid {uuid}"));
+    let fix = match esm.category {
+        FailingCategory::FilterCriteriaError => step(
+            "Correct the filter criteria. If they are encrypted with a KMS key, Lambda must be allowed to decrypt with it.",
+            None,
+        ),
+        FailingCategory::ConsumerStopped => step(
+            "Correct the configuration of the mapping, the credentials for the broker or the permissions of the function's \
+             role. Then update the mapping, which starts the consumer again.",
+            None,
+        ),
+        FailingCategory::ProcessingProblem => step(
+            "If the function call failed, look for errors of the function. Otherwise, check the network, the credentials and \
+             the permissions that the mapping needs to read its source:",
+            format!("aws logs tail /aws/lambda/{function} --region {region} --since 1h --filter-pattern ERROR"),
+        ),
+        FailingCategory::UnknownState => step("Look up the state in the Lambda API Reference.", None),
+    };
+    vec![show, fix]
+}
+
+/// The step after a sweep no longer found a mapping stopped or failing.
+pub(super) fn of_recovered_mapping(event: &Event, esm: &EsmRecovered) -> Vec<Step> {
+    let region = word(event.region.as_deref(), "REGION");
+    let uuid = word(esm.names.mapping_uuid.as_deref(), "UUID");
+    vec![match esm.recovery {
+        Recovery::Enabled | Recovery::Processing => step(
+            "No action is needed. To check that events are being processed:",
+            format!("aws lambda get-event-source-mapping --region {region} --uuid {uuid}"),
+        ),
+        Recovery::Deleted => step("If the mapping is still needed, recreate it.", None),
+        Recovery::Disabled => step(
+            "After the cause has been fixed, enable the mapping again:",
+            format!("aws lambda update-event-source-mapping --region {region} --uuid {uuid} --enabled"),
+        ),
+    }]
 }
 
 /// The steps after a user changed a mapping.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::sanitize;
-use crate::detect::{FindingKind, PolicyType};
+use crate::detect::{FindingKind, Origin, PolicyType};
 use crate::triage::{Incident, Scope, Tally};
 
 /// A subject that is useful even if it is cut to 40 characters: the parts, each shortened to its width, come before the
@@ -75,7 +75,7 @@ pub(super) fn details<const N: usize>(
     let finding = &incident.finding;
     let event = &finding.event;
     let mut details = vec![("Severity", incident.severity().as_str().to_owned())];
-    if !matches!(finding.kind, FindingKind::EsmDisabled(_)) {
+    if !matches!(finding.kind, FindingKind::EsmDisabled(_)) && event.origin == Origin::Record {
         let chosen = |text: &String| format!("{} (chosen by the caller)", sanitize::name(text));
         details.push(("Caller", sanitize::name(&event.principal.key)));
         details.extend(event.principal.session_name.as_ref().map(|name| ("Session name", chosen(name))));
@@ -84,9 +84,14 @@ pub(super) fn details<const N: usize>(
     }
     let specific = specific.into_iter().filter_map(|(label, value)| Some((label, sanitize::line(value.as_deref()?))));
     details.extend(specific);
-    let id = event.id.as_deref().map_or_else(|| "(no event ID)".to_owned(), sanitize::name);
-    details.push(("Event", format!("{} {id}", sanitize::name(&event.name))));
-    details.push(("Log object", sanitize::line(&event.object)));
+    match event.origin {
+        Origin::Record => {
+            let id = event.id.as_deref().map_or_else(|| "(no event ID)".to_owned(), sanitize::name);
+            details.push(("Event", format!("{} {id}", sanitize::name(&event.name))));
+            details.push(("Log object", sanitize::line(&event.object)));
+        }
+        Origin::LambdaApi => details.push(("Reported by", "the Lambda API, in a sweep".to_owned())),
+    }
     details.retain(|(_, value)| !value.is_empty());
     details
 }

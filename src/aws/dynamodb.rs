@@ -6,12 +6,11 @@
 //! | `incident#<dedup key>` | `event_count`, `alerted`, `lease_threshold`, `lease_holder`, `lease_until`, `expires` |
 //! | `object#<hash of the contributor>#<dedup key>` | `event_count`, `expires` |
 //! | `digest#<account>#<Region>` | `arrived`, `expires` |
-//! | `mapping#<account>#<Region>#<UUID>` | `stopped_at`, `alert`, `ended_at`, `expires` |
 //!
 //! The key is the string `id`. `alerted` is a set of strings such as `chat#100`: a topic, and a threshold that it
 //! confirmed. Adding to a set needs no condition and is idempotent. `lease_until` is in milliseconds since 1970,
-//! `arrived`, `stopped_at` and `ended_at` in seconds. `alert` is the dedup key of the alert about the stop.
-//! `expires`, in seconds since 1970, is the attribute for DynamoDB's time to live.
+//! `arrived` in seconds. `expires`, in seconds since 1970, is the attribute for DynamoDB's time to live. The states of
+//! mappings are in the same table: see `mapping_states.rs`.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -33,37 +32,32 @@ use crate::delivery::AccountRegion;
 use crate::heartbeat::{Heartbeat, Heartbeats};
 use crate::identity::Identity;
 use crate::service::{Fault, ServiceError};
-use crate::triage::{
-    Claim, Claimed, Contribution, DedupKey, Ledger, LedgerEntry, LedgerKey, MappingKey, MappingState, MappingStates,
-    Stop, TopicRole, Transition,
-};
+use crate::triage::{Claim, Claimed, Contribution, Ledger, LedgerEntry, LedgerKey, TopicRole};
 
 const TRANSACT: &str = "dynamodb:TransactWriteItems";
 const GET: &str = "dynamodb:GetItem";
 const WRITE: &str = "dynamodb:BatchWriteItem";
-const SCAN: &str = "dynamodb:Scan";
-const UPDATE: &str = "dynamodb:UpdateItem";
+pub(super) const SCAN: &str = "dynamodb:Scan";
+pub(super) const UPDATE: &str = "dynamodb:UpdateItem";
 
 /// How long an item is kept after the end of its window, or after it is written if that is later.
 const RETENTION: Duration = Duration::from_hours(14 * 24);
 /// Maximum number of items in a call of `BatchWriteItem`.
 const MAX_WRITES: usize = 25;
-/// How long the state of a mapping is kept after its last transition.
-const MAPPING_RETENTION: Duration = Duration::from_hours(90 * 24);
 /// Prefix of the keys of heartbeats.
 const HEARTBEAT: &str = "digest#";
 /// Maximum number of transactions in a call: one that reads the recorded counts, one that raises them, and two more in
 /// case other invocations raise them in the meantime.
 const MAX_TRANSACTIONS: u32 = 4;
 
-type Item = HashMap<String, AttributeValue>;
+pub(super) type Item = HashMap<String, AttributeValue>;
 
 /// A ledger in a DynamoDB table, whose key is the string `id`.
 #[derive(Debug, Clone)]
 pub struct LedgerTable {
-    client: Client,
-    table: String,
-    deadline: Deadline,
+    pub(super) client: Client,
+    pub(super) table: String,
+    pub(super) deadline: Deadline,
 }
 
 impl LedgerTable {
@@ -277,59 +271,6 @@ fn heartbeat(item: &Item) -> Option<Heartbeat> {
     Some(Heartbeat { of, at: Timestamp::from_second(i64::try_from(value(item, "arrived")).ok()?).ok()? })
 }
 
-impl MappingStates for LedgerTable {
-    async fn record_transition(
-        &self,
-        mapping: &MappingKey,
-        transition: Transition,
-    ) -> Result<MappingState, ServiceError> {
-        let (name, at) = match transition {
-            Transition::Stopped(stop) => ("stopped_at", stop.at),
-            Transition::Ended(at) => ("ended_at", at),
-        };
-        let alert = match transition {
-            Transition::Stopped(stop) => Some(stop.alert.to_string()),
-            Transition::Ended(_) => None,
-        };
-        let MappingKey { account, region, uuid } = mapping;
-        let more = if alert.is_some() { ", alert = :alert" } else { "" };
-        let request = self.client.update_item().table_name(&self.table);
-        let request = request
-            .key("id", AttributeValue::S(format!("mapping#{account}#{region}#{uuid}")))
-            .update_expression(format!("SET {name} = :at, expires = :expires{more}"))
-            .condition_expression(format!("attribute_not_exists({name}) OR {name} < :at"))
-            .expression_attribute_values(":at", AttributeValue::N(at.as_second().to_string()))
-            .expression_attribute_values(":expires", number(seconds_now() + MAPPING_RETENTION.as_secs()))
-            .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let request = match alert {
-            Some(alert) => request.expression_attribute_values(":alert", AttributeValue::S(alert)),
-            None => request,
-        };
-        match self.deadline.hold(UPDATE, request.send()).await? {
-            Ok(response) => Ok(mapping_state(&response.attributes.unwrap_or_default())),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                    Ok(failed.item().map(mapping_state).unwrap_or_default())
-                }
-                _ => Err(service_error(UPDATE, &error)),
-            },
-        }
-    }
-}
-
-fn mapping_state(item: &Item) -> MappingState {
-    let time = |name: &str| {
-        let seconds = item.get(name)?.as_n().ok()?.parse().ok()?;
-        Timestamp::from_second(seconds).ok()
-    };
-    let alert = item.get("alert").and_then(|value| value.as_s().ok()).and_then(|digits| DedupKey::parse(digits));
-    MappingState {
-        stopped: time("stopped_at").zip(alert).map(|(at, alert)| Stop { at, alert }),
-        ended: time("ended_at"),
-    }
-}
-
 /// The result of an attempt to raise contributions.
 enum Raised {
     /// All contributions are recorded.
@@ -361,7 +302,7 @@ fn conflict(operation: &'static str) -> ServiceError {
     ServiceError { retryable: true, ..error }
 }
 
-fn seconds_now() -> u64 {
+pub(super) fn seconds_now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
@@ -399,10 +340,10 @@ fn milliseconds(time: Timestamp) -> AttributeValue {
     AttributeValue::N(time.as_millisecond().to_string())
 }
 
-fn number(value: u64) -> AttributeValue {
+pub(super) fn number(value: u64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-fn value(item: &Item, name: &str) -> u64 {
+pub(super) fn value(item: &Item, name: &str) -> u64 {
     item.get(name).and_then(|value| value.as_n().ok()).and_then(|text| text.parse().ok()).unwrap_or_default()
 }

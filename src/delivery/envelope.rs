@@ -15,6 +15,8 @@ const CLOUDTRAIL_TEST: &str = "CloudTrail validation message.";
 
 /// The value of `trailwarden` in a payload that requests a check for silence.
 pub(super) const SILENCE_CHECK: &str = "silence-check";
+/// The value of `trailwarden` in a payload that requests a sweep.
+pub(super) const SWEEP: &str = "sweep";
 
 /// Decodes a notification in up to [`MAX_LEVELS`] envelopes.
 pub(super) fn unwrap(value: &Value, level: usize, collector: &mut Collector<'_>) -> Result<(), PayloadError> {
@@ -40,8 +42,8 @@ pub(super) fn unwrap(value: &Value, level: usize, collector: &mut Collector<'_>)
             collector.announced.skipped.test_events += 1;
             Ok(())
         }
-        // A check that failed is not repeated: the next one follows within an hour.
-        _ if level > 0 && value.get("trailwarden").and_then(Value::as_str) == Some(SILENCE_CHECK) => {
+        // A scheduled check that failed is not repeated: the next one follows within an hour.
+        _ if level > 0 && is_scheduled(value) => {
             collector.announced.skipped.other_events += 1;
             Ok(())
         }
@@ -49,6 +51,11 @@ pub(super) fn unwrap(value: &Value, level: usize, collector: &mut Collector<'_>)
         _ if has("detail-type") => eventbridge::decode(value, collector),
         _ => Err(unknown_shape(value)),
     }
+}
+
+/// Returns true for a payload that a schedule sends.
+fn is_scheduled(value: &Value) -> bool {
+    value.get("trailwarden").and_then(Value::as_str).is_some_and(|command| [SILENCE_CHECK, SWEEP].contains(&command))
 }
 
 fn unwrap_records(records: &[Value], level: usize, collector: &mut Collector<'_>) {

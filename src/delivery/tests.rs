@@ -21,7 +21,7 @@ fn announced(delivery: Delivery) -> Announced {
         Delivery::Notification(announced) => announced,
         Delivery::Queue(queue) => queue.announced,
         Delivery::BatchJob(job) => job.announced,
-        Delivery::TestAlert | Delivery::SilenceCheck => Announced::default(),
+        Delivery::TestAlert | Delivery::SilenceCheck | Delivery::Sweep => Announced::default(),
     }
 }
 
@@ -271,12 +271,15 @@ fn unknown_payloads_are_errors() {
 }
 
 #[test]
-fn a_check_for_silence_that_failed_is_skipped_when_it_is_redriven() {
-    let check = json!({"trailwarden": "silence-check"});
-    let failed = json!({"requestContext": {}, "requestPayload": check});
-    for body in [check.to_string(), failed.to_string()] {
-        let found = queue(deliver(&json!({"Records": [{"eventSource": "aws:sqs", "messageId": "1", "body": body}]})));
-        assert_eq!((found.announced.skipped.other_events, found.announced.problems.len()), (1, 0), "{body}");
+fn a_scheduled_check_that_failed_is_skipped_when_it_is_redriven() {
+    for command in ["silence-check", "sweep"] {
+        let check = json!({"trailwarden": command});
+        let failed = json!({"requestContext": {}, "requestPayload": check});
+        for body in [check.to_string(), failed.to_string()] {
+            let found =
+                queue(deliver(&json!({"Records": [{"eventSource": "aws:sqs", "messageId": "1", "body": body}]})));
+            assert_eq!((found.announced.skipped.other_events, found.announced.problems.len()), (1, 0), "{body}");
+        }
     }
 }
 
@@ -289,7 +292,7 @@ fn example_payloads_are_understood() {
         let path = entry.expect("an entry").path();
         let payload = std::fs::read_to_string(&path).expect("a file");
         let delivery = decode(&payload, &accepted("trailwarden-local"));
-        let is_command = [Delivery::TestAlert, Delivery::SilenceCheck].contains(&delivery);
+        let is_command = [Delivery::TestAlert, Delivery::SilenceCheck, Delivery::Sweep].contains(&delivery);
         let announced = announced(delivery);
         assert_eq!(announced.problems, [], "{}", path.display());
         let is_empty = announced.objects.is_empty() && announced.records.is_empty() && !is_command;

@@ -59,13 +59,16 @@ impl<'a> Arn<'a> {
         self.resource.strip_prefix("event-source-mapping:")
     }
 
-    /// The kind of event source, if this is the ARN of a queue or stream.
+    /// The kind of event source, if this is the ARN of one.
     #[must_use]
     pub(crate) fn event_source(&self) -> Option<EventSourceKind> {
         match self.service {
             "sqs" => Some(EventSourceKind::Queue),
             "kinesis" if self.resource.starts_with("stream/") => Some(EventSourceKind::Stream),
             "dynamodb" if self.resource.starts_with("table/") => Some(EventSourceKind::Table),
+            "kafka" if self.resource.starts_with("cluster/") => Some(EventSourceKind::Kafka),
+            "mq" if self.resource.starts_with("broker:") => Some(EventSourceKind::Broker),
+            "rds" if self.resource.starts_with("cluster:") => Some(EventSourceKind::Documents),
             _ => None,
         }
     }
@@ -84,7 +87,7 @@ impl<'a> Arn<'a> {
     }
 }
 
-/// A kind of event source. Lambda reports disabled mappings only for these kinds.
+/// A kind of event source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EventSourceKind {
     /// An Amazon SQS queue.
@@ -93,6 +96,20 @@ pub(crate) enum EventSourceKind {
     Stream,
     /// The stream of an Amazon DynamoDB table.
     Table,
+    /// An Amazon MSK cluster.
+    Kafka,
+    /// An Amazon MQ broker.
+    Broker,
+    /// The change stream of an Amazon DocumentDB cluster.
+    Documents,
+}
+
+impl EventSourceKind {
+    /// Returns true if CloudTrail logs an event when AWS disables a mapping of this kind ("Logging AWS Lambda API calls
+    /// using AWS CloudTrail", Lambda Developer Guide).
+    pub(crate) fn is_logged(self) -> bool {
+        matches!(self, Self::Queue | Self::Stream | Self::Table)
+    }
 }
 
 #[cfg(test)]

@@ -109,6 +109,8 @@ fn function_arn(kind: &FindingKind) -> Option<&str> {
     match kind {
         FindingKind::EsmDisabled(esm) => esm.function_arn.as_deref(),
         FindingKind::EsmChanged(esm) => esm.function_arn.as_deref(),
+        FindingKind::EsmFailing(esm) => esm.names.function_arn.as_deref(),
+        FindingKind::EsmRecovered(esm) => esm.names.function_arn.as_deref(),
         FindingKind::AccessDenied(denied) => denied.resource.as_deref(),
         FindingKind::Watched(_) => None,
     }

@@ -116,6 +116,17 @@ fn plain_words(text: &str) -> String {
     plain.fold(" ".to_owned(), |text, word| text + word + " ")
 }
 
+/// What identifies an event source mapping to people.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct MappingNames {
+    /// UUID of the mapping.
+    pub mapping_uuid: Option<String>,
+    /// ARN of the function, with its version or alias if there is one.
+    pub function_arn: Option<String>,
+    /// ARN of the event source; self-managed Kafka has none.
+    pub event_source_arn: Option<String>,
+}
+
 /// An event source mapping that AWS disabled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EsmDisabled {

@@ -3,12 +3,19 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::api_action::api_action;
 use super::arn::Arn;
-use super::event_sources::is_lambda;
+use super::event_sources::{LAMBDA, is_lambda};
 use super::principal::Principal;
 use crate::identity::Identity;
 use crate::trail::{Record, parse_value, value_of};
+
+/// The call that reports what a sweep observes.
+const LIST: &str = "ListEventSourceMappings";
+/// Shown in place of the log object of something that a sweep observed.
+const NO_OBJECT: &str = "none; reported by the Lambda API";
 
 /// The fields of an event that a finding keeps. Strings come from the record and may be hostile.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +44,17 @@ pub struct Event {
     pub source_ip_address: Option<String>,
     /// Where the record was read from.
     pub object: Arc<str>,
+    /// What reported it.
+    pub origin: Origin,
+}
+
+/// What reported an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A CloudTrail record.
+    Record,
+    /// The Lambda API, in a sweep.
+    LambdaApi,
 }
 
 impl Event {
@@ -59,8 +77,28 @@ impl Event {
             principal,
             source_ip_address: owned(&record.source_ip_address),
             object: Arc::clone(object),
+            origin: Origin::Record,
             source,
             name,
+        }
+    }
+
+    /// What a sweep observed about a mapping at a time. CloudTrail did not log it, or its record has not arrived.
+    pub(crate) fn of_sweep(account: &str, region: &str, function_arn: Option<&str>, time: Timestamp) -> Self {
+        Self {
+            id: None,
+            record_hash: None,
+            time: Some(time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
+            source: LAMBDA.to_owned(),
+            name: LIST.to_owned(),
+            api_action: LIST.to_owned(),
+            account: Some(account.to_owned()),
+            region: Some(region.to_owned()),
+            function_name: function_arn.and_then(Arn::parse).and_then(|arn| arn.function_name()).map(str::to_owned),
+            principal: Principal::lambda(),
+            source_ip_address: None,
+            object: Arc::from(NO_OBJECT),
+            origin: Origin::LambdaApi,
         }
     }
 

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use super::record_filter::RecordFilter;
 use crate::trail::{Record, RecordBytes};
 
-const LAMBDA: &str = "lambda.amazonaws.com";
+pub(super) const LAMBDA: &str = "lambda.amazonaws.com";
 
 /// Services whose events are examined, by their `eventSource`.
 ///

@@ -4,6 +4,8 @@ use super::access_denied::{AccessDenied, DenialKind};
 use super::denial_message::Effect;
 use super::esm_changed::{EsmChange, EsmChanged};
 use super::esm_disabled::EsmDisabled;
+use super::esm_failing::EsmFailing;
+use super::esm_recovered::{EsmRecovered, Trouble};
 use super::event::Event;
 use super::severity::Severity;
 
@@ -23,6 +25,10 @@ pub enum FindingKind {
     EsmDisabled(EsmDisabled),
     /// A user disabled, deleted or enabled an event source mapping.
     EsmChanged(EsmChanged),
+    /// An event source mapping is enabled but does not process its source.
+    EsmFailing(EsmFailing),
+    /// An event source mapping is no longer stopped or failing.
+    EsmRecovered(EsmRecovered),
     /// A call was denied.
     AccessDenied(AccessDenied),
     /// A rule watches for the event.
@@ -47,6 +53,10 @@ impl Finding {
         match self.kind {
             FindingKind::EsmDisabled(_) => "esm_disabled",
             FindingKind::EsmChanged(_) => "esm_changed",
+            FindingKind::EsmFailing(_) | FindingKind::EsmRecovered(EsmRecovered { from: Trouble::Failing, .. }) => {
+                "esm_failing"
+            }
+            FindingKind::EsmRecovered(EsmRecovered { from: Trouble::Stopped, .. }) => "esm_disabled",
             FindingKind::AccessDenied(_) => "access_denied",
             FindingKind::Watched(_) => "watch",
         }
@@ -58,7 +68,8 @@ impl Finding {
         let of_kind = match &self.kind {
             FindingKind::EsmDisabled(esm) => bytes(&esm.reason),
             FindingKind::AccessDenied(denied) => bytes(&denied.message) + bytes(&denied.resource),
-            FindingKind::EsmChanged(_) | FindingKind::Watched(_) => 0,
+            FindingKind::EsmFailing(esm) => esm.problem.len(),
+            FindingKind::EsmChanged(_) | FindingKind::EsmRecovered(_) | FindingKind::Watched(_) => 0,
         };
         // The fingerprint repeats the caller and the action.
         of_kind + 2 * (self.event.principal.key.len() + self.event.name.len())
@@ -78,7 +89,10 @@ impl Finding {
     pub fn severity(&self) -> Severity {
         match &self.kind {
             FindingKind::EsmDisabled(_) => Severity::Critical,
-            FindingKind::EsmChanged(EsmChanged { change: EsmChange::Enabled, .. }) => Severity::Low,
+            FindingKind::EsmFailing(_) => Severity::High,
+            FindingKind::EsmChanged(EsmChanged { change: EsmChange::Enabled, .. }) | FindingKind::EsmRecovered(_) => {
+                Severity::Low
+            }
             FindingKind::EsmChanged(_) => Severity::Medium,
             FindingKind::AccessDenied(denied) => match (denied.kind, denied.effect) {
                 (DenialKind::Authentication, _) => Severity::Low,
@@ -89,15 +103,36 @@ impl Finding {
         }
     }
 
-    /// The reason a mapping was disabled, the change a user made to a mapping, the kind of a denial, or the name of a
-    /// watch rule.
+    /// The reason a mapping was disabled, the change a user made to a mapping, why a mapping fails, how it recovered, the
+    /// kind of a denial, or the name of a watch rule.
     #[must_use]
     pub fn category(&self) -> &str {
         match &self.kind {
             FindingKind::EsmDisabled(esm) => esm.category.as_str(),
             FindingKind::EsmChanged(esm) => esm.change.as_str(),
+            FindingKind::EsmFailing(esm) => esm.category.as_str(),
+            FindingKind::EsmRecovered(esm) => esm.recovery.as_str(),
             FindingKind::AccessDenied(denied) => denied.kind.as_str(),
             FindingKind::Watched(rule) => &rule.rule,
         }
+    }
+
+    /// UUID of the mapping that the finding is about, if it is known.
+    pub(crate) fn mapping_uuid(&self) -> Option<&str> {
+        self.mapping().and_then(|[uuid, _, _]| uuid)
+    }
+
+    /// UUID, function ARN and event source ARN of the mapping that the finding is about; `None` if it is not about one.
+    pub(crate) fn mapping(&self) -> Option<[Option<&str>; 3]> {
+        let names = match &self.kind {
+            FindingKind::EsmDisabled(esm) => [&esm.mapping_uuid, &esm.function_arn, &esm.event_source_arn],
+            FindingKind::EsmChanged(esm) => [&esm.mapping_uuid, &esm.function_arn, &esm.event_source_arn],
+            FindingKind::EsmFailing(EsmFailing { names, .. })
+            | FindingKind::EsmRecovered(EsmRecovered { names, .. }) => {
+                [&names.mapping_uuid, &names.function_arn, &names.event_source_arn]
+            }
+            FindingKind::AccessDenied(_) | FindingKind::Watched(_) => return None,
+        };
+        Some(names.map(|name| name.as_deref()))
     }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::denial_message::{Effect, PolicyType};
-use super::event::Event;
+use super::event::{Event, Origin};
 use super::finding::{Finding, FindingKind};
 
 /// Version of the format. It changes when a field is removed or changes its meaning.
@@ -71,6 +71,8 @@ pub struct FindingJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     source_ip_address: Option<&'a str>,
     object: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<&'static str>,
 }
 
 impl Finding {
@@ -81,18 +83,11 @@ impl Finding {
         json.alert_type = Some(self.alert_type());
         json.severity = Some(self.severity().as_str());
         json.category = Some(self.category());
+        [json.mapping_uuid, json.function_arn, json.event_source_arn] = self.mapping().unwrap_or_default();
         match &self.kind {
-            FindingKind::EsmDisabled(esm) => {
-                json.reason = esm.reason.as_deref();
-                json.mapping_uuid = esm.mapping_uuid.as_deref();
-                json.function_arn = esm.function_arn.as_deref();
-                json.event_source_arn = esm.event_source_arn.as_deref();
-            }
-            FindingKind::EsmChanged(esm) => {
-                json.mapping_uuid = esm.mapping_uuid.as_deref();
-                json.function_arn = esm.function_arn.as_deref();
-                json.event_source_arn = esm.event_source_arn.as_deref();
-            }
+            FindingKind::EsmDisabled(esm) => json.reason = esm.reason.as_deref(),
+            FindingKind::EsmFailing(esm) => json.reason = Some(&esm.problem),
+            FindingKind::EsmChanged(_) | FindingKind::EsmRecovered(_) => {}
             FindingKind::AccessDenied(denied) => {
                 json.error_code = Some(&denied.error_code);
                 json.error_message = denied.message.as_deref();
@@ -130,6 +125,10 @@ impl Event {
             user_agent: self.principal.user_agent.as_deref(),
             source_ip_address: self.source_ip_address.as_deref(),
             object: &self.object,
+            origin: match self.origin {
+                Origin::Record => None,
+                Origin::LambdaApi => Some("lambda_api"),
+            },
             ..FindingJson::default()
         }
     }

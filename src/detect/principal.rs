@@ -33,6 +33,11 @@ impl Principal {
         Self { user_agent: record.user_agent.as_deref().map(str::to_owned), ..principal }
     }
 
+    /// AWS Lambda itself.
+    pub(super) fn lambda() -> Self {
+        Self::named("lambda.amazonaws.com", "AWS Lambda")
+    }
+
     fn named(key: impl Into<String>, display: impl Into<String>) -> Self {
         Self { key: key.into(), display: display.into(), function_name: None, session_name: None, user_agent: None }
     }

@@ -113,7 +113,8 @@ impl State {
         outcome.counters.findings += 1;
         *match finding.kind {
             FindingKind::EsmDisabled(_) => &mut outcome.counters.disabled_mappings,
-            FindingKind::EsmChanged(_) => &mut outcome.counters.changed_mappings,
+            FindingKind::EsmChanged(_) | FindingKind::EsmRecovered(_) => &mut outcome.counters.changed_mappings,
+            FindingKind::EsmFailing(_) => &mut outcome.counters.failing_mappings,
             FindingKind::AccessDenied(_) => &mut outcome.counters.denials,
             FindingKind::Watched(_) => &mut outcome.counters.watched_events,
         } += 1;

@@ -22,7 +22,15 @@ impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates, C: Clock, A: ContextS
     /// ledger.
     pub(super) async fn publish_mappings(&self) {
         let mappings = self.state.borrow_mut().triage.take_mappings();
-        let mappings = self.deduplication.follow(mappings, &self.mapping_budget).await;
+        let mut mappings = self.deduplication.follow(mappings, &self.mapping_budget).await;
+        let found = mappings.len();
+        mappings.retain(|it| it.lifecycle != Some(Lifecycle::Reported));
+        {
+            let counters = &mut self.state.borrow_mut().outcome.counters;
+            let reported = (found - mappings.len()) as u64;
+            counters.incidents += reported;
+            counters.incidents_known += reported;
+        }
         self.publish_candidates(self.deduplication.events(mappings), &self.mapping_budget).await;
         self.publish_resolutions().await;
     }
@@ -56,7 +64,7 @@ impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates, C: Clock, A: ContextS
 
     /// Publishes the alerts that are due. If another invocation holds the lease on an alert, waits until it has
     /// recorded the alert or the lease has expired.
-    async fn publish_candidates(&self, mut waiting: Vec<Candidate>, budget: &LedgerBudget) {
+    pub(super) async fn publish_candidates(&self, mut waiting: Vec<Candidate>, budget: &LedgerBudget) {
         let mut pause = LEASE_PAUSE;
         loop {
             let mut held = Vec::new();

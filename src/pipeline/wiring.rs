@@ -5,6 +5,7 @@ use crate::detect::Detector;
 use crate::enrich::OwnerTagKeys;
 use crate::publish::Topics;
 use crate::rules::Rules;
+use crate::sweep::SweepPlaces;
 use crate::trail::Limits;
 use crate::triage::WindowLength;
 
@@ -36,6 +37,8 @@ pub struct Pipeline<S, T, L, C, A> {
     /// Ask it about stopped mappings before they are alerted, and about the owner of their functions, which these tags
     /// name; `None` to ask nothing.
     pub context: Option<OwnerTagKeys>,
+    /// The accounts and Regions to sweep.
+    pub sweep: SweepPlaces,
     /// The clock.
     pub clock: C,
 }

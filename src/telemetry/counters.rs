@@ -6,7 +6,7 @@ use crate::delivery::Skipped;
 ///
 /// - `objects` = `objects_read` + `objects_failed`
 /// - `records` = `records_selected` + `records_skipped` + `records_unreadable`
-/// - `findings` = `disabled_mappings` + `changed_mappings` + `denials` + `watched_events`; each finding is part of an
+/// - `findings` = `disabled_mappings` + `changed_mappings` + `failing_mappings` + `denials` + `watched_events`; each finding is part of an
 ///   incident, or counted in `repeated` or `suppressed`
 /// - `incidents` = `alerts` + `incidents_known` + `incidents_summarized`
 /// - `alerts` = `alerts_published` + `alerts_failed`
@@ -40,6 +40,8 @@ pub struct Counters {
     pub disabled_mappings: u64,
     /// Event source mappings that users changed.
     pub changed_mappings: u64,
+    /// Event source mappings that are enabled but do not process their source.
+    pub failing_mappings: u64,
     /// Calls that were denied.
     pub denials: u64,
     /// Events that match a watch rule.
@@ -70,6 +72,12 @@ pub struct Counters {
     pub silent_regions: u64,
     /// Those of them that became silent within the last two hours.
     pub newly_silent_regions: u64,
+    /// Accounts and Regions that were swept completely.
+    pub places_swept: u64,
+    /// Event source mappings that a sweep listed.
+    pub mappings_swept: u64,
+    /// Accounts and Regions that could not be swept completely.
+    pub sweep_failures: u64,
     /// 1 for the first invocation of an execution environment.
     pub cold_starts: u64,
 }
@@ -77,7 +85,7 @@ pub struct Counters {
 impl Counters {
     /// Names and values of the metrics.
     #[must_use]
-    pub fn metrics(&self) -> [(&'static str, u64); 34] {
+    pub fn metrics(&self) -> [(&'static str, u64); 38] {
         [
             ("Objects", self.objects),
             ("ObjectsRead", self.objects_read),
@@ -97,6 +105,7 @@ impl Counters {
             ("Findings", self.findings),
             ("DisabledMappings", self.disabled_mappings),
             ("ChangedMappings", self.changed_mappings),
+            ("FailingMappings", self.failing_mappings),
             ("Denials", self.denials),
             ("WatchedEvents", self.watched_events),
             ("SuppressedFindings", self.suppressed),
@@ -112,6 +121,9 @@ impl Counters {
             ("AlertsFailed", self.alerts_failed),
             ("SilentRegions", self.silent_regions),
             ("NewlySilentRegions", self.newly_silent_regions),
+            ("PlacesSwept", self.places_swept),
+            ("MappingsSwept", self.mappings_swept),
+            ("SweepFailures", self.sweep_failures),
             ("ColdStarts", self.cold_starts),
         ]
     }

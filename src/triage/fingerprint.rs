@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
-
 use super::audience::Audience;
 use super::window::Window;
 use crate::detect::{Effect, Finding, FindingKind, PolicyType, Severity};
@@ -32,7 +30,10 @@ impl Fingerprint {
     pub(crate) fn of(finding: &Finding) -> Option<Self> {
         let event = &finding.event;
         let (action, cause, policy) = match &finding.kind {
-            FindingKind::EsmDisabled(_) | FindingKind::EsmChanged(_) => return None,
+            FindingKind::EsmDisabled(_)
+            | FindingKind::EsmChanged(_)
+            | FindingKind::EsmFailing(_)
+            | FindingKind::EsmRecovered(_) => return None,
             FindingKind::AccessDenied(denied) => {
                 (denied.action.as_ref(), &denied.error_code, (denied.policy_type, denied.effect))
             }
@@ -79,10 +80,10 @@ impl DedupKey {
         Self(Identity::of_strings(&[audience.as_str(), finding.alert_type(), finding.event.identity()]))
     }
 
-    /// The key of the alert that a mapping, given by its account, Region and UUID, is no longer stopped since a change at
-    /// this time.
-    pub(super) fn of_resolution(audience: Audience, [account, region, uuid]: [&str; 3], at: Timestamp) -> Self {
-        Self(Identity::of_strings(&[audience.as_str(), "resolved", account, region, uuid, &at.to_string()]))
+    /// The key of an alert to people that these strings identify.
+    pub(super) fn of_alert(strings: &[&str]) -> Self {
+        let strings: Vec<_> = [Audience::All.as_str()].into_iter().chain(strings.iter().copied()).collect();
+        Self(Identity::of_strings(&strings))
     }
 
     /// Parses the 32 hexadecimal digits that [`Display`](fmt::Display) writes. Returns `None` for any other string.

@@ -17,6 +17,8 @@ use crate::detect::{Arn, Finding, FindingKind, Severity};
 const MAX_KEPT: usize = 10;
 /// Maximum number of actions that the summary of a caller keeps.
 const MAX_KEPT_ACTIONS: usize = 20;
+/// Maximum number of mappings that an incident about several of them lists.
+const MAX_LISTED: usize = 100;
 /// Maximum number of distinct values that a [`Tally`] counts.
 const MAX_DISTINCT: usize = 10_000;
 
@@ -65,6 +67,11 @@ pub enum Scope {
         /// Number of distinct events in each log object.
         contributions: Contributions,
     },
+    /// Stopped mappings that are alerted together.
+    Mappings {
+        /// The first of them, each with the time of its stop as the time of its event.
+        listed: Vec<Finding>,
+    },
     /// The incidents of a caller that has too many for individual alerts.
     Caller {
         /// The incidents, each with a count of one.
@@ -96,6 +103,31 @@ impl Incident {
             is_test: false,
             finding,
         }
+    }
+
+    /// The incident of one mapping, or of several that are alerted together, in the order of their stops. Returns `None`
+    /// if there are none.
+    pub(crate) fn of_mappings(
+        dedup_key: DedupKey,
+        lifecycle: Option<Lifecycle>,
+        mut findings: Vec<Finding>,
+    ) -> Option<Self> {
+        findings.sort_by(|a, b| a.event.time.cmp(&b.event.time));
+        let (first, others) = findings.split_first()?;
+        let mut incident = Self { lifecycle, ..Self::of(dedup_key, None, Scope::Event, first.clone()) };
+        for finding in others {
+            let event = &finding.event;
+            incident.count += 1;
+            incident.extend_period(event.time.as_deref());
+            incident.regions.add(event.region.as_deref());
+            incident.functions.add(event.function_name.as_deref());
+        }
+        incident.total = incident.count;
+        if incident.count > 1 {
+            findings.truncate(MAX_LISTED);
+            incident.scope = Scope::Mappings { listed: findings };
+        }
+        Some(incident)
     }
 
     /// Summarizes the incidents of a caller, which must be in order of severity. Returns `None` if there are none.
@@ -175,19 +207,23 @@ impl Incident {
         severity.then_with(|| self.first.cmp(&other.first))
     }
 
-    /// Identifies the alert for people and machines: that of the stop, if the incident resolves one.
+    /// Identifies the alert for people and machines: that of the stop, if the incident resolves one or is a reminder of
+    /// it.
     #[must_use]
     pub fn alert_id(&self) -> DedupKey {
         match self.lifecycle {
-            Some(Lifecycle::Resolves(stop)) => stop.alert,
-            Some(Lifecycle::Open | Lifecycle::OverSince(_)) | None => self.dedup_key,
+            Some(Lifecycle::Resolves(stop) | Lifecycle::Reminder(stop, _)) => stop.alert,
+            Some(Lifecycle::Open | Lifecycle::OverSince(_) | Lifecycle::Reported) | None => self.dedup_key,
         }
     }
 
     /// The type of alert. An incident that resolves a stop belongs to the alert about it.
     #[must_use]
     pub fn alert_type(&self) -> &'static str {
-        if self.resolves() { "esm_disabled" } else { self.finding.alert_type() }
+        match self.finding.kind {
+            FindingKind::EsmChanged(_) if self.resolves() => "esm_disabled",
+            _ => self.finding.alert_type(),
+        }
     }
 
     /// How urgent it is.
@@ -196,32 +232,36 @@ impl Incident {
         if self.resolves() { Severity::Low } else { self.finding.severity() }
     }
 
-    /// Whether a mapping that AWS disabled is stopped; `None` if the incident is not about one.
+    /// Whether a mapping is stopped or failing; `None` if the incident is not about one.
     #[must_use]
     pub fn status(&self) -> Option<&'static str> {
         match (&self.finding.kind, self.lifecycle) {
             (_, Some(Lifecycle::Resolves(_) | Lifecycle::OverSince(_))) => Some("resolved"),
-            (FindingKind::EsmDisabled(_), Some(Lifecycle::Open) | None) => Some("open"),
-            (_, Some(Lifecycle::Open) | None) => None,
+            (_, Some(Lifecycle::Reminder(..))) => Some("reminder"),
+            (
+                FindingKind::EsmDisabled(_) | FindingKind::EsmFailing(_),
+                Some(Lifecycle::Open | Lifecycle::Reported) | None,
+            ) => Some("open"),
+            (_, Some(Lifecycle::Open | Lifecycle::Reported) | None) => None,
         }
     }
 
-    /// When AWS disabled the mapping, if the incident resolves its stop.
+    /// When the mapping stopped or began to fail, if the incident resolves this or is a reminder of it.
     #[must_use]
     pub fn stopped_at(&self) -> Option<String> {
         match self.lifecycle {
-            Some(Lifecycle::Resolves(stop)) => Some(stop.at.to_string()),
-            Some(Lifecycle::Open | Lifecycle::OverSince(_)) | None => None,
+            Some(Lifecycle::Resolves(stop) | Lifecycle::Reminder(stop, _)) => Some(stop.at.to_string()),
+            Some(Lifecycle::Open | Lifecycle::OverSince(_) | Lifecycle::Reported) | None => None,
         }
     }
 
-    /// When a user enabled or deleted the mapping that AWS had disabled.
+    /// When the mapping was enabled or deleted, or began to process its source again.
     #[must_use]
     pub fn ended_at(&self) -> Option<String> {
         match self.lifecycle {
             Some(Lifecycle::Resolves(_)) => self.finding.event.time.clone(),
             Some(Lifecycle::OverSince(ended)) => Some(ended.to_string()),
-            Some(Lifecycle::Open) | None => None,
+            Some(Lifecycle::Open | Lifecycle::Reported | Lifecycle::Reminder(..)) | None => None,
         }
     }
 
@@ -239,7 +279,7 @@ impl Incident {
     #[must_use]
     pub fn contributions(&self) -> Option<&Contributions> {
         match &self.scope {
-            Scope::Event => None,
+            Scope::Event | Scope::Mappings { .. } => None,
             Scope::Cause { contributions } | Scope::Caller { contributions, .. } => Some(contributions),
         }
     }
@@ -248,7 +288,7 @@ impl Incident {
     #[must_use]
     pub fn threshold(&self) -> u64 {
         match self.scope {
-            Scope::Event => 1,
+            Scope::Event | Scope::Mappings { .. } => 1,
             Scope::Cause { .. } => alert_threshold(self.total),
             Scope::Caller { .. } => summary_threshold(self.total),
         }
@@ -258,7 +298,7 @@ impl Incident {
     #[must_use]
     pub fn next_threshold(&self) -> Option<u64> {
         match self.scope {
-            Scope::Event => None,
+            Scope::Event | Scope::Mappings { .. } => None,
             Scope::Cause { .. } => Some(next_alert_threshold(self.total)),
             Scope::Caller { .. } => Some(next_summary_threshold(self.total)),
         }

@@ -1,8 +1,8 @@
-//! The lifecycle of an event source mapping that AWS disabled: it is stopped until a user enables or deletes it.
+//! The lifecycle of an event source mapping that AWS disabled: it is stopped until it is enabled or deleted.
 //!
-//! The events may arrive late, twice and in any order. The shared state therefore keeps only the latest stop and the
-//! latest end of each mapping, and each transition replaces an older one of its kind. Whichever event comes second finds
-//! the other.
+//! The events may arrive late, twice and in any order, and a sweep may find a stop before its event arrives. The shared
+//! state therefore keeps only the latest stop and the latest end of each mapping, and each transition replaces an older
+//! one of its kind. Whichever comes second finds the other.
 
 use jiff::Timestamp;
 
@@ -13,19 +13,56 @@ use super::incident::Incident;
 use super::ledger::Ledger;
 use super::mapping_state::{Lifecycle, MappingKey, MappingState, MappingStates, Stop, Transition};
 use crate::clock::{Clock, after, time_between};
-use crate::detect::{EsmChange, Finding, FindingKind, is_uuid};
+use crate::delivery::AccountRegion;
+use crate::detect::{EsmChange, Finding, FindingKind, MappingNames, is_uuid};
 
 impl MappingKey {
     /// The mapping of a finding; `None` if the record does not identify it.
-    fn of(finding: &Finding) -> Option<Self> {
-        let uuid = match &finding.kind {
-            FindingKind::EsmDisabled(esm) => esm.mapping_uuid.as_deref(),
-            FindingKind::EsmChanged(esm) => esm.mapping_uuid.as_deref(),
-            FindingKind::AccessDenied(_) | FindingKind::Watched(_) => None,
-        };
-        let uuid = uuid.filter(|uuid| is_uuid(uuid))?.to_ascii_lowercase();
+    pub(crate) fn of(finding: &Finding) -> Option<Self> {
+        let uuid = finding.mapping_uuid().filter(|uuid| is_uuid(uuid))?.to_ascii_lowercase();
         Some(Self { account: finding.event.account.clone()?, region: finding.event.region.clone()?, uuid })
     }
+
+    /// The key of an alert about the mapping.
+    fn alert(&self, kind: &str, more: &str) -> DedupKey {
+        let Self { account, region, uuid } = self;
+        DedupKey::of_alert(&[kind, account, region, uuid, more])
+    }
+}
+
+impl DedupKey {
+    /// The key of the alert about a stop that a sweep found. It is the same in each sweep that finds the stop.
+    pub(crate) fn of_found_stop(mapping: &MappingKey, at: Timestamp) -> Self {
+        mapping.alert("stopped", &at.to_string())
+    }
+
+    /// The key of the alert that lists the stops that a sweep found in accounts and Regions that it swept for the first
+    /// time.
+    pub(crate) fn of_found_stops(at: Timestamp) -> Self {
+        Self::of_alert(&["found", &at.to_string()])
+    }
+
+    /// The key of the alert about a mapping that has been failing since this time.
+    pub(crate) fn of_failing(mapping: &MappingKey, since: Timestamp) -> Self {
+        mapping.alert("failing", &since.to_string())
+    }
+
+    /// The key of the alert that a mapping is no longer stopped or failing, which ends this alert about it.
+    pub(crate) fn of_resolution(mapping: &MappingKey, alert: Self) -> Self {
+        mapping.alert("resolved", &alert.to_string())
+    }
+
+    /// The key of a reminder of this alert.
+    pub(crate) fn of_reminder(alert: Self, number: u64) -> Self {
+        Self::of_alert(&["reminder", &alert.to_string(), &number.to_string()])
+    }
+}
+
+/// The names of the mapping of a finding.
+fn names_of(finding: &Finding) -> MappingNames {
+    let [mapping_uuid, function_arn, event_source_arn] =
+        finding.mapping().unwrap_or_default().map(|name| name.map(str::to_owned));
+    MappingNames { mapping_uuid, function_arn, event_source_arn }
 }
 
 impl Transition {
@@ -38,20 +75,36 @@ impl Transition {
                 EsmChange::Enabled | EsmChange::Deleted => Some(Self::Ended(at)),
                 EsmChange::Disabled => None,
             },
-            FindingKind::AccessDenied(_) | FindingKind::Watched(_) => None,
+            FindingKind::EsmFailing(_)
+            | FindingKind::EsmRecovered(_)
+            | FindingKind::AccessDenied(_)
+            | FindingKind::Watched(_) => None,
         }
     }
 
     /// What the state after this transition says about the incident.
     fn lifecycle(self, state: MappingState) -> Option<Lifecycle> {
-        match (self, state.stopped, state.ended) {
-            (Self::Stopped(stop), _, Some(ended)) if ended > stop.at => Some(Lifecycle::OverSince(ended)),
-            (Self::Stopped(_), _, _) => Some(Lifecycle::Open),
-            (Self::Ended(at), Some(stop), Some(ended)) if ended == at && stop.at < at => {
-                Some(Lifecycle::Resolves(stop))
+        match self {
+            Self::Stopped(stop) => Some(lifecycle_of_stop(stop, state)),
+            Self::Ended(at) => {
+                state.stopped.filter(|stop| state.ended == Some(at) && stop.at < at).map(Lifecycle::Resolves)
             }
-            (Self::Ended(_), _, _) => None,
+            _ => None,
         }
+    }
+}
+
+/// The lifecycle of a stop that CloudTrail logged.
+fn lifecycle_of_stop(stop: Stop, state: MappingState) -> Lifecycle {
+    let latest = state.stopped.unwrap_or(stop);
+    let ended = state.ended.filter(|ended| *ended > stop.at);
+    // A sweep found the mapping stopped after this event, and it was not enabled in between.
+    let is_reported =
+        state.reported_at.is_some_and(|reported| stop.at <= reported && ended.is_none_or(|ended| ended >= reported));
+    match ended {
+        _ if is_reported => Lifecycle::Reported,
+        Some(ended) if ended > latest.at => Lifecycle::OverSince(ended),
+        _ => Lifecycle::Open,
     }
 }
 
@@ -77,13 +130,88 @@ impl<L: Ledger + MappingStates, C: Clock> Deduplication<'_, L, C> {
         let (Some(mapping), Some(transition)) = (MappingKey::of(&incident.finding), Transition::of(&incident)) else {
             return incident;
         };
-        let record = || self.ledger.record_transition(&mapping, transition);
-        let state = self.call("ledger:RecordTransition", until, record).await;
+        let state = self.transition(&mapping, &names_of(&incident.finding), transition, until).await;
         incident.lifecycle = state.and_then(|state| transition.lifecycle(state));
-        if let (Some(Lifecycle::Resolves(_)), Transition::Ended(at)) = (incident.lifecycle, transition) {
-            let MappingKey { account, region, uuid } = &mapping;
-            incident.dedup_key = DedupKey::of_resolution(self.audience, [account, region, uuid], at);
+        if let Some(Lifecycle::Resolves(stop)) = incident.lifecycle {
+            incident.dedup_key = DedupKey::of_resolution(&mapping, stop.alert);
         }
         incident
+    }
+
+    /// Records that an account in a Region was swept.
+    pub(crate) async fn record_swept(&self, place: &AccountRegion, until: Timestamp) {
+        self.call("ledger:RecordSwept", until, || self.ledger.record_swept(place)).await;
+    }
+
+    /// Records a transition; `None` if the shared state is unavailable.
+    pub(crate) async fn transition(
+        &self,
+        mapping: &MappingKey,
+        names: &MappingNames,
+        transition: Transition,
+        until: Timestamp,
+    ) -> Option<MappingState> {
+        let record = || self.ledger.record_transition(mapping, names, transition);
+        self.call("ledger:RecordTransition", until, record).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::constant(second, 0)
+    }
+
+    fn stop(second: i64) -> Stop {
+        let alert = DedupKey::parse(&format!("{second:032x}")).expect("a key");
+        Stop { at: at(second), alert }
+    }
+
+    fn state(transitions: &[Transition]) -> MappingState {
+        transitions.iter().fold(MappingState::default(), |state, transition| state.after(*transition))
+    }
+
+    fn of_stop(earlier: &[Transition], second: i64) -> Lifecycle {
+        let transition = Transition::Stopped(stop(second));
+        transition.lifecycle(state(earlier).after(transition)).expect("a lifecycle")
+    }
+
+    #[test]
+    fn a_stop_that_a_sweep_found_is_reported_once() {
+        let found = Transition::FoundStopped(stop(100));
+        let reported = Transition::Reported { number: 0, at: at(200) };
+        for second in [50, 100, 150, 200] {
+            assert_eq!(of_stop(&[found, reported], second), Lifecycle::Reported, "{second}");
+            assert_eq!(state(&[found, reported, Transition::Stopped(stop(second))]).stopped, Some(stop(100)));
+        }
+        assert_eq!(of_stop(&[found], 100), Lifecycle::Open, "its alert was not published");
+        assert_eq!(of_stop(&[found, reported], 201), Lifecycle::Open, "a later stop");
+        assert_eq!(of_stop(&[found, reported, Transition::Ended(at(70))], 50), Lifecycle::Open, "an earlier stop");
+        assert_eq!(of_stop(&[found, reported, Transition::Ended(at(300))], 90), Lifecycle::Reported, "over since");
+        let later = [found, reported, Transition::Ended(at(300)), Transition::Stopped(stop(400))];
+        assert_eq!(of_stop(&later, 100), Lifecycle::Reported, "stopped again");
+    }
+
+    #[test]
+    fn a_stop_that_is_known_is_not_found_again() {
+        let found = |second| Transition::FoundStopped(stop(second));
+        for (earlier, expected) in [
+            (vec![], Some(stop(500))),
+            (vec![Transition::Stopped(stop(100))], Some(stop(100))),
+            (vec![Transition::Stopped(stop(100)), Transition::Ended(at(200))], Some(stop(500))),
+            (vec![Transition::Ended(at(600))], None),
+            (vec![Transition::Stopped(stop(100)), Transition::Ended(at(600))], Some(stop(100))),
+        ] {
+            assert_eq!(state(&earlier).after(found(500)).stopped, expected, "{earlier:?}");
+        }
+    }
+
+    #[test]
+    fn an_earlier_stop_does_not_hide_that_the_mapping_is_stopped() {
+        let later = [Transition::Stopped(stop(300)), Transition::Ended(at(200))];
+        assert_eq!(of_stop(&later, 100), Lifecycle::Open);
+        assert_eq!(of_stop(&[Transition::Ended(at(200))], 100), Lifecycle::OverSince(at(200)));
     }
 }

@@ -1,12 +1,16 @@
-//! What invocations share about the event source mappings that AWS disabled.
+//! What invocations share about event source mappings that are stopped or failing.
+
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
 use super::fingerprint::DedupKey;
+use crate::delivery::AccountRegion;
+use crate::detect::MappingNames;
 use crate::service::ServiceError;
 
 /// Identifies a mapping.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MappingKey {
     /// ID of the account.
     pub account: String,
@@ -19,10 +23,30 @@ pub struct MappingKey {
 /// A change of a mapping's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transition {
-    /// AWS disabled the mapping.
+    /// CloudTrail logged that AWS disabled the mapping. Replaces an earlier stop, unless a sweep has reported since that
+    /// the mapping is stopped.
     Stopped(Stop),
-    /// A user enabled or deleted the mapping at this time.
+    /// The mapping was enabled or deleted at this time. Replaces an earlier end.
     Ended(Timestamp),
+    /// A sweep found the mapping stopped. Has no effect if a stop is known that has not ended, or an end after this stop.
+    FoundStopped(Stop),
+    /// A sweep that found the mapping stopped published the alert about it or a reminder.
+    Reported {
+        /// 0 for the alert, otherwise the number of the reminder.
+        number: u64,
+        /// When the sweep found the mapping stopped.
+        at: Timestamp,
+    },
+    /// A sweep found the mapping failing. Has no effect if it is known to fail.
+    Failing(Timestamp),
+    /// The alert about the failing mapping was published.
+    FailingNotified,
+    /// A sweep no longer found the mapping failing.
+    NotFailing,
+    /// A sweep did not find the mapping. Has no effect if an earlier sweep did not find it either.
+    Missing(Timestamp),
+    /// A sweep found the mapping that an earlier sweep did not find.
+    Present,
 }
 
 /// AWS disabled a mapping.
@@ -39,22 +63,102 @@ pub struct Stop {
 pub struct MappingState {
     /// The latest stop.
     pub stopped: Option<Stop>,
-    /// When a user last enabled or deleted the mapping.
+    /// When the mapping was last enabled or deleted.
     pub ended: Option<Timestamp>,
+    /// A sweep found the latest stop. If not, CloudTrail logged it.
+    pub is_found: bool,
+    /// The last report of a sweep about the latest stop: 0 for the alert, otherwise the number of the reminder.
+    pub reported: Option<u64>,
+    /// When a sweep last found the mapping stopped and published an alert about it or a reminder.
+    pub reported_at: Option<Timestamp>,
+    /// When a sweep first found the mapping failing.
+    pub failing: Option<Timestamp>,
+    /// The alert about the failing mapping was published.
+    pub failing_notified: bool,
+    /// When a sweep first did not find the mapping.
+    pub missing: Option<Timestamp>,
+}
+
+impl MappingState {
+    /// The latest stop, if it has not ended.
+    #[must_use]
+    pub fn open(&self) -> Option<Stop> {
+        self.stopped.filter(|stop| self.ended.is_none_or(|ended| ended <= stop.at))
+    }
+
+    /// The state after a transition. A [`MappingStates`] applies it atomically.
+    #[must_use]
+    pub fn after(self, transition: Transition) -> Self {
+        let with_stop = |stop, is_found| Self { stopped: Some(stop), is_found, reported: None, missing: None, ..self };
+        match transition {
+            Transition::Stopped(stop) if self.replaced_by(stop) => with_stop(stop, false),
+            Transition::FoundStopped(stop) if self.open().is_none() && self.ended.is_none_or(|it| it < stop.at) => {
+                with_stop(stop, true)
+            }
+            Transition::Stopped(_) | Transition::FoundStopped(_) => self,
+            Transition::Ended(at) => Self { ended: self.ended.max(Some(at)), ..self },
+            Transition::Reported { number, at } => {
+                Self { reported: self.reported.max(Some(number)), reported_at: self.reported_at.max(Some(at)), ..self }
+            }
+            Transition::Failing(at) => Self { failing: self.failing.or(Some(at)), ..self },
+            Transition::FailingNotified => Self { failing_notified: true, ..self },
+            Transition::NotFailing => Self { failing: None, failing_notified: false, ..self },
+            Transition::Missing(at) => Self { missing: self.missing.or(Some(at)), ..self },
+            Transition::Present => Self { missing: None, ..self },
+        }
+    }
+
+    /// Returns true if a stop that CloudTrail logged replaces the latest one.
+    fn replaced_by(&self, stop: Stop) -> bool {
+        self.stopped.is_none_or(|it| it.at < stop.at) && self.reported_at.is_none_or(|reported| reported < stop.at)
+    }
+}
+
+/// A mapping that is stopped or failing, as far as is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownMapping {
+    /// The mapping.
+    pub key: MappingKey,
+    /// Its names.
+    pub names: MappingNames,
+    /// Its state.
+    pub state: MappingState,
+}
+
+/// What earlier sweeps and invocations know.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct SweepState {
+    /// The mappings that are stopped or failing.
+    pub mappings: Vec<KnownMapping>,
+    /// The accounts and Regions that were swept before.
+    pub swept: BTreeSet<AccountRegion>,
 }
 
 /// The state of mappings that all invocations share.
 pub trait MappingStates {
-    /// Records a transition, unless a later one of its kind is recorded, and returns the state afterwards. A transition
-    /// can be recorded repeatedly.
+    /// Records a transition, and returns the state [`after`](MappingState::after) it. A transition can be recorded
+    /// repeatedly. The names are kept if the transition is the beginning of a stop or of a failure.
     ///
     /// # Errors
     /// If the store is unavailable.
     fn record_transition(
         &self,
         mapping: &MappingKey,
+        names: &MappingNames,
         transition: Transition,
     ) -> impl Future<Output = Result<MappingState, ServiceError>>;
+
+    /// The mappings that are stopped or failing, and the accounts and Regions that were swept.
+    ///
+    /// # Errors
+    /// If the store is unavailable.
+    fn sweep_state(&self) -> impl Future<Output = Result<SweepState, ServiceError>>;
+
+    /// Records that an account in a Region was swept.
+    ///
+    /// # Errors
+    /// If the store is unavailable.
+    fn record_swept(&self, place: &AccountRegion) -> impl Future<Output = Result<(), ServiceError>>;
 }
 
 /// What is known about the lifecycle of a mapping when its alert is due.
@@ -62,8 +166,12 @@ pub trait MappingStates {
 pub enum Lifecycle {
     /// The mapping is stopped, as far as is known.
     Open,
-    /// The mapping was stopped, but a user has enabled or deleted it since.
+    /// The mapping was stopped, but it has been enabled or deleted since.
     OverSince(Timestamp),
-    /// The user's change ended this stop.
+    /// The change ended this stop.
     Resolves(Stop),
+    /// A sweep already reported this stop.
+    Reported,
+    /// The mapping is still stopped. The reminders about a stop are numbered from 1.
+    Reminder(Stop, u64),
 }

@@ -2,7 +2,7 @@
 
 use jiff::civil::Date;
 
-use crate::detect::{Finding, FindingKind};
+use crate::detect::Finding;
 use crate::pattern::Pattern;
 
 /// A rule that suppresses findings.
@@ -38,7 +38,7 @@ pub fn suppressing_rule<'r>(rules: &'r [SuppressRule], finding: &Finding, record
     }
     // A record that does not parse cannot be matched, so its finding is not suppressed.
     let subject = finding.pattern_subject(record)?;
-    let must_name_type = matches!(finding.kind, FindingKind::EsmDisabled(_) | FindingKind::EsmChanged(_));
+    let must_name_type = finding.mapping().is_some();
     let suppresses = |rule: &&SuppressRule| {
         let names_type = || rule.pattern.requires(&["finding", "alert_type"], finding.alert_type());
         rule.holds_at(finding.event.time.as_deref())

@@ -10,7 +10,7 @@ use syn::visit::{self, Visit};
 use syn::{Attribute, Item, ItemUse, UseTree, Visibility};
 
 /// The top-level modules, from top to bottom. A module imports only from modules below it.
-const LAYERS: [&str; 22] = [
+const LAYERS: [&str; 23] = [
     "main",
     "trailscan",
     "lambda",
@@ -26,6 +26,7 @@ const LAYERS: [&str; 22] = [
     "alert",
     "enrich",
     "triage",
+    "sweep",
     "delivery",
     "detect",
     "pattern",

@@ -2,6 +2,7 @@
 
 mod dynamodb;
 mod lambda_api;
+mod mapping_states;
 mod rules_object;
 mod s3;
 mod sns;

@@ -18,6 +18,7 @@ use trailwarden::pipeline::{Invocation, Pipeline};
 use trailwarden::publish::Topic;
 use trailwarden::publish::Topics;
 use trailwarden::rules::Rules;
+use trailwarden::sweep::{MappingSource, SweepAccounts, SweepPlaces, SweepRegions};
 use trailwarden::trail::Limits;
 use trailwarden::trail::ObjectSource;
 use trailwarden::triage::WindowLength;
@@ -26,6 +27,9 @@ use crate::fakes::{LedgerFaults, MemoryApi, MemoryBucket, MemoryLedger, MemoryTo
 use payload::notification;
 use records::{gzip, key, log_file};
 
+/// The account and Region that are swept.
+pub(crate) const ACCOUNT: &str = "111122223333";
+pub(crate) const REGION: &str = "us-east-1";
 /// The bucket that the pipeline may read.
 pub(crate) const BUCKET: &str = "trail";
 
@@ -44,7 +48,7 @@ impl<S: ObjectSource, A: Topic> Fixture<S, A> {
     }
 }
 
-impl<S: ObjectSource, A: Topic, P: ContextSource> Fixture<S, A, P> {
+impl<S: ObjectSource, A: Topic, P: ContextSource + MappingSource> Fixture<S, A, P> {
     pub(crate) fn over_api(source: S, topic: A, api: P) -> Self {
         let pipeline = Pipeline {
             accepted: Accepted { trail_buckets: vec![BUCKET.to_owned()], ..Accepted::default() },
@@ -59,6 +63,10 @@ impl<S: ObjectSource, A: Topic, P: ContextSource> Fixture<S, A, P> {
             heartbeats: true,
             api,
             context: None,
+            sweep: SweepPlaces {
+                accounts: SweepAccounts::Listed(vec![ACCOUNT.to_owned()]),
+                regions: SweepRegions::Listed(vec![REGION.to_owned()]),
+            },
             clock: TestClock,
         };
         Self { pipeline, rules: Rules::default(), without_rules: false, invocations: Cell::default() }
@@ -99,7 +107,7 @@ impl Fixture {
     }
 }
 
-impl<P: ContextSource> Fixture<MemoryBucket, MemoryTopic, P> {
+impl<P: ContextSource + MappingSource> Fixture<MemoryBucket, MemoryTopic, P> {
     /// Adds a compressed log object with these records.
     pub(crate) fn object(self, name: &str, records: impl IntoIterator<Item = Value>) -> Self {
         self.stored(name, gzip(log_file(&records.into_iter().collect::<Vec<_>>())))
@@ -232,7 +240,11 @@ fn assert_counters_add_up(outcome: &Outcome) {
     assert_eq!(it.records, outcome.objects.iter().map(|object| object.records).sum::<u64>(), "{it:?}");
     assert_eq!(it.findings, outcome.findings.values().sum::<u64>(), "{it:?}");
     assert_eq!(it.records, it.records_selected + it.records_skipped + it.records_unreadable, "{it:?}");
-    assert_eq!(it.findings, it.disabled_mappings + it.changed_mappings + it.denials + it.watched_events, "{it:?}");
+    assert_eq!(
+        it.findings,
+        it.disabled_mappings + it.changed_mappings + it.failing_mappings + it.denials + it.watched_events,
+        "{it:?}"
+    );
     assert_eq!(it.suppressed, outcome.suppressed.values().sum::<u64>(), "{it:?}");
     assert_eq!(it.incidents, it.alerts + it.incidents_known + it.incidents_summarized, "{it:?}");
     assert_eq!(it.alerts, it.alerts_published + it.alerts_failed, "{it:?}");

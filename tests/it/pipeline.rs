@@ -12,4 +12,5 @@ mod mappings;
 mod publishing;
 mod rules;
 mod silence;
+mod sweep;
 mod telemetry;

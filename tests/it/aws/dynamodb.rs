@@ -5,10 +5,7 @@ use serde_json::{Value, json};
 use trailwarden::delivery::AccountRegion;
 use trailwarden::detect::{Detector, WatchRules};
 use trailwarden::heartbeat::Heartbeats;
-use trailwarden::triage::{
-    Claim, Claimed, Contribution, Ledger, LedgerKey, MappingKey, MappingState, MappingStates, Stop, TopicRole,
-    Transition,
-};
+use trailwarden::triage::{Claim, Claimed, Contribution, Ledger, LedgerKey, TopicRole};
 use wiremock::MockServer;
 
 use crate::fakes::sockets::Sdk;
@@ -179,30 +176,4 @@ async fn heartbeats_are_read_page_by_page() {
     );
     let requests = dynamodb_requests(&server, "Scan").await;
     assert_eq!(requests[1]["ExclusiveStartKey"]["id"]["S"], "k");
-}
-
-#[tokio::test]
-async fn the_latest_transitions_of_a_mapping_are_kept() {
-    let server = MockServer::start().await;
-    let stop = Stop { at: Timestamp::constant(60, 0), alert: key().dedup_key };
-    let item = json!({"stopped_at": {"N": "60"}, "alert": {"S": stop.alert.to_string()}, "new": {"BOOL": true}});
-    expect_dynamodb(&server, "UpdateItem", 1, dynamodb(&json!({"Attributes": item}))).await;
-    let mut later = item.clone();
-    later["ended_at"] = json!({"N": "120"});
-    let refused = dynamodb_error("ConditionalCheckFailedException", &json!({"Item": later}));
-    expect_dynamodb(&server, "UpdateItem", 1, refused).await;
-    let ledger = Sdk::new(&server.uri()).await.ledger();
-    let mapping = MappingKey { account: "1".to_owned(), region: "us-east-1".to_owned(), uuid: "u".to_owned() };
-    let state = ledger.record_transition(&mapping, Transition::Stopped(stop)).await.expect("a state");
-    assert_eq!(state, MappingState { stopped: Some(stop), ended: None });
-    let ended = Timestamp::constant(90, 0);
-    let state = ledger.record_transition(&mapping, Transition::Ended(ended)).await.expect("a state");
-    assert_eq!(state, MappingState { stopped: Some(stop), ended: Some(Timestamp::constant(120, 0)) });
-    let requests = dynamodb_requests(&server, "UpdateItem").await;
-    assert_eq!(requests[0]["Key"]["id"]["S"], "mapping#1#us-east-1#u");
-    let conditions: Vec<_> = requests.iter().map(|it| it["ConditionExpression"].as_str().expect("text")).collect();
-    assert_eq!(
-        conditions,
-        ["attribute_not_exists(stopped_at) OR stopped_at < :at", "attribute_not_exists(ended_at) OR ended_at < :at"]
-    );
 }

@@ -4,9 +4,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
+use tokio::time::Instant;
 use trailwarden::delivery::AccountRegion;
 use trailwarden::enrich::ContextSource;
 use trailwarden::service::{Fault, ServiceError};
+use trailwarden::sweep::{Mapping, MappingSource, Page};
 use trailwarden::triage::{FunctionNow, MappingNow, Tag};
 
 /// Faults of the API.
@@ -32,6 +36,40 @@ pub(crate) struct MemoryApi {
     pub(crate) calls: RefCell<Vec<String>>,
     /// Calls in flight now, and the most so far.
     pub(crate) in_flight: Cell<(usize, usize)>,
+    /// The list of mappings.
+    pub(crate) list: MemoryList,
+}
+
+/// The list of mappings, with its faults.
+#[derive(Debug)]
+pub(crate) struct MemoryList {
+    /// The mappings of each account and Region.
+    pub(crate) mappings: RefCell<BTreeMap<AccountRegion, Vec<Mapping>>>,
+    /// Number of mappings in a page.
+    pub(crate) page: Cell<usize>,
+    /// The time that a call takes.
+    pub(crate) latency: Cell<Duration>,
+    /// Share of the calls that fail.
+    pub(crate) failures: Cell<f64>,
+    /// Places that cannot be listed.
+    pub(crate) denied: RefCell<Vec<AccountRegion>>,
+    /// The calls, with their times.
+    pub(crate) calls: RefCell<Vec<(Instant, AccountRegion)>>,
+    random: RefCell<SmallRng>,
+}
+
+impl Default for MemoryList {
+    fn default() -> Self {
+        Self {
+            mappings: RefCell::default(),
+            page: Cell::new(100),
+            latency: Cell::default(),
+            failures: Cell::default(),
+            denied: RefCell::default(),
+            calls: RefCell::default(),
+            random: RefCell::new(SmallRng::seed_from_u64(0)),
+        }
+    }
 }
 
 impl MemoryApi {
@@ -72,5 +110,27 @@ impl ContextSource for MemoryApi {
     async fn tags(&self, _: &AccountRegion, arn: &str) -> Result<Vec<Tag>, ServiceError> {
         self.call("lambda:ListTags", arn).await?;
         Ok(self.function_of(arn).map(|(_, tags)| tags.clone()).unwrap_or_default())
+    }
+}
+
+impl MappingSource for MemoryApi {
+    async fn list(&self, place: &AccountRegion, marker: Option<&str>) -> Result<Page, ServiceError> {
+        self.list.calls.borrow_mut().push((Instant::now(), place.clone()));
+        tokio::time::sleep(self.list.latency.get()).await;
+        if self.list.denied.borrow().contains(place) {
+            return Err(ServiceError::new("lambda:ListEventSourceMappings", Fault::Denied, "AccessDeniedException"));
+        }
+        if self.list.random.borrow_mut().random_bool(self.list.failures.get()) {
+            return Err(ServiceError::new(
+                "lambda:ListEventSourceMappings",
+                Fault::Unavailable,
+                "TooManyRequestsException",
+            ));
+        }
+        let mappings = self.list.mappings.borrow();
+        let all = mappings.get(place).map(Vec::as_slice).unwrap_or_default();
+        let start: usize = marker.map_or(0, |marker| marker.parse().expect("a marker"));
+        let end = all.len().min(start + self.list.page.get());
+        Ok(Page { mappings: all[start..end].to_vec(), next: (end < all.len()).then(|| end.to_string()) })
     }
 }

@@ -9,11 +9,12 @@ use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tokio::time::Instant;
 use trailwarden::delivery::AccountRegion;
+use trailwarden::detect::MappingNames;
 use trailwarden::heartbeat::{Heartbeat, Heartbeats};
 use trailwarden::service::{Fault, ServiceError};
 use trailwarden::triage::{
-    Claim, Claimed, Contribution, Ledger, LedgerEntry, LedgerKey, MAX_CONTRIBUTIONS, MappingKey, MappingState,
-    MappingStates, TopicRole, Transition,
+    Claim, Claimed, Contribution, KnownMapping, Ledger, LedgerEntry, LedgerKey, MAX_CONTRIBUTIONS, MappingKey,
+    MappingState, MappingStates, SweepState, TopicRole, Transition,
 };
 
 /// Faults of a [`MemoryLedger`]: shares of all calls, and delays.
@@ -38,7 +39,8 @@ pub(crate) struct LedgerFaults {
 /// The deduplication state, in memory.
 pub(crate) struct MemoryLedger {
     entries: RefCell<HashMap<LedgerKey, Entry>>,
-    mappings: RefCell<HashMap<MappingKey, MappingState>>,
+    mappings: RefCell<HashMap<MappingKey, (MappingState, MappingNames)>>,
+    swept: RefCell<BTreeSet<AccountRegion>>,
     heartbeats: RefCell<BTreeMap<AccountRegion, Timestamp>>,
     pub(crate) faults: Cell<LedgerFaults>,
     random: RefCell<SmallRng>,
@@ -74,6 +76,7 @@ impl MemoryLedger {
         Self {
             entries: RefCell::default(),
             mappings: RefCell::default(),
+            swept: RefCell::default(),
             heartbeats: RefCell::default(),
             faults: Cell::default(),
             random: RefCell::new(SmallRng::seed_from_u64(seed)),
@@ -150,22 +153,36 @@ impl MappingStates for MemoryLedger {
     async fn record_transition(
         &self,
         mapping: &MappingKey,
+        names: &MappingNames,
         transition: Transition,
     ) -> Result<MappingState, ServiceError> {
         // No transaction uses these items, so nothing conflicts.
         self.with_faults(0.0, || {
             let mut states = self.mappings.borrow_mut();
-            let state = states.entry(mapping.clone()).or_default();
-            match transition {
-                Transition::Stopped(stop) if state.stopped.is_none_or(|it| it.at < stop.at) => {
-                    state.stopped = Some(stop);
-                }
-                Transition::Ended(at) => state.ended = state.ended.max(Some(at)),
-                Transition::Stopped(_) => {}
+            let (state, kept) = states.entry(mapping.clone()).or_default();
+            let after = state.after(transition);
+            if (after.stopped, after.failing) != (state.stopped, state.failing) {
+                *kept = names.clone();
             }
-            *state
+            *state = after;
+            after
         })
         .await
+    }
+
+    async fn sweep_state(&self) -> Result<SweepState, ServiceError> {
+        self.fail()?;
+        let mappings = self.mappings.borrow();
+        let known = mappings.iter().filter(|(_, (state, _))| state.open().is_some() || state.failing.is_some());
+        let known =
+            known.map(|(key, (state, names))| KnownMapping { key: key.clone(), names: names.clone(), state: *state });
+        Ok(SweepState { mappings: known.collect(), swept: self.swept.borrow().clone() })
+    }
+
+    async fn record_swept(&self, place: &AccountRegion) -> Result<(), ServiceError> {
+        self.fail()?;
+        self.swept.borrow_mut().insert(place.clone());
+        Ok(())
     }
 }
 

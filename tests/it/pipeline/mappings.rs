@@ -231,7 +231,7 @@ async fn mappings_that_users_change_are_alerted_if_enabled() {
     function_name: orders
     api_action: UpdateEventSourceMapping
 
-    Role deployer disabled an event source mapping: Lambda stopped reading the event source clicks for function orders.
+    Role deployer disabled an event source mapping: Lambda stopped reading the Kafka cluster clicks for function orders.
     Mapping 11111111-2222-3333-4444-555555555555 was changed at 2026-01-02 03:00:00 UTC in us-east-1 (account 111122223333).
     Until the mapping is enabled again, its events are not processed and may expire.
 
@@ -265,7 +265,7 @@ async fn mappings_that_users_change_are_alerted_if_enabled() {
     function_name: orders
     api_action: DeleteEventSourceMapping
 
-    Role deployer deleted an event source mapping: Lambda stopped reading the event source clicks for function orders.
+    Role deployer deleted an event source mapping: Lambda stopped reading the Kafka cluster clicks for function orders.
     Mapping 11111111-2222-3333-4444-555555555555 was changed at 2026-01-02 03:00:02 UTC in us-east-1 (account 111122223333).
     Until another mapping reads the source, its events are not processed and may expire.
 
@@ -298,7 +298,7 @@ async fn mappings_that_users_change_are_alerted_if_enabled() {
     function_name: orders
     api_action: UpdateEventSourceMapping
 
-    Role deployer enabled an event source mapping: Lambda now reads the event source clicks for function orders.
+    Role deployer enabled an event source mapping: Lambda now reads the Kafka cluster clicks for function orders.
     Mapping 11111111-2222-3333-4444-555555555555 was changed at 2026-01-02 03:00:01 UTC in us-east-1 (account 111122223333).
     If the mapping was disabled before, processing has resumed.
 

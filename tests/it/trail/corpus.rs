@@ -38,7 +38,10 @@ fn found(files: &[Vec<u8>], event_sources: &EventSources) -> Counts {
                     let ids = match finding.kind {
                         FindingKind::EsmDisabled(_) => &mut counts.disabled_mappings,
                         FindingKind::AccessDenied(_) => &mut counts.denials,
-                        FindingKind::EsmChanged(_) | FindingKind::Watched(_) => panic!("not enabled: {finding:?}"),
+                        FindingKind::EsmChanged(_)
+                        | FindingKind::EsmFailing(_)
+                        | FindingKind::EsmRecovered(_)
+                        | FindingKind::Watched(_) => panic!("not enabled: {finding:?}"),
                     };
                     ids.insert(finding.event.id.expect("an event ID"));
                 }

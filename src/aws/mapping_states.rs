@@ -1,0 +1,198 @@
+//! The states of mappings in the ledger's table. Needs `dynamodb:UpdateItem`, and for sweeps `dynamodb:Scan`.
+//!
+//! | item | attributes |
+//! |---|---|
+//! | `mapping#<account>#<Region>#<UUID>` | `stopped_at`, `alert`, `is_found`, `reported`, `reported_at`, `ended_at`, `failing_since`, `failing_notified`, `missing_since`, `function_arn`, `source_arn`, `expires` |
+//! | `swept#<account>#<Region>` | |
+//!
+//! Times are in seconds since 1970. `alert` is the dedup key of the alert about the stop. Each [`Transition`] is one
+//! conditional update.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use jiff::Timestamp;
+
+use super::dynamodb::{Item, LedgerTable, SCAN, UPDATE, number, seconds_now, value};
+use super::errors::service_error;
+use crate::delivery::AccountRegion;
+use crate::detect::MappingNames;
+use crate::service::ServiceError;
+use crate::triage::{DedupKey, KnownMapping, MappingKey, MappingState, MappingStates, Stop, SweepState, Transition};
+
+/// How long the state of a mapping is kept after its last transition. Reminders of a stop are weekly, so a stop is kept as
+/// long as it lasts if the mappings are swept.
+const MAPPING_RETENTION: Duration = Duration::from_hours(90 * 24);
+/// Prefix of the keys of mappings.
+const MAPPING: &str = "mapping#";
+/// Prefix of the keys of accounts and Regions that were swept.
+const SWEPT: &str = "swept#";
+
+impl MappingStates for LedgerTable {
+    async fn record_transition(
+        &self,
+        mapping: &MappingKey,
+        names: &MappingNames,
+        transition: Transition,
+    ) -> Result<MappingState, ServiceError> {
+        let MappingKey { account, region, uuid } = mapping;
+        let request = self.client.update_item().table_name(&self.table);
+        let request = request
+            .key("id", AttributeValue::S(format!("{MAPPING}{account}#{region}#{uuid}")))
+            .expression_attribute_values(":expires", number(seconds_now() + MAPPING_RETENTION.as_secs()))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let request = apply(request, names, transition);
+        match self.deadline.hold(UPDATE, request.send()).await? {
+            Ok(response) => Ok(mapping_state(&response.attributes.unwrap_or_default())),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                    Ok(failed.item().map(mapping_state).unwrap_or_default())
+                }
+                _ => Err(service_error(UPDATE, &error)),
+            },
+        }
+    }
+
+    async fn sweep_state(&self) -> Result<SweepState, ServiceError> {
+        let mut found = SweepState::default();
+        let mut start = None;
+        loop {
+            let request = self.client.scan().table_name(&self.table).set_exclusive_start_key(start);
+            let request = request
+                .filter_expression(
+                    "begins_with(id, :swept) OR (begins_with(id, :mapping) AND expires > :now AND \
+                     (attribute_exists(failing_since) OR (attribute_exists(stopped_at) AND \
+                     (attribute_not_exists(ended_at) OR ended_at <= stopped_at))))",
+                )
+                .expression_attribute_values(":now", number(seconds_now()))
+                .expression_attribute_values(":mapping", AttributeValue::S(MAPPING.to_owned()))
+                .expression_attribute_values(":swept", AttributeValue::S(SWEPT.to_owned()));
+            let page = self.deadline.hold(SCAN, request.send()).await?;
+            let page = page.map_err(|error| service_error(SCAN, &error))?;
+            found.mappings.extend(page.items().iter().filter_map(known_mapping));
+            found.swept.extend(page.items().iter().filter_map(swept_place));
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    async fn record_swept(&self, place: &AccountRegion) -> Result<(), ServiceError> {
+        let id = format!("{SWEPT}{}#{}", place.account, place.region);
+        let request = self.client.update_item().table_name(&self.table).key("id", AttributeValue::S(id));
+        let response = self.deadline.hold(UPDATE, request.send()).await?;
+        response.map(|_| ()).map_err(|error| service_error(UPDATE, &error))
+    }
+}
+
+/// Adds the expressions of a transition, which have the effect of [`MappingState::after`].
+fn apply(request: UpdateItemFluentBuilder, names: &MappingNames, transition: Transition) -> UpdateItemFluentBuilder {
+    const NEW_STOP: &str = "SET stopped_at = :at, alert = :alert, expires = :expires";
+    let at = |request: UpdateItemFluentBuilder, at: Timestamp| {
+        request.expression_attribute_values(":at", AttributeValue::N(at.as_second().to_string()))
+    };
+    let stop = |request, stop: Stop| {
+        let alert = AttributeValue::S(stop.alert.to_string());
+        at(request, stop.at).expression_attribute_values(":alert", alert)
+    };
+    match transition {
+        Transition::Stopped(it) => {
+            let (request, more) = with_names(stop(request, it), names);
+            request
+                .update_expression(format!("{NEW_STOP}{more} REMOVE is_found, reported, missing_since"))
+                .condition_expression(
+                    "(attribute_not_exists(stopped_at) OR stopped_at < :at) AND \
+                 (attribute_not_exists(reported_at) OR reported_at < :at)",
+                )
+        }
+        Transition::FoundStopped(it) => {
+            let (request, more) = with_names(stop(request, it), names);
+            request
+                .expression_attribute_values(":true", AttributeValue::Bool(true))
+                .update_expression(format!("{NEW_STOP}, is_found = :true{more} REMOVE reported, missing_since"))
+                .condition_expression(
+                    "(attribute_not_exists(stopped_at) OR ended_at > stopped_at) AND \
+                     (attribute_not_exists(ended_at) OR ended_at < :at)",
+                )
+        }
+        Transition::Ended(time) => at(request, time)
+            .update_expression("SET ended_at = :at, expires = :expires")
+            .condition_expression("attribute_not_exists(ended_at) OR ended_at < :at"),
+        Transition::Reported { number: report, at: time } => at(request, time)
+            .expression_attribute_values(":report", number(report))
+            .update_expression("SET reported = :report, reported_at = :at, expires = :expires")
+            .condition_expression("attribute_not_exists(reported) OR reported <= :report"),
+        Transition::Failing(time) => {
+            let (request, more) = with_names(at(request, time), names);
+            request.update_expression(format!(
+                "SET failing_since = if_not_exists(failing_since, :at), expires = :expires{more}"
+            ))
+        }
+        Transition::FailingNotified => request
+            .expression_attribute_values(":true", AttributeValue::Bool(true))
+            .update_expression("SET failing_notified = :true, expires = :expires"),
+        Transition::NotFailing => {
+            request.update_expression("SET expires = :expires REMOVE failing_since, failing_notified")
+        }
+        Transition::Missing(time) => at(request, time)
+            .update_expression("SET missing_since = if_not_exists(missing_since, :at), expires = :expires"),
+        Transition::Present => request.update_expression("SET expires = :expires REMOVE missing_since"),
+    }
+}
+
+/// Adds the names of a mapping. Returns the request and the rest of its `SET` clause.
+fn with_names(request: UpdateItemFluentBuilder, names: &MappingNames) -> (UpdateItemFluentBuilder, String) {
+    let names = [("function_arn", &names.function_arn), ("source_arn", &names.event_source_arn)];
+    names.into_iter().fold((request, String::new()), |(request, more), (name, value)| match value {
+        Some(value) => {
+            let request = request.expression_attribute_values(format!(":{name}"), AttributeValue::S(value.clone()));
+            (request, format!("{more}, {name} = :{name}"))
+        }
+        None => (request, more),
+    })
+}
+
+fn mapping_state(item: &Item) -> MappingState {
+    let time = |name: &str| {
+        let seconds = item.get(name)?.as_n().ok()?.parse().ok()?;
+        Timestamp::from_second(seconds).ok()
+    };
+    MappingState {
+        stopped: time("stopped_at")
+            .zip(text(item, "alert").and_then(|digits| DedupKey::parse(&digits)))
+            .map(|(at, alert)| Stop { at, alert }),
+        ended: time("ended_at"),
+        is_found: item.contains_key("is_found"),
+        reported: item.contains_key("reported").then(|| value(item, "reported")),
+        reported_at: time("reported_at"),
+        failing: time("failing_since"),
+        failing_notified: item.contains_key("failing_notified"),
+        missing: time("missing_since"),
+    }
+}
+
+fn known_mapping(item: &Item) -> Option<KnownMapping> {
+    let id = text(item, "id")?;
+    let mut parts = id.strip_prefix(MAPPING)?.split('#').map(str::to_owned);
+    let key = MappingKey { account: parts.next()?, region: parts.next()?, uuid: parts.next()? };
+    let names = MappingNames {
+        mapping_uuid: Some(key.uuid.clone()),
+        function_arn: text(item, "function_arn"),
+        event_source_arn: text(item, "source_arn"),
+    };
+    Some(KnownMapping { key, names, state: mapping_state(item) })
+}
+
+fn swept_place(item: &Item) -> Option<AccountRegion> {
+    let id = text(item, "id")?;
+    let (account, region) = id.strip_prefix(SWEPT)?.split_once('#')?;
+    Some(AccountRegion { account: account.to_owned(), region: region.to_owned() })
+}
+
+fn text(item: &Item, name: &str) -> Option<String> {
+    item.get(name)?.as_s().ok().cloned()
+}

@@ -1,0 +1,423 @@
+//! Compares the mappings that the Lambda API lists with what is known of them.
+//!
+//! Each account and Region is swept by itself, so one of them that cannot be listed hides nothing in the others. A step
+//! that needs an alert is recorded only when the alert is published. Otherwise the next sweep repeats the step, and the
+//! ledger ensures that the alert is not repeated.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::future::{self, Either, FutureExt as _, Shared};
+use futures_util::stream::{self, StreamExt as _};
+use jiff::Timestamp;
+
+use super::invocation::{Outcome, Running};
+use super::wiring::{Invocation, Pipeline};
+use crate::clock::{Clock, after, time_between, whole_seconds};
+use crate::delivery::{AccountRegion, PayloadError, Skipped};
+use crate::detect::{
+    EsmCategory, EsmDisabled, EsmFailing, EsmRecovered, Event, Finding, FindingKind, MappingNames, Trouble,
+};
+use crate::enrich::ContextSource;
+use crate::heartbeat::Heartbeats;
+use crate::identity::Identity;
+use crate::publish::Topic;
+use crate::reply::{PlaceFailure, Reply};
+use crate::service::{Fault, ServiceError};
+use crate::sweep::{Mapping, MappingSource, Page};
+use crate::trail::ObjectSource;
+use crate::triage::{
+    Audience, DedupKey, Incident, KnownMapping, Ledger, LedgerBudget, Lifecycle, MappingKey, MappingState,
+    MappingStates, Step, Stop, Transition, steps_for_listed, steps_for_missing, suppressing_rule,
+};
+
+/// Maximum number of accounts and Regions that are swept concurrently.
+const CONCURRENT_PLACES: usize = 32;
+/// Minimum time between two calls to an account in a Region. Lambda allows 15 calls of the control plane per second for
+/// each account and Region ("Lambda quotas", Lambda Developer Guide), which deployments of the account also need.
+const CALL_INTERVAL: Duration = Duration::from_millis(250);
+/// Maximum number of pages of an account in a Region: a million mappings.
+const MAX_PAGES: usize = 10_000;
+/// Time limit of all ledger calls of a sweep. The time limit of the invocation usually ends a sweep earlier.
+const LEDGER_TIME: Duration = Duration::from_mins(15);
+
+/// A sweep in progress.
+struct Sweep<'a, S, T, L, C, A> {
+    running: Running<'a, S, T, L, C, A>,
+    /// When the sweep began.
+    started: Timestamp,
+    budget: LedgerBudget,
+    /// What was known when the sweep began, of places that were not swept yet.
+    known: RefCell<HashMap<AccountRegion, HashMap<String, KnownMapping>>>,
+    /// Stops of places that were swept for the first time, and reminders. They are alerted together at the end.
+    grouped: RefCell<BTreeMap<Group, Vec<Observed>>>,
+    mappings: Cell<u64>,
+}
+
+/// Mappings that are alerted together: those with the same alert, and the number of the reminder.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Group {
+    alert: String,
+    reminder: u64,
+}
+
+/// Something to alert, and what to record when the alert is published.
+#[derive(Debug, Clone)]
+struct Observed {
+    mapping: MappingKey,
+    names: MappingNames,
+    finding: Finding,
+    dedup_key: DedupKey,
+    lifecycle: Option<Lifecycle>,
+    published: Transition,
+}
+
+impl<S, T, L, C, A> Pipeline<S, T, L, C, A>
+where
+    S: ObjectSource,
+    T: Topic,
+    L: Ledger + MappingStates + Heartbeats,
+    C: Clock,
+    A: ContextSource + MappingSource,
+{
+    /// Sweeps all accounts and Regions of the settings.
+    pub(super) async fn sweep(&self, invocation: Invocation<'_, impl Future<Output = ()>>) -> Outcome {
+        let places = self.places().await;
+        let state = self.ledger.sweep_state().await;
+        let running = Running::new(self, Audience::All, &invocation);
+        let (places, state) = match (places, state) {
+            (Ok(places), Ok(state)) => (places, state),
+            (Err(error), _) | (_, Err(error)) => {
+                let mut outcome = running.finish(Skipped::default(), Vec::<PayloadError>::new());
+                outcome.failures.sweep = Some(error);
+                return outcome;
+            }
+        };
+        let mut known: HashMap<AccountRegion, HashMap<String, KnownMapping>> = HashMap::new();
+        for mapping in state.mappings {
+            let MappingKey { account, region, uuid } = &mapping.key;
+            let place = AccountRegion { account: account.clone(), region: region.clone() };
+            known.entry(place).or_default().insert(uuid.clone(), mapping);
+        }
+        let sweep = Sweep {
+            running,
+            started: whole_seconds(self.clock.now()),
+            budget: LedgerBudget::new(LEDGER_TIME),
+            known: RefCell::new(known),
+            grouped: RefCell::default(),
+            mappings: Cell::default(),
+        };
+        let failed = sweep.sweep_all(&places, |place| !state.swept.contains(place), invocation.time_up).await;
+        let mappings = sweep.mappings.get();
+        let mut outcome = sweep.running.finish(Skipped::default(), Vec::new());
+        outcome.counters.mappings_swept = mappings;
+        outcome.counters.places_swept = (places.len() - failed.len()) as u64;
+        outcome.counters.sweep_failures = failed.len() as u64;
+        outcome.reply = Reply::Sweep { places: places.len() as u64, mappings, failed };
+        outcome
+    }
+
+    /// The places to sweep, in an order that differs from sweep to sweep: if the time is up before all of them are swept,
+    /// it is not always the same ones that are left out. The Regions of an account remain together, because they share
+    /// its credentials.
+    async fn places(&self) -> Result<Vec<AccountRegion>, ServiceError> {
+        let trail = if self.sweep.depend_on_trail() { self.ledger.heartbeats().await? } else { Vec::new() };
+        let trail: Vec<_> = trail.into_iter().map(|it| it.of).collect();
+        let mut places: Vec<_> = self.sweep.of(&trail).into_iter().collect();
+        if places.is_empty() {
+            return Err(ServiceError::new("sweep", Fault::Other, "no account and Region to sweep"));
+        }
+        let now = self.clock.now().to_string();
+        places.sort_by_cached_key(|it| (Identity::of_strings(&[&now, &it.account]).to_string(), it.region.clone()));
+        Ok(places)
+    }
+}
+
+impl<S, T, L, C, A> Sweep<'_, S, T, L, C, A>
+where
+    S: ObjectSource,
+    T: Topic,
+    L: Ledger + MappingStates,
+    C: Clock,
+    A: ContextSource + MappingSource,
+{
+    /// Sweeps the places until the time is up. Returns those that failed.
+    async fn sweep_all(
+        &self,
+        places: &[AccountRegion],
+        is_first: impl Fn(&AccountRegion) -> bool,
+        time_up: impl Future<Output = ()>,
+    ) -> Vec<PlaceFailure> {
+        let time_up = time_up.shared();
+        let sweeps = places.iter().map(async |place| {
+            let result = self.sweep_place(place, is_first(place), &time_up).await;
+            result.err().map(|error| PlaceFailure { place: place.clone(), error: error.to_string() })
+        });
+        let failed: Vec<_> = stream::iter(sweeps).buffer_unordered(CONCURRENT_PLACES).collect().await;
+        let failed: Vec<_> = failed.into_iter().flatten().collect();
+        let first = places.iter().filter(|place| is_first(place) && !failed.iter().any(|it| it.place == **place));
+        if self.alert_groups().await {
+            for place in first {
+                self.record_swept(place).await;
+            }
+        }
+        failed
+    }
+
+    async fn sweep_place(
+        &self,
+        place: &AccountRegion,
+        is_first: bool,
+        time_up: &Shared<impl Future<Output = ()>>,
+    ) -> Result<(), ServiceError> {
+        let mut known = self.known.borrow_mut().remove(place).unwrap_or_default();
+        let mut listed = HashSet::new();
+        let mut marker = None;
+        for _ in 0..MAX_PAGES {
+            let called = self.clock().now();
+            let now = whole_seconds(called);
+            let page = self.page(place, marker.as_deref(), time_up).await?;
+            let mut observed = Vec::new();
+            for mapping in &page.mappings {
+                let uuid = mapping.uuid.to_ascii_lowercase();
+                let key = MappingKey { account: place.account.clone(), region: place.region.clone(), uuid };
+                let steps = steps_for_listed(mapping, &key, known.get(&key.uuid), now);
+                observed.extend(self.take(steps, &key, Subject::Listed(mapping), now, is_first).await?);
+                if known.contains_key(&key.uuid) {
+                    listed.insert(key.uuid);
+                }
+            }
+            self.mappings.set(self.mappings.get() + page.mappings.len() as u64);
+            self.alert(observed).await;
+            match page.next {
+                None => {
+                    known.retain(|uuid, _| !listed.contains(uuid));
+                    return self.end_missing(known, now).await;
+                }
+                next if next == marker => break,
+                next => marker = next,
+            }
+            let elapsed = time_between(called, self.clock().now());
+            self.clock().sleep(CALL_INTERVAL.saturating_sub(elapsed)).await;
+        }
+        Err(ServiceError::new("sweep", Fault::Other, "the list of mappings has no end"))
+    }
+
+    /// A page of the list. No call starts after the time is up.
+    async fn page(
+        &self,
+        place: &AccountRegion,
+        marker: Option<&str>,
+        time_up: &Shared<impl Future<Output = ()>>,
+    ) -> Result<Page, ServiceError> {
+        match future::select(time_up.clone(), pin!(self.running.pipeline.api.list(place, marker))).await {
+            Either::Left(((), _)) => Err(ServiceError::new("sweep", Fault::OutOfTime, "out of time")),
+            Either::Right((page, _)) => page,
+        }
+    }
+
+    /// Takes the steps for known mappings that were not listed.
+    async fn end_missing(&self, known: HashMap<String, KnownMapping>, now: Timestamp) -> Result<(), ServiceError> {
+        let mut observed = Vec::new();
+        for mapping in known.values() {
+            let steps = steps_for_missing(mapping, now);
+            observed.extend(self.take(steps, &mapping.key, Subject::Known(mapping), now, false).await?);
+        }
+        self.alert(observed).await;
+        Ok(())
+    }
+
+    /// Takes the steps for a mapping. Returns what to alert now.
+    async fn take(
+        &self,
+        steps: Vec<Step>,
+        key: &MappingKey,
+        subject: Subject<'_>,
+        now: Timestamp,
+        is_first: bool,
+    ) -> Result<Vec<Observed>, ServiceError> {
+        let mut observed = Vec::new();
+        for step in steps {
+            let step = match step {
+                Step::Record(transition) => {
+                    self.record(key, &subject.names(key), transition).await?;
+                    continue;
+                }
+                Step::ReportStop(at) => match self.report_stop(key, &subject, at, is_first).await? {
+                    Some(stop) => Step::AlertStop(stop),
+                    None => continue,
+                },
+                step => step,
+            };
+            let Some((seen, group)) = observe(key, &subject, step, now) else { continue };
+            if suppressing_rule(&self.running.rules.suppress, &seen.finding, b"{}").is_some() {
+                continue;
+            }
+            match group {
+                Some(group) => self.grouped.borrow_mut().entry(group).or_default().push(seen),
+                None => observed.push(seen),
+            }
+        }
+        Ok(observed)
+    }
+
+    /// Records a stop. Returns it, unless another one is known by now.
+    async fn report_stop(
+        &self,
+        key: &MappingKey,
+        subject: &Subject<'_>,
+        at: Timestamp,
+        is_first: bool,
+    ) -> Result<Option<Stop>, ServiceError> {
+        let alert = if is_first { DedupKey::of_found_stops(self.started) } else { DedupKey::of_found_stop(key, at) };
+        let stop = Stop { at, alert };
+        let state = self.record(key, &subject.names(key), Transition::FoundStopped(stop)).await?;
+        Ok(state.open().filter(|open| open.alert == alert))
+    }
+
+    /// Publishes alerts, one for each mapping, and records the transitions of those that were published.
+    async fn alert(&self, observed: Vec<Observed>) {
+        for seen in observed {
+            let incident = Incident::of_mappings(seen.dedup_key, seen.lifecycle, vec![seen.finding.clone()]);
+            self.publish(incident, &[seen]).await;
+        }
+    }
+
+    /// Publishes the alerts about several mappings. Returns false if one of them was not published.
+    async fn alert_groups(&self) -> bool {
+        let mut all_published = true;
+        for observed in self.grouped.take().into_values() {
+            let Some(first) = observed.first() else { continue };
+            let findings = observed.iter().map(|it| it.finding.clone()).collect();
+            let incident = Incident::of_mappings(first.dedup_key, first.lifecycle, findings);
+            all_published &= self.publish(incident, &observed).await;
+        }
+        all_published
+    }
+
+    /// Publishes an alert, and records the transitions if it was published. Returns true if it was.
+    async fn publish(&self, incident: Option<Incident>, about: &[Observed]) -> bool {
+        let Some(incident) = incident else { return true };
+        for seen in about {
+            self.running.state.borrow_mut().count(&seen.finding);
+        }
+        let failures = || self.running.state.borrow().outcome.failures.alerts.len();
+        let earlier = failures();
+        let candidates = self.running.deduplication.events(vec![incident]);
+        self.running.publish_candidates(candidates, &self.budget).await;
+        if failures() > earlier {
+            return false;
+        }
+        for seen in about {
+            // If this fails, the next sweep repeats it, and the ledger knows that the alert was published.
+            let _ = self.record(&seen.mapping, &seen.names, seen.published).await;
+        }
+        true
+    }
+
+    async fn record(
+        &self,
+        key: &MappingKey,
+        names: &MappingNames,
+        transition: Transition,
+    ) -> Result<MappingState, ServiceError> {
+        let until = after(self.clock().now(), LEDGER_TIME);
+        let state = self.running.deduplication.transition(key, names, transition, until).await;
+        state.ok_or_else(|| ServiceError::new("sweep", Fault::Unavailable, "the ledger is unavailable"))
+    }
+
+    /// Records that a place was swept. If this fails, the next sweep counts as its first one, too.
+    async fn record_swept(&self, place: &AccountRegion) {
+        self.running.deduplication.record_swept(place, after(self.clock().now(), LEDGER_TIME)).await;
+    }
+
+    fn clock(&self) -> &C {
+        &self.running.pipeline.clock
+    }
+}
+
+/// The mapping that a step is about.
+enum Subject<'a> {
+    /// The API lists it.
+    Listed(&'a Mapping),
+    /// The API does not list it.
+    Known(&'a KnownMapping),
+}
+
+impl Subject<'_> {
+    fn names(&self, key: &MappingKey) -> MappingNames {
+        let (function_arn, event_source_arn) = match self {
+            Self::Listed(mapping) => (&mapping.function_arn, &mapping.event_source_arn),
+            Self::Known(known) => (&known.names.function_arn, &known.names.event_source_arn),
+        };
+        MappingNames {
+            mapping_uuid: Some(key.uuid.clone()),
+            function_arn: function_arn.clone(),
+            event_source_arn: event_source_arn.clone(),
+        }
+    }
+
+    /// The reason that the API gives for the mapping's state.
+    fn reason(&self) -> Option<String> {
+        match self {
+            Self::Listed(mapping) => mapping.reason.clone().filter(|it| !it.trim().is_empty()),
+            Self::Known(_) => None,
+        }
+    }
+}
+
+/// What a step alerts; `None` if it alerts nothing. Stops with the same alert and reminders are grouped.
+fn observe(key: &MappingKey, subject: &Subject<'_>, step: Step, now: Timestamp) -> Option<(Observed, Option<Group>)> {
+    let names = subject.names(key);
+    let finding = |kind: FindingKind, at: Timestamp| Finding {
+        event: Event::of_sweep(&key.account, &key.region, names.function_arn.as_deref(), at),
+        kind,
+    };
+    let recovered = |from, recovery| FindingKind::EsmRecovered(EsmRecovered { from, recovery, names: names.clone() });
+    let group = |stop: Stop, reminder| Some(Group { alert: stop.alert.to_string(), reminder });
+    let (finding, dedup_key, lifecycle, published, group) = match step {
+        Step::AlertStop(stop) => {
+            let finding = finding(stopped(&names, subject.reason()), stop.at);
+            let group = group(stop, 0).filter(|_| stop.alert != DedupKey::of_found_stop(key, stop.at));
+            (finding, stop.alert, Lifecycle::Open, Transition::Reported { number: 0, at: now }, group)
+        }
+        Step::Remind(stop, number) => {
+            let finding = finding(stopped(&names, subject.reason()), stop.at);
+            let dedup_key = DedupKey::of_reminder(stop.alert, number);
+            (
+                finding,
+                dedup_key,
+                Lifecycle::Reminder(stop, number),
+                Transition::Reported { number, at: now },
+                group(stop, number),
+            )
+        }
+        Step::EndStop(stop, at, recovery) => {
+            let finding = finding(recovered(Trouble::Stopped, recovery), at);
+            let dedup_key = DedupKey::of_resolution(key, stop.alert);
+            (finding, dedup_key, Lifecycle::Resolves(stop), Transition::Ended(at), None)
+        }
+        Step::AlertFailing(since, category, problem) => {
+            let failing = EsmFailing { category, problem, names: names.clone() };
+            let finding = finding(FindingKind::EsmFailing(failing), since);
+            let dedup_key = DedupKey::of_failing(key, since);
+            (finding, dedup_key, Lifecycle::Open, Transition::FailingNotified, None)
+        }
+        Step::EndFailing(stop, at, recovery) => {
+            let finding = finding(recovered(Trouble::Failing, recovery), at);
+            let dedup_key = DedupKey::of_resolution(key, stop.alert);
+            (finding, dedup_key, Lifecycle::Resolves(stop), Transition::NotFailing, None)
+        }
+        Step::ReportStop(_) | Step::Record(_) => return None,
+    };
+    let seen = Observed { mapping: key.clone(), names, finding, dedup_key, lifecycle: Some(lifecycle), published };
+    Some((seen, group))
+}
+
+fn stopped(names: &MappingNames, reason: Option<String>) -> FindingKind {
+    let MappingNames { mapping_uuid, function_arn, event_source_arn } = names.clone();
+    let category = reason.as_deref().map_or(EsmCategory::Unknown, EsmCategory::of_reason);
+    FindingKind::EsmDisabled(EsmDisabled { category, reason, mapping_uuid, function_arn, event_source_arn })
+}

@@ -1,0 +1,146 @@
+//! What a sweep does about a mapping, given what earlier sweeps and invocations know of it.
+//!
+//! CloudTrail names who enabled a mapping, and for most kinds of event sources why AWS disabled it. Its events arrive some
+//! minutes late, so a sweep leaves recent changes to them.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::fingerprint::DedupKey;
+use super::mapping_state::{KnownMapping, MappingKey, MappingState, Stop, Transition};
+use crate::clock::{time_between, whole_seconds};
+use crate::detect::{EventSourceKind, FailingCategory, Recovery};
+use crate::sweep::{Condition, Mapping};
+
+/// Time after which the event about a change no longer counts as on its way. CloudTrail delivers within about five minutes on
+/// average, without a guarantee ("How CloudTrail works", CloudTrail User Guide).
+const EVENT_DELAY: Duration = Duration::from_mins(15);
+/// Time after which the list of mappings counts as newer than a change, even if the time of the change does not show it.
+const LIST_DELAY: Duration = Duration::from_hours(1);
+/// Ages of a stop at which reminders are due, in days. Further reminders are weekly.
+const REMINDER_DAYS: [u64; 4] = [1, 3, 7, 14];
+const DAY: u64 = 86_400;
+
+/// What to do about a mapping.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Record the stop, and alert it unless another invocation has recorded one.
+    ReportStop(Timestamp),
+    /// Alert the stop, which was recorded but not alerted.
+    AlertStop(Stop),
+    /// Remind of the stop.
+    Remind(Stop, u64),
+    /// Record the end of the stop, and alert that it is over.
+    EndStop(Stop, Timestamp, Recovery),
+    /// Alert that the mapping has been failing since this time.
+    AlertFailing(Timestamp, FailingCategory, String),
+    /// Alert that the mapping no longer fails, and record this.
+    EndFailing(Stop, Timestamp, Recovery),
+    /// Record the transition.
+    Record(Transition),
+}
+
+/// The steps for a mapping that the API lists. `known` is `None` if it is neither stopped nor failing as far as is known.
+pub(crate) fn steps_for_listed(
+    mapping: &Mapping,
+    key: &MappingKey,
+    known: Option<&KnownMapping>,
+    now: Timestamp,
+) -> Vec<Step> {
+    let state = known.map(|it| it.state).unwrap_or_default();
+    let mut steps: Vec<_> = state.missing.map(|_| Step::Record(Transition::Present)).into_iter().collect();
+    match mapping.condition() {
+        Condition::Stopped => steps.extend(for_stopped(mapping, state, now)),
+        Condition::Running => {
+            steps.extend(for_running(mapping, state, now));
+            steps.extend(end_of_failing(key, state, now, Recovery::Processing));
+        }
+        Condition::DisabledByUser => steps.extend(end_of_failing(key, state, now, Recovery::Disabled)),
+        Condition::Failing { category, problem } => {
+            steps.extend(for_running(mapping, state, now));
+            steps.extend(for_failing(state, category, problem, now));
+        }
+        Condition::Changing => {}
+    }
+    steps
+}
+
+/// The steps for a known mapping that the API did not list. A single list may be incomplete, so the mapping counts as
+/// deleted only when the second one does not contain it either.
+pub(crate) fn steps_for_missing(known: &KnownMapping, now: Timestamp) -> Vec<Step> {
+    let state = known.state;
+    if state.missing.is_none() {
+        return vec![Step::Record(Transition::Missing(now))];
+    }
+    let end = state.open().map(|stop| Step::EndStop(stop, now, Recovery::Deleted));
+    end.into_iter().chain(end_of_failing(&known.key, state, now, Recovery::Deleted)).collect()
+}
+
+fn for_stopped(mapping: &Mapping, state: MappingState, now: Timestamp) -> Option<Step> {
+    let Some(stop) = state.open() else {
+        let since = mapping.modified.map_or(now, whole_seconds);
+        let is_logged = mapping.source_kind().is_some_and(EventSourceKind::is_logged);
+        let is_on_its_way = is_logged && mapping.modified.is_some() && time_between(since, now) < EVENT_DELAY;
+        // The list may be older than the end.
+        let is_over = state.ended.is_some_and(|ended| ended >= since);
+        return (!is_on_its_way && !is_over).then_some(Step::ReportStop(since));
+    };
+    if state.is_found && state.reported.is_none() {
+        return Some(Step::AlertStop(stop));
+    }
+    let number = reminders_due(time_between(stop.at, now));
+    (number > state.reported.unwrap_or_default()).then_some(Step::Remind(stop, number))
+}
+
+/// The end of the stop of a mapping that is enabled.
+fn for_running(mapping: &Mapping, state: MappingState, now: Timestamp) -> Option<Step> {
+    let stop = state.open()?;
+    let enabled = mapping.modified.map(whole_seconds).filter(|modified| *modified > stop.at);
+    match enabled {
+        Some(at) => (time_between(at, now) >= EVENT_DELAY).then_some(Step::EndStop(stop, at, Recovery::Enabled)),
+        None => (time_between(stop.at, now) >= LIST_DELAY).then_some(Step::EndStop(stop, now, Recovery::Enabled)),
+    }
+}
+
+fn for_failing(state: MappingState, category: FailingCategory, problem: String, now: Timestamp) -> Option<Step> {
+    match state.failing {
+        None => Some(Step::Record(Transition::Failing(now))),
+        Some(since) => (!state.failing_notified).then_some(Step::AlertFailing(since, category, problem)),
+    }
+}
+
+/// The end of a failure. One that was not alerted is only recorded.
+fn end_of_failing(key: &MappingKey, state: MappingState, now: Timestamp, recovery: Recovery) -> Option<Step> {
+    let since = state.failing?;
+    let stop = Stop { at: since, alert: DedupKey::of_failing(key, since) };
+    Some(if state.failing_notified {
+        Step::EndFailing(stop, now, recovery)
+    } else {
+        Step::Record(Transition::NotFailing)
+    })
+}
+
+/// The number of reminders that are due when a mapping has been stopped for this long.
+fn reminders_due(stopped: Duration) -> u64 {
+    let days = stopped.as_secs() / DAY;
+    let listed = REMINDER_DAYS.iter().filter(|it| **it <= days).count() as u64;
+    let [.., last] = REMINDER_DAYS;
+    listed + days.saturating_sub(last) / 7
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reminders_are_due_after_days_and_then_weekly() {
+        let due = |days: u64| reminders_due(Duration::from_secs(days * DAY));
+        let expected =
+            [(0, 0), (1, 1), (2, 1), (3, 2), (6, 2), (7, 3), (13, 3), (14, 4), (20, 4), (21, 5), (28, 6), (90, 14)];
+        for (days, number) in expected {
+            assert_eq!(due(days), number, "{days} days");
+        }
+        assert_eq!(reminders_due(Duration::from_secs(DAY - 1)), 0);
+    }
+}

@@ -1,0 +1,601 @@
+//! Sweeps: what the Lambda API reports, compared with what is known.
+
+mod kinds;
+mod organization;
+mod truth;
+
+use std::time::Duration;
+
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use trailwarden::clock::Clock as _;
+use trailwarden::delivery::AccountRegion;
+use trailwarden::reply::Reply;
+use trailwarden::sweep::{FilterError, Mapping, SweepAccounts, SweepRegions};
+
+use crate::fakes::{LedgerFaults, TestClock};
+use crate::fixture::records::{disabled_mapping, enabled_mapping};
+use crate::fixture::{ACCOUNT, Fixture, REGION, Run};
+
+const SWEEP: &str = r#"{"trailwarden":"sweep"}"#;
+
+pub(super) fn place(account: &str, region: &str) -> AccountRegion {
+    AccountRegion { account: account.to_owned(), region: region.to_owned() }
+}
+
+fn here() -> AccountRegion {
+    place(ACCOUNT, REGION)
+}
+
+/// The UUID of mapping `n`.
+pub(super) fn uuid(n: usize) -> String {
+    format!("863d0ee4-2f3c-4994-8005-{n:012}")
+}
+
+/// A mapping that a queue's messages reach. Its state was reached now.
+fn mapping(n: usize, state: &str, reason: &str, last_result: &str) -> Mapping {
+    Mapping {
+        uuid: uuid(n),
+        function_arn: Some(format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:f{n}")),
+        event_source_arn: Some(format!("arn:aws:sqs:{REGION}:{ACCOUNT}:q{n}")),
+        state: Some(state.to_owned()),
+        reason: Some(reason.to_owned()),
+        last_result: Some(last_result.to_owned()),
+        modified: Some(TestClock.now()),
+        filter_error: None,
+    }
+}
+
+fn running(n: usize) -> Mapping {
+    mapping(n, "Enabled", "USER_INITIATED", "OK")
+}
+
+fn stopped(n: usize) -> Mapping {
+    mapping(n, "Disabled", "Lambda initiated", "PROBLEM: Function call failed")
+}
+
+fn failing(n: usize) -> Mapping {
+    mapping(n, "Enabled", "USER_INITIATED", "PROBLEM: Connection error")
+}
+
+/// Replaces the mappings that the API lists.
+fn list(fixture: &Fixture, mappings: Vec<Mapping>) {
+    fixture.pipeline.api.list.mappings.borrow_mut().insert(here(), mappings);
+}
+
+async fn sweep(fixture: &Fixture) -> Run {
+    fixture.invoke_with(SWEEP).await
+}
+
+async fn pass(minutes: u64) {
+    tokio::time::sleep(Duration::from_mins(minutes)).await;
+}
+
+/// A fixture whose account and Region were swept before, when everything ran.
+async fn swept() -> Fixture {
+    let fixture = Fixture::new().with_event_topic();
+    list(&fixture, (0..5).map(running).collect());
+    let run = sweep(&fixture).await;
+    assert_eq!((run.alerts.len(), run.counters.mappings_swept, run.counters.places_swept), (0, 5, 1));
+    fixture
+}
+
+fn json_alerts(fixture: &Fixture) -> Vec<Value> {
+    fixture.event_topic().confirmed().iter().map(|it| serde_json::from_str(&it.body).expect("JSON")).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_sweep_lists_what_is_stopped_already_in_one_alert() {
+    let fixture = Fixture::new().with_event_topic();
+    list(&fixture, vec![stopped(0), running(1), stopped(2)]);
+    pass(20).await;
+    let run = sweep(&fixture).await;
+    assert_snapshot!(run.rendered(), @r#"
+    Subject: Stopped: 2 mappings 111122223333 us-east-1
+    alert_type: esm_disabled
+    severity: critical
+    category: many_mappings
+    status: open
+    account: 111122223333
+    region: us-east-1
+    function_name: f0 | f2
+    api_action: ListEventSourceMappings
+
+    2 event source mappings are stopped: Lambda does not read their sources.
+    - the SQS queue q0 for function f0, mapping 863d0ee4-2f3c-4994-8005-000000000000, in us-east-1 (account 111122223333), stopped since 1970-01-01 00:00:00 UTC: "Lambda initiated"
+    - the SQS queue q2 for function f2, mapping 863d0ee4-2f3c-4994-8005-000000000002, in us-east-1 (account 111122223333), stopped since 1970-01-01 00:00:00 UTC: "Lambda initiated"
+
+    Why
+      The accounts and Regions were swept for the first time. Mappings that stop from now on are alerted one by one.
+      AWS disabled these mappings, or does not report that a user did.
+
+    What to do
+      1. Show the mappings with the reasons of their states, in each account and Region:
+         aws lambda list-event-source-mappings --region us-east-1 --query "EventSourceMappings[?State=='Disabled']"
+      2. Fix the cause, then enable each mapping. Delete the mappings that are no longer needed.
+
+    Details
+      Severity      critical
+      Regions       us-east-1
+      Functions     f0, f2
+    "#);
+    assert_eq!((run.counters.findings, run.counters.incidents, run.counters.alerts_published), (2, 1, 1));
+    let alerts = json_alerts(&fixture);
+    assert_eq!(alerts[0]["mappings"][1]["mapping_uuid"], json!(uuid(2)));
+    assert_eq!(
+        (&alerts[0]["status"], &alerts[0]["category"], &alerts[0]["count"]),
+        (&json!("open"), &json!("many_mappings"), &json!(2))
+    );
+    assert_eq!(sweep(&fixture).await.alerts.len(), 0, "known");
+    list(&fixture, vec![running(0), running(1), stopped(2)]);
+    pass(16).await;
+    let run = sweep(&fixture).await;
+    assert_eq!(run.subjects(), ["Resolved: q0 -> f0 enabled 111122223333 us-east-1"]);
+    let alerts = json_alerts(&fixture);
+    assert_eq!(alerts[0]["alert_id"], alerts[1]["alert_id"], "in the thread of the list");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_that_the_trail_does_not_report_is_alerted_by_a_sweep_until_it_is_over() {
+    let fixture = swept().await;
+    list(&fixture, vec![stopped(0)]);
+    pass(14).await;
+    assert_eq!(sweep(&fixture).await.alerts.len(), 0, "the event may be on its way");
+    pass(1).await;
+    let run = sweep(&fixture).await;
+    assert_snapshot!(run.rendered(), @r#"
+    Subject: Stopped: q0 -> f0 UNKNOWN 111122223333 us-east-1
+    alert_type: esm_disabled
+    severity: critical
+    category: UNKNOWN
+    status: open
+    account: 111122223333
+    region: us-east-1
+    function_name: f0
+    api_action: ListEventSourceMappings
+
+    Lambda stopped reading the SQS queue q0 for function f0.
+    The Lambda API reports that the event source mapping has been disabled since 1970-01-01 00:00:00 UTC in us-east-1 (account 111122223333).
+    Until the mapping is enabled again, messages accumulate in the queue and eventually expire.
+
+    Why
+      UNKNOWN: the Lambda API reports no known reason.
+      AWS says: "Lambda initiated"
+
+    What to do
+      1. Check the state of the mapping:
+         aws lambda get-event-source-mapping --region us-east-1 --uuid 863d0ee4-2f3c-4994-8005-000000000000
+      2. Check that the function and the event source exist, that the function is in the Active state, and that its execution role can read the event source:
+         aws lambda get-function-configuration --region us-east-1 --function-name f0 --query "[State,StateReason,Role]"
+      3. Enable the mapping. Lambda does not re-enable it automatically, even after the cause is fixed:
+         aws lambda update-event-source-mapping --region us-east-1 --uuid 863d0ee4-2f3c-4994-8005-000000000000 --enabled
+
+    Details
+      Severity      critical
+      Mapping       863d0ee4-2f3c-4994-8005-000000000000
+      Function      arn:aws:lambda:us-east-1:111122223333:function:f0
+      Event source  arn:aws:sqs:us-east-1:111122223333:q0
+      Reported by   the Lambda API, in a sweep
+    "#);
+    assert_eq!(sweep(&fixture).await.alerts.len(), 0);
+    pass(20).await;
+    list(&fixture, vec![running(0)]);
+    assert_eq!(sweep(&fixture).await.alerts.len(), 0, "the event may be on its way");
+    pass(15).await;
+    let run = sweep(&fixture).await;
+    assert_snapshot!(run.rendered(), @"
+    Subject: Resolved: q0 -> f0 enabled 111122223333 us-east-1
+    alert_type: esm_disabled
+    severity: low
+    category: enabled
+    status: resolved
+    account: 111122223333
+    region: us-east-1
+    function_name: f0
+    api_action: ListEventSourceMappings
+
+    The event source mapping is enabled again: Lambda now reads the SQS queue q0 for function f0.
+    It was stopped for 35 minutes, from 1970-01-01 00:00:00 UTC to 1970-01-01 00:35:00 UTC in us-east-1 (account 111122223333).
+    Events that accumulated are processed now. Events that expired are lost.
+
+    Why
+      This resolves the alert c8cee17a4c31ca2173efea3de55ea94d.
+      The Lambda API reports it.
+
+    What to do
+      1. No action is needed. To check that events are being processed:
+         aws lambda get-event-source-mapping --region us-east-1 --uuid 863d0ee4-2f3c-4994-8005-000000000000
+
+    Details
+      Severity      low
+      Mapping       863d0ee4-2f3c-4994-8005-000000000000
+      Function      arn:aws:lambda:us-east-1:111122223333:function:f0
+      Event source  arn:aws:sqs:us-east-1:111122223333:q0
+      Reported by   the Lambda API, in a sweep
+    ");
+    assert_eq!(sweep(&fixture).await.alerts.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_that_cloudtrail_never_logs_is_alerted_at_once() {
+    let fixture = swept().await;
+    let source = format!("arn:aws:kafka:{REGION}:{ACCOUNT}:cluster/clicks/1-2");
+    list(&fixture, vec![Mapping { event_source_arn: Some(source), ..stopped(0) }]);
+    let run = sweep(&fixture).await;
+    assert_eq!(run.subjects(), ["Stopped: clicks -> f0 UNKNOWN 111122223333 us-east-1"]);
+    assert!(run.alerts[0].body.starts_with("Lambda stopped reading the Kafka cluster clicks for function f0.\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_is_reminded_of_after_days_and_then_weekly() {
+    let fixture = swept().await;
+    list(&fixture, vec![stopped(0), stopped(1)]);
+    let started = TestClock.now();
+    let mut reminded = Vec::new();
+    for _ in 0..30 * 24 {
+        pass(60).await;
+        let run = sweep(&fixture).await;
+        let day = TestClock.now().duration_since(started).as_hours() / 24;
+        let mut lines: Vec<_> = run.subjects().iter().map(|it| format!("day {day}: {it}")).collect();
+        lines.sort();
+        reminded.extend(lines);
+    }
+    assert_snapshot!(reminded.join("\n"), @"
+    day 0: Stopped: q0 -> f0 UNKNOWN 111122223333 us-east-1
+    day 0: Stopped: q1 -> f1 UNKNOWN 111122223333 us-east-1
+    day 1: Still stopped: q0 -> f0 UNKNOWN 111122223333 us-east-1
+    day 1: Still stopped: q1 -> f1 UNKNOWN 111122223333 us-east-1
+    day 3: Still stopped: q0 -> f0 UNKNOWN 111122223333 us-east-1
+    day 3: Still stopped: q1 -> f1 UNKNOWN 111122223333 us-east-1
+    day 7: Still stopped: q0 -> f0 UNKNOWN 111122223333 us-east-1
+    day 7: Still stopped: q1 -> f1 UNKNOWN 111122223333 us-east-1
+    day 14: Still stopped: q0 -> f0 UNKNOWN 111122223333 us-east-1
+    day 14: Still stopped: q1 -> f1 UNKNOWN 111122223333 us-east-1
+    day 21: Still stopped: q0 -> f0 UNKNOWN 111122223333 us-east-1
+    day 21: Still stopped: q1 -> f1 UNKNOWN 111122223333 us-east-1
+    day 28: Still stopped: q0 -> f0 UNKNOWN 111122223333 us-east-1
+    day 28: Still stopped: q1 -> f1 UNKNOWN 111122223333 us-east-1
+    ");
+    let alerts = json_alerts(&fixture);
+    let of = |n: usize| alerts.iter().filter(|it| it["mapping_uuid"] == json!(uuid(n))).collect::<Vec<_>>();
+    assert!(of(0).iter().all(|it| it["alert_id"] == of(0)[0]["alert_id"]), "one thread");
+    assert_eq!(
+        of(0).iter().map(|it| it["status"].as_str().expect("text")).collect::<Vec<_>>()[..3],
+        ["open", "reminder", "reminder"]
+    );
+    assert_eq!(of(0)[1]["stopped_at"], of(0)[2]["stopped_at"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn reminders_of_one_list_are_one_alert() {
+    let fixture = Fixture::new();
+    list(&fixture, (0..60).map(stopped).collect());
+    pass(20).await;
+    sweep(&fixture).await;
+    pass(24 * 60).await;
+    let run = sweep(&fixture).await;
+    assert_eq!(run.subjects(), ["Still stopped: 60 mappings 111122223333 us-east-1"]);
+    assert!(run.alerts[0].body.contains("\nand 10 more\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mapping_that_fails_in_two_sweeps_is_alerted_until_it_processes_its_source() {
+    let fixture = swept().await;
+    let unusable = FilterError { code: "FILTER_CRITERIA_KMS_DECRYPT_ERROR".to_owned(), message: "denied".to_owned() };
+    list(&fixture, vec![failing(0), Mapping { filter_error: Some(unusable), ..running(1) }]);
+    assert_eq!(sweep(&fixture).await.alerts.len(), 0, "the first sweep");
+    pass(15).await;
+    let run = sweep(&fixture).await;
+    assert_snapshot!(run.rendered(), @r#"
+    Subject: Failing: q0 -> f0 PROCESSING_PROBLEM 111122223333 us-east-1
+    alert_type: esm_failing
+    severity: high
+    category: PROCESSING_PROBLEM
+    status: open
+    account: 111122223333
+    region: us-east-1
+    function_name: f0
+    api_action: ListEventSourceMappings
+
+    Lambda does not process the SQS queue q0 for function f0.
+    The event source mapping is enabled but has been failing since 1970-01-01 00:00:00 UTC or earlier in us-east-1 (account 111122223333).
+    Messages accumulate in the queue and eventually expire.
+
+    Why
+      PROCESSING_PROBLEM: the last attempt to read the source or to invoke the function failed.
+      AWS says: "PROBLEM: Connection error"
+
+    What to do
+      1. Show the mapping:
+         aws lambda get-event-source-mapping --region us-east-1 --uuid 863d0ee4-2f3c-4994-8005-000000000000
+      2. If the function call failed, look for errors of the function. Otherwise, check the network, the credentials and the permissions that the mapping needs to read its source:
+         aws logs tail /aws/lambda/f0 --region us-east-1 --since 1h --filter-pattern ERROR
+
+    Details
+      Severity      high
+      Mapping       863d0ee4-2f3c-4994-8005-000000000000
+      Function      arn:aws:lambda:us-east-1:111122223333:function:f0
+      Event source  arn:aws:sqs:us-east-1:111122223333:q0
+      Reported by   the Lambda API, in a sweep
+
+    Subject: Failing: q1 -> f1 FILTER_CRITERIA_ERROR 111122223333 us-east-1
+    alert_type: esm_failing
+    severity: high
+    category: FILTER_CRITERIA_ERROR
+    status: open
+    account: 111122223333
+    region: us-east-1
+    function_name: f1
+    api_action: ListEventSourceMappings
+
+    Lambda does not process the SQS queue q1 for function f1.
+    The event source mapping is enabled but has been failing since 1970-01-01 00:00:00 UTC or earlier in us-east-1 (account 111122223333).
+    Messages accumulate in the queue and eventually expire.
+
+    Why
+      FILTER_CRITERIA_ERROR: Lambda cannot decrypt or evaluate the filter criteria of the mapping.
+      AWS says: "FILTER_CRITERIA_KMS_DECRYPT_ERROR: denied"
+
+    What to do
+      1. Show the mapping:
+         aws lambda get-event-source-mapping --region us-east-1 --uuid 863d0ee4-2f3c-4994-8005-000000000001
+      2. Correct the filter criteria. If they are encrypted with a KMS key, Lambda must be allowed to decrypt with it.
+
+    Details
+      Severity      high
+      Mapping       863d0ee4-2f3c-4994-8005-000000000001
+      Function      arn:aws:lambda:us-east-1:111122223333:function:f1
+      Event source  arn:aws:sqs:us-east-1:111122223333:q1
+      Reported by   the Lambda API, in a sweep
+    "#);
+    assert_eq!((run.counters.failing_mappings, sweep(&fixture).await.alerts.len()), (2, 0));
+    pass(45).await;
+    list(&fixture, vec![running(0), mapping(1, "Disabled", "User action", "OK")]);
+    let run = sweep(&fixture).await;
+    assert_snapshot!(run.rendered(), @"
+    Subject: Resolved: q0 -> f0 processing 111122223333 us-east-1
+    alert_type: esm_failing
+    severity: low
+    category: processing
+    status: resolved
+    account: 111122223333
+    region: us-east-1
+    function_name: f0
+    api_action: ListEventSourceMappings
+
+    Lambda processes the SQS queue q0 for function f0 again.
+    It was failing for 1 hour, from 1970-01-01 00:00:00 UTC to 1970-01-01 01:00:00 UTC in us-east-1 (account 111122223333).
+    Events that accumulated are processed now. Events that expired are lost.
+
+    Why
+      This resolves the alert 363bad9b8e7a0ddef74588e0d7efa851.
+      The Lambda API reports it.
+
+    What to do
+      1. No action is needed. To check that events are being processed:
+         aws lambda get-event-source-mapping --region us-east-1 --uuid 863d0ee4-2f3c-4994-8005-000000000000
+
+    Details
+      Severity      low
+      Mapping       863d0ee4-2f3c-4994-8005-000000000000
+      Function      arn:aws:lambda:us-east-1:111122223333:function:f0
+      Event source  arn:aws:sqs:us-east-1:111122223333:q0
+      Reported by   the Lambda API, in a sweep
+
+    Subject: Resolved: q1 -> f1 disabled 111122223333 us-east-1
+    alert_type: esm_failing
+    severity: low
+    category: disabled
+    status: resolved
+    account: 111122223333
+    region: us-east-1
+    function_name: f1
+    api_action: ListEventSourceMappings
+
+    A user disabled the event source mapping that was failing: the SQS queue q1 for function f1.
+    It was failing for 1 hour, from 1970-01-01 00:00:00 UTC to 1970-01-01 01:00:00 UTC in us-east-1 (account 111122223333).
+    Until the mapping is enabled again, messages accumulate in the queue and eventually expire.
+
+    Why
+      This resolves the alert f5d7730747a545708a65535461a0c64c.
+      The Lambda API reports it.
+
+    What to do
+      1. After the cause has been fixed, enable the mapping again:
+         aws lambda update-event-source-mapping --region us-east-1 --uuid 863d0ee4-2f3c-4994-8005-000000000001 --enabled
+
+    Details
+      Severity      low
+      Mapping       863d0ee4-2f3c-4994-8005-000000000001
+      Function      arn:aws:lambda:us-east-1:111122223333:function:f1
+      Event source  arn:aws:sqs:us-east-1:111122223333:q1
+      Reported by   the Lambda API, in a sweep
+    ");
+    let alerts = json_alerts(&fixture);
+    assert_eq!((&alerts[0]["alert_id"], &alerts[0]["alert_type"]), (&alerts[2]["alert_id"], &alerts[2]["alert_type"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mapping_that_fails_once_is_not_alerted() {
+    let fixture = swept().await;
+    for mappings in [vec![failing(0)], vec![running(0)], vec![failing(0)], vec![mapping(0, "Updating", "", "")]] {
+        list(&fixture, mappings);
+        assert_eq!(sweep(&fixture).await.alerts.len(), 0);
+        pass(15).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mapping_that_two_sweeps_do_not_find_is_deleted() {
+    let fixture = swept().await;
+    list(&fixture, vec![stopped(0)]);
+    pass(20).await;
+    assert_eq!(sweep(&fixture).await.alerts.len(), 1);
+    for expected in [&[] as &[&str], &["Resolved: q0 -> f0 deleted 111122223333 us-east-1"], &[]] {
+        list(&fixture, vec![]);
+        assert_eq!(sweep(&fixture).await.subjects(), expected);
+        pass(15).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mapping_that_one_sweep_does_not_find_remains_stopped() {
+    let fixture = swept().await;
+    let stopped = stopped(0);
+    pass(20).await;
+    for mappings in [vec![stopped.clone()], vec![], vec![stopped.clone()], vec![], vec![stopped]] {
+        list(&fixture, mappings);
+        sweep(&fixture).await;
+        pass(15).await;
+    }
+    assert_eq!(fixture.subjects(), ["Stopped: q0 -> f0 UNKNOWN 111122223333 us-east-1"]);
+}
+
+/// A log object in which AWS disables or a user enables mapping 0, now.
+fn event(fixture: Fixture, name: &str, is_stop: bool) -> Fixture {
+    let mut record = if is_stop { disabled_mapping(1, "f0", "AUTHORIZATION_ERROR") } else { enabled_mapping(2, "f0") };
+    record["eventTime"] = json!(TestClock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+    fixture.object(name, [about_mapping_0(record, is_stop)])
+}
+
+/// The record, about mapping 0.
+fn about_mapping_0(mut record: Value, is_stop: bool) -> Value {
+    if is_stop {
+        record["resources"][0]["ARN"] =
+            json!(format!("arn:aws:lambda:{REGION}:{ACCOUNT}:event-source-mapping:{}", uuid(0)));
+    } else {
+        record["requestParameters"]["uUID"] = json!(uuid(0));
+        record["responseElements"]["uUID"] = json!(uuid(0));
+    }
+    record
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_that_the_trail_reports_is_known_to_sweeps() {
+    let fixture = event(swept().await, "stop", true);
+    list(&fixture, vec![stopped(0)]);
+    fixture.invoke(&["stop"]).await;
+    pass(20).await;
+    assert_eq!(sweep(&fixture).await.alerts.len(), 0);
+    let fixture = event(fixture, "enable", false);
+    list(&fixture, vec![running(0)]);
+    fixture.invoke(&["enable"]).await;
+    pass(20).await;
+    assert_eq!(sweep(&fixture).await.alerts.len(), 0);
+    assert_eq!(fixture.subjects().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_arrives_after_the_sweep_is_not_alerted_again() {
+    let fixture = event(swept().await, "stop", true);
+    list(&fixture, vec![stopped(0)]);
+    pass(20).await;
+    assert_eq!(sweep(&fixture).await.alerts.len(), 1);
+    let run = fixture.invoke(&["stop"]).await;
+    assert_eq!((run.alerts.len(), run.counters.incidents_known), (0, 1));
+    let fixture = event(fixture, "enable", false);
+    list(&fixture, vec![running(0)]);
+    pass(20).await;
+    assert_eq!(sweep(&fixture).await.subjects(), ["Resolved: q0 -> f0 enabled 111122223333 us-east-1"]);
+    assert_eq!(fixture.invoke(&["enable", "stop"]).await.subjects(), [] as [&str; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_cannot_be_listed_hides_nothing_in_the_others() {
+    let fixture = Fixture::new().configure(|it| {
+        it.sweep.accounts = SweepAccounts::Listed(vec!["444455556666".to_owned(), ACCOUNT.to_owned()]);
+    });
+    fixture.pipeline.api.list.denied.borrow_mut().push(place("444455556666", REGION));
+    list(&fixture, vec![stopped(0), stopped(1)]);
+    pass(20).await;
+    let run = sweep(&fixture).await;
+    assert_eq!(run.subjects(), ["Stopped: 2 mappings 111122223333 us-east-1"]);
+    assert_eq!((run.counters.sweep_failures, run.counters.places_swept, run.failures.error_type()), (1, 1, None));
+    let Reply::Sweep { places: 2, mappings: 2, failed } = &run.reply else { panic!("a sweep, found {:?}", run.reply) };
+    assert_eq!(failed[0].to_string(), "444455556666 us-east-1: lambda:ListEventSourceMappings: AccessDeniedException");
+    fixture.pipeline.api.list.denied.borrow_mut().clear();
+    fixture.pipeline.api.list.mappings.borrow_mut().insert(place("444455556666", REGION), vec![stopped(7), stopped(8)]);
+    pass(20).await;
+    assert_eq!(sweep(&fixture).await.subjects(), ["Stopped: 2 mappings 444455556666 us-east-1"], "its first sweep");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_trail_can_name_the_accounts_and_regions() {
+    let fixture = Fixture::new().configure(|it| {
+        it.sweep.accounts = SweepAccounts::OfTrail;
+        it.sweep.regions = SweepRegions::OfTrail;
+    });
+    assert_eq!(sweep(&fixture).await.failed(), "sweep failed: sweep: no account and Region to sweep");
+    let digests = ["us-east-1", "eu-west-1"]
+        .map(|region| format!("AWSLogs/{ACCOUNT}/CloudTrail-Digest/{region}/2026/01/02/d.json.gz"));
+    fixture.invoke_with(&crate::fixture::payload::notification_of(&digests)).await;
+    assert_eq!(sweep(&fixture).await.counters.places_swept, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_ledger_a_sweep_fails_and_the_next_one_alerts() {
+    let fixture = swept().await;
+    list(&fixture, vec![stopped(0)]);
+    pass(20).await;
+    fixture.pipeline.ledger.faults.set(LedgerFaults { failures: 1.0, ..LedgerFaults::default() });
+    let run = sweep(&fixture).await;
+    assert_eq!((run.alerts.len(), run.failures.error_type()), (0, Some("SweepFailed")));
+    fixture.pipeline.ledger.faults.set(LedgerFaults::default());
+    assert_eq!(sweep(&fixture).await.alerts.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alert_that_a_topic_did_not_confirm_is_published_by_the_next_sweep() {
+    for first in [true, false] {
+        let fixture = if first { Fixture::new() } else { swept().await };
+        list(&fixture, vec![stopped(0), stopped(1)]);
+        pass(20).await;
+        fixture.topic().down.set(true);
+        let run = sweep(&fixture).await;
+        assert_eq!((run.alerts.len(), run.failures.error_type()), (0, Some("AlertNotPublished")));
+        fixture.topic().down.set(false);
+        assert_eq!(sweep(&fixture).await.alerts.len(), if first { 1 } else { 2 });
+        assert_eq!(sweep(&fixture).await.alerts.len(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_suppressed_mapping_is_not_alerted() {
+    let rules = format!(
+        r#"{{"suppress": [{{"name": "n", "reason": "r", "pattern": {{"finding": {{"alert_type": ["esm_disabled"], "mapping_uuid": ["{}"]}}}}}}]}}"#,
+        uuid(0)
+    );
+    let fixture = swept().await.rules(&rules);
+    list(&fixture, vec![stopped(0), stopped(1)]);
+    pass(20).await;
+    assert_eq!(sweep(&fixture).await.subjects(), ["Stopped: q1 -> f1 UNKNOWN 111122223333 us-east-1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_are_listed_below_the_quota() {
+    let fixture = Fixture::new();
+    list(&fixture, (0..1_000).map(running).collect());
+    let started = Instant::now();
+    let run = sweep(&fixture).await;
+    assert_eq!((run.counters.mappings_swept, fixture.pipeline.api.list.calls.borrow().len()), (1_000, 10));
+    assert_eq!(started.elapsed(), Duration::from_millis(9 * 250));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_ends_in_time_and_reports_what_it_did_not_sweep() {
+    let fixture = Fixture::new().configure(|it| {
+        it.sweep.accounts = SweepAccounts::Listed((0..100).map(|n| format!("{n:012}")).collect());
+    });
+    fixture.pipeline.api.list.latency.set(Duration::from_secs(1));
+    let time_up = tokio::time::sleep(Duration::from_millis(4_500));
+    let outcome = fixture.run("1", SWEEP, time_up).await;
+    assert_eq!((outcome.counters.places_swept, outcome.counters.sweep_failures), (32, 68));
+    let order: Vec<_> = fixture.pipeline.api.list.calls.borrow().iter().map(|(_, place)| place.clone()).collect();
+    pass(15).await;
+    fixture.run("2", SWEEP, tokio::time::sleep(Duration::from_millis(4_500))).await;
+    assert_ne!(
+        fixture.pipeline.api.list.calls.borrow()[order.len()..order.len() + 8].first().map(|it| &it.1),
+        order.first()
+    );
+}
