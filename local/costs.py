@@ -99,6 +99,15 @@ READ_SECONDS = 0.05
 DIGEST_SECONDS = 0.015
 OBJECT_CONCURRENCY = 8
 
+# Sweeps: of all accounts and active Regions, four an hour. Each lists 32 of them concurrently, until it must end.
+SWEEPS = 4 * HOURS
+SWEEP_SECONDS_PER_PLACE = 0.01
+SWEEP_SECONDS_AT_MOST = 40
+# Each sweep, and the hourly check for silence, scan the ledger: a heartbeat for each account and Region, and the incidents of two
+# weeks with their objects. A read unit reads 8,192 bytes without strong consistency.
+ITEM_BYTES = 200
+READ_UNIT_BYTES = 8_192
+
 # Lambda polls an idle queue with five pollers if the mapping has a maximum concurrency:
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html. A long poll takes at most 20 seconds.
 POLLERS = 5
@@ -109,7 +118,7 @@ RECEIVES_PER_MESSAGE = 1
 BUCKET_KEY_SHARE = 0.01
 
 # Whether the condition of an alarm or a dashboard holds with the default parameters and a reused trail.
-CONDITIONS = {"MakesTrail": False, "HasDashboard": True, "HasSilenceAlarm": True, "HasChatTopic": False, "HasEventTopic": False}
+CONDITIONS = {"MakesTrail": False, "HasDashboard": True, "HasSilenceAlarm": True, "HasSweep": True, "HasChatTopic": False, "HasEventTopic": False}
 
 
 @dataclass(frozen=True)
@@ -231,6 +240,7 @@ class Mode:
             f"CloudWatch, {metrics} custom metrics": METRICS.of(metrics),
             f"CloudWatch, {alarms[False]} alarms, or {alarms[True]} with a queue": ALARMS.of(alarms[self.queue]),
             "DynamoDB, a heartbeat for each digest": DYNAMODB_WRITES.of(load.digests),
+            "sweeps: Lambda and DynamoDB": sweeps(load, memory),
             "CloudWatch, dashboard": DASHBOARDS.of(stack().count("Dashboard", self.queue)),
             "findings: DynamoDB, SNS and email": findings(load.accounts),
         }
@@ -250,6 +260,13 @@ def ledger(objects: float, incidents: float, alerts: float = 0) -> float:
     """Dollars for incidents, each in a number of log objects."""
     writes = (objects + incidents) * WRITES_PER_OBJECT + alerts * WRITES_PER_ALERT
     return DYNAMODB_WRITES.of(writes) + DYNAMODB_READS.of((objects + incidents) * READS_PER_OBJECT)
+
+
+def sweeps(load: Load, memory: float) -> float:
+    seconds = min(SWEEP_SECONDS_AT_MOST, load.accounts * REGIONS * load.active * SWEEP_SECONDS_PER_PLACE)
+    items = load.accounts * (REGIONS + INCIDENTS * (1 + OBJECTS_PER_INCIDENT) / 2)
+    reads = (SWEEPS + HOURS) * math.ceil(items * ITEM_BYTES / READ_UNIT_BYTES)
+    return LAMBDA_DURATION.of(SWEEPS * seconds * memory) + LAMBDA_REQUESTS.of(SWEEPS) + DYNAMODB_READS.of(reads)
 
 
 def findings(accounts: int) -> float:
@@ -401,6 +418,7 @@ def assumptions() -> str:
         f"Lambda polls the queue with {POLLERS} pollers. Notifications arrive evenly, and each takes a receive of its own.",
         f"Each account has {INCIDENTS} incidents per month, each in {OBJECTS_PER_INCIDENT} log objects and with "
         f"{ALERTS_PER_INCIDENT} alerts, which are sent to one email address.",
+        f"A sweep takes {SWEEP_SECONDS_PER_PLACE} s for each account and active Region, and at most {SWEEP_SECONDS_AT_MOST} s.",
         f"With a bucket key, {BUCKET_KEY_SHARE:.0%} of the requests to KMS remain.",
     ]
     return "".join(f"- {line}\n" for line in lines)

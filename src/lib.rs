@@ -2,8 +2,8 @@
 //!
 //! CloudTrail delivers log objects to S3, S3 notifies the function, and the function publishes alerts to SNS about
 //!
-//! - **event source mappings that AWS disabled** (`LambdaESMDisabled`): a queue or stream is no longer processed, and
-//!   no other signal reports it;
+//! - **event source mappings that AWS disabled** (`LambdaESMDisabled`), or that the Lambda API reports as stopped or
+//!   failing: a queue or stream is no longer processed, and no other signal reports it;
 //! - **denied calls**, grouped so that one cause is one alert;
 //! - mappings that users changed, and events that the user's own [`rules`] watch for.
 //!
@@ -28,8 +28,7 @@
 //! The tenets, in order: never lose a finding; never report a failure as a success; show the unknown; stay quiet; keep
 //! memory flat; treat all text in a log as hostile.
 //!
-//! trailwarden does not manage permissions or store logs, and it cannot see what CloudTrail does not log: AWS logs no
-//! event when it disables a mapping for Kafka, Amazon MQ or DocumentDB.
+//! trailwarden does not manage permissions or store logs.
 
 pub mod alert;
 pub mod clock;

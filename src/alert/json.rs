@@ -199,10 +199,10 @@ fn truncated(incident: &Incident, mut members: Map<String, Value>, limit: usize)
         [("regions", &incident.regions), ("function_names", &incident.functions), ("resources", &incident.resources)];
     let mut names: Vec<_> =
         lists.iter().filter(|(_, tally)| tally.more() > 0).map(|(name, _)| (*name).to_owned()).collect();
-    if let Scope::Caller { actions, .. } = &incident.scope
-        && actions.more() > 0
-    {
-        names.push("denied_actions".to_owned());
+    match &incident.scope {
+        Scope::Caller { actions, .. } if actions.more() > 0 => names.push("denied_actions".to_owned()),
+        Scope::Mappings { listed } if listed.len() as u64 != incident.total => names.push("mappings".to_owned()),
+        Scope::Event | Scope::Mappings { .. } | Scope::Cause { .. } | Scope::Caller { .. } => {}
     }
     for (name, value) in &mut members {
         if bound(value, TEXTS.contains(&name.as_str()), limit) && !names.contains(name) {

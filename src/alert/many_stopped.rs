@@ -8,17 +8,14 @@ use super::wording::{list, place, subject, time};
 use crate::detect::{Finding, FindingKind};
 use crate::triage::{Incident, Lifecycle};
 
-/// Maximum number of mappings in the text. The JSON format lists more.
-const MAX_LINES: usize = 50;
-
 pub(super) fn alert<'a>(incident: &'a Incident, listed: &[Finding]) -> Alert<'a> {
     let count = format!("{} mappings", incident.total);
     let word = if is_reminder(incident) { "Still stopped" } else { "Stopped" };
     let subject = subject(incident, word, &[(&count, 24)]);
-    let mut situation: Vec<String> = listed.iter().take(MAX_LINES).map(line).collect();
+    let mut situation: Vec<String> = listed.iter().map(line).collect();
     let more = incident.total.saturating_sub(situation.len() as u64);
     if more > 0 {
-        situation.push(format!("and {more} more"));
+        situation.push(format!("  and {more} more"));
     }
     Alert {
         situation,
@@ -70,7 +67,7 @@ fn line(finding: &Finding) -> String {
         _ => None,
     };
     format!(
-        "- {} for function {}, mapping {}, in {}, stopped since {}{}",
+        "  - {} for function {}, mapping {}, in {}, stopped since {}{}",
         source.named(),
         function.unwrap_or_else(|| "(unknown)".to_owned()),
         uuid.map_or_else(|| "(unknown)".to_owned(), sanitize::name),

@@ -18,7 +18,7 @@ const MAX_KEPT: usize = 10;
 /// Maximum number of actions that the summary of a caller keeps.
 const MAX_KEPT_ACTIONS: usize = 20;
 /// Maximum number of mappings that an incident about several of them lists.
-const MAX_LISTED: usize = 100;
+const MAX_LISTED: usize = 50;
 /// Maximum number of distinct values that a [`Tally`] counts.
 const MAX_DISTINCT: usize = 10_000;
 

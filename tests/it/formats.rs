@@ -7,6 +7,7 @@ mod fix;
 mod hostile;
 mod json;
 mod limits;
+mod sweeps;
 mod text;
 
 use serde_json::{Value, json};

@@ -73,7 +73,7 @@ fn the_template_sets_only_existing_variables() {
     let is_name = |line: &&str| line.starts_with("          ") && !line.starts_with("           ");
     let section = variables.lines().take_while(|line| line.starts_with("          "));
     let names: Vec<_> = section.filter(is_name).filter_map(|line| line.trim().split(':').next()).collect();
-    assert_eq!(names.len(), 24);
+    assert_eq!(names.len(), 20);
     assert!(names.iter().all(|name| settings::ALL.iter().any(|(it, _, _)| it == name)));
 }
 

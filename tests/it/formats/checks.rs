@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use jsonschema::Validator;
 use serde_json::{Value, json};
-use trailwarden::alert::{Alert, Format};
+use trailwarden::alert::{Alert, Format, Message};
 use trailwarden::publish::MAX_BYTES;
 use trailwarden::triage::Incident;
 
@@ -21,13 +21,13 @@ static SCHEMA: LazyLock<Validator> = LazyLock::new(|| {
 pub(super) fn assert_valid(incidents: &[Incident]) {
     for alert in incidents.iter().map(Alert::of) {
         for format in FORMATS {
-            assert_message_is_valid(&alert, format);
+            assert_message_is_valid(&alert.message(format), format);
         }
     }
 }
 
-fn assert_message_is_valid(alert: &Alert<'_>, format: Format) {
-    let message = alert.message(format);
+/// Checks a message.
+pub(super) fn assert_message_is_valid(message: &Message, format: Format) {
     assert!(message.bytes() <= MAX_BYTES, "{format:?}: {} bytes", message.bytes());
     let subject = &message.subject;
     assert!(!subject.is_empty() && subject.len() <= 99 && subject.bytes().all(|b| (b' '..=b'~').contains(&b)));

@@ -103,8 +103,8 @@ async fn the_first_sweep_lists_what_is_stopped_already_in_one_alert() {
     api_action: ListEventSourceMappings
 
     2 event source mappings are stopped: Lambda does not read their sources.
-    - the SQS queue q0 for function f0, mapping 863d0ee4-2f3c-4994-8005-000000000000, in us-east-1 (account 111122223333), stopped since 1970-01-01 00:00:00 UTC: "Lambda initiated"
-    - the SQS queue q2 for function f2, mapping 863d0ee4-2f3c-4994-8005-000000000002, in us-east-1 (account 111122223333), stopped since 1970-01-01 00:00:00 UTC: "Lambda initiated"
+      - the SQS queue q0 for function f0, mapping 863d0ee4-2f3c-4994-8005-000000000000, in us-east-1 (account 111122223333), stopped since 1970-01-01 00:00:00 UTC: "Lambda initiated"
+      - the SQS queue q2 for function f2, mapping 863d0ee4-2f3c-4994-8005-000000000002, in us-east-1 (account 111122223333), stopped since 1970-01-01 00:00:00 UTC: "Lambda initiated"
 
     Why
       The accounts and Regions were swept for the first time. Mappings that stop from now on are alerted one by one.
@@ -276,7 +276,7 @@ async fn reminders_of_one_list_are_one_alert() {
     pass(24 * 60).await;
     let run = sweep(&fixture).await;
     assert_eq!(run.subjects(), ["Still stopped: 60 mappings 111122223333 us-east-1"]);
-    assert!(run.alerts[0].body.contains("\nand 10 more\n"));
+    assert!(run.alerts[0].body.contains("\n  and 10 more\n"));
 }
 
 #[tokio::test(start_paused = true)]
