@@ -6,3 +6,4 @@ mod mapping_states;
 mod rules_object;
 mod s3;
 mod sns;
+mod sweep;

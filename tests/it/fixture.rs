@@ -25,11 +25,8 @@ use trailwarden::triage::WindowLength;
 
 use crate::fakes::{LedgerFaults, MemoryApi, MemoryBucket, MemoryLedger, MemoryTopic, TestClock};
 use payload::notification;
-use records::{gzip, key, log_file};
+use records::{ACCOUNT, REGION, gzip, key, log_file};
 
-/// The account and Region that are swept.
-pub(crate) const ACCOUNT: &str = "111122223333";
-pub(crate) const REGION: &str = "us-east-1";
 /// The bucket that the pipeline may read.
 pub(crate) const BUCKET: &str = "trail";
 

@@ -87,7 +87,15 @@ async fn another_account_is_read_through_its_member_role_with_one_session_for_al
     assert!(body.contains("RoleSessionName=trailwarden"), "{body}");
     let calls = server.calls(Operation::GetEventSourceMapping);
     let signed: Vec<_> = calls.iter().map(|it| (it.access_key.as_str(), it.region.as_str())).collect();
-    assert_eq!(signed, [("member", REGION), ("member", "eu-west-1"), ("member", REGION), ("id", REGION)]);
+    assert_eq!(
+        signed,
+        [
+            ("member-444455556666", REGION),
+            ("member-444455556666", "eu-west-1"),
+            ("member-444455556666", REGION),
+            ("id", REGION)
+        ]
+    );
 }
 
 #[tokio::test]

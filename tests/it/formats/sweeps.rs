@@ -8,7 +8,8 @@ use trailwarden::sweep::{FilterError, Mapping};
 
 use super::checks::assert_message_is_valid;
 use super::hostile::ATTACKS;
-use crate::fixture::{ACCOUNT, Fixture, REGION};
+use crate::fixture::Fixture;
+use crate::fixture::records::{ACCOUNT, REGION};
 
 /// A mapping whose names and texts are all this text.
 fn mapping(n: usize, text: &str, state: &str, last_result: &str) -> Mapping {

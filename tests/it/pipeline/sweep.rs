@@ -15,8 +15,8 @@ use trailwarden::reply::Reply;
 use trailwarden::sweep::{FilterError, Mapping, SweepAccounts, SweepRegions};
 
 use crate::fakes::{LedgerFaults, TestClock};
-use crate::fixture::records::{disabled_mapping, enabled_mapping};
-use crate::fixture::{ACCOUNT, Fixture, REGION, Run};
+use crate::fixture::records::{ACCOUNT, REGION, disabled_mapping, enabled_mapping};
+use crate::fixture::{Fixture, Run};
 
 const SWEEP: &str = r#"{"trailwarden":"sweep"}"#;
 

@@ -1,8 +1,9 @@
 //! The Lambda API and `sts:AssumeRole` on loopback, with injected faults.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
@@ -11,11 +12,15 @@ use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
 use crate::fixture::records::{ACCOUNT, REGION};
 
+/// Maximum number of mappings in a page.
+const PAGE: usize = 20;
+
 /// The operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Operation {
     GetEventSourceMapping,
     GetFunctionConfiguration,
+    ListEventSourceMappings,
     ListTags,
     AssumeRole,
 }
@@ -33,7 +38,7 @@ pub(crate) enum Fault {
     Hangs,
 }
 
-/// The server. It knows one function and its mapping.
+/// The server. It knows one function and its mapping, and lists the mappings that a test sets.
 pub(crate) struct LambdaServer {
     server: MockServer,
     state: Arc<State>,
@@ -43,6 +48,10 @@ pub(crate) struct LambdaServer {
 struct State {
     faults: Mutex<HashMap<Operation, Fault>>,
     calls: Mutex<Vec<(Operation, Call)>>,
+    /// The mappings to list, by account and Region.
+    mappings: Mutex<HashMap<(String, String), Vec<Value>>>,
+    /// Every call with a number that is a multiple of this one is throttled; none if it is 0.
+    throttled: AtomicUsize,
 }
 
 /// A call: its path, without encoding, and the access key that signed it.
@@ -52,6 +61,7 @@ pub(crate) struct Call {
     pub(crate) body: String,
     pub(crate) access_key: String,
     pub(crate) region: String,
+    pub(crate) at: Instant,
 }
 
 impl LambdaServer {
@@ -70,6 +80,17 @@ impl LambdaServer {
         self.state.faults.lock().expect("a lock").insert(operation, fault);
     }
 
+    /// Throttles every call with a number that is a multiple of this one.
+    pub(crate) fn throttle_every(&self, number: usize) {
+        self.state.throttled.store(number, Ordering::Relaxed);
+    }
+
+    /// Sets the mappings of an account in a Region.
+    pub(crate) fn list(&self, account: &str, region: &str, mappings: Vec<Value>) {
+        let mut all = self.state.mappings.lock().expect("a lock");
+        all.insert((account.to_owned(), region.to_owned()), mappings);
+    }
+
     /// The calls of an operation so far.
     pub(crate) fn calls(&self, operation: Operation) -> Vec<Call> {
         let calls = self.state.calls.lock().expect("a lock");
@@ -85,15 +106,23 @@ impl Respond for Responder {
         let path: Vec<&str> = call.path.trim_start_matches('/').split('/').collect();
         // Each operation has one line here and one in `Operation`.
         let (operation, response) = match (request.method.as_str(), path.as_slice()) {
+            ("GET", ["2015-03-31", "event-source-mappings"]) => {
+                (Operation::ListEventSourceMappings, self.page(request, &call))
+            }
             ("GET", ["2015-03-31", "event-source-mappings", uuid]) => (Operation::GetEventSourceMapping, mapping(uuid)),
             ("GET", ["2015-03-31", "functions", name, "configuration"]) => {
                 (Operation::GetFunctionConfiguration, function(name))
             }
             ("GET", ["2017-03-31", "tags", arn]) => (Operation::ListTags, tags(arn)),
-            ("POST", [""]) if call.body.contains("Action=AssumeRole") => (Operation::AssumeRole, session()),
+            ("POST", [""]) if call.body.contains("Action=AssumeRole") => (Operation::AssumeRole, session(&call.body)),
             (method, path) => panic!("no operation: {method} {path:?}"),
         };
-        self.0.calls.lock().expect("a lock").push((operation, call));
+        let mut calls = self.0.calls.lock().expect("a lock");
+        calls.push((operation, call));
+        let every = self.0.throttled.load(Ordering::Relaxed);
+        if every > 0 && calls.len().is_multiple_of(every) && operation != Operation::AssumeRole {
+            return error(429, "TooManyRequestsException");
+        }
         match self.0.faults.lock().expect("a lock").get(&operation) {
             None => response,
             Some(Fault::Hangs) => response.set_delay(Duration::from_mins(1)),
@@ -102,6 +131,21 @@ impl Respond for Responder {
             Some(Fault::Denies) => error(403, "AccessDeniedException"),
             Some(Fault::Fails) => error(500, "ServiceException"),
         }
+    }
+}
+
+impl Responder {
+    /// A page of the mappings of the account that signed the call, in its Region.
+    fn page(&self, request: &Request, call: &Call) -> ResponseTemplate {
+        let query: HashMap<_, _> = request.url.query_pairs().collect();
+        let account = call.access_key.strip_prefix("member-").unwrap_or(ACCOUNT);
+        let mappings = self.0.mappings.lock().expect("a lock");
+        let all = mappings.get(&(account.to_owned(), call.region.clone())).map(Vec::as_slice).unwrap_or_default();
+        let start = query.get("Marker").map_or(0, |marker| marker.parse().expect("a marker"));
+        let most: usize = query.get("MaxItems").map_or(100, |number| number.parse().expect("a number"));
+        let end = all.len().min(start + most.min(PAGE));
+        let next = if end < all.len() { json!(end.to_string()) } else { json!("") };
+        ok(&json!({"EventSourceMappings": all[start..end], "NextMarker": next}))
     }
 }
 
@@ -115,6 +159,7 @@ fn call(request: &Request) -> Call {
         body: String::from_utf8(request.body.clone()).expect("text"),
         access_key: scope.next().unwrap_or_default(),
         region: scope.nth(1).unwrap_or_default(),
+        at: Instant::now(),
     }
 }
 
@@ -160,10 +205,15 @@ fn tags(arn: &str) -> ResponseTemplate {
     }
 }
 
-fn session() -> ResponseTemplate {
-    let body = "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult><Credentials>\
-                <AccessKeyId>member</AccessKeyId><SecretAccessKey>secret</SecretAccessKey><SessionToken>token</SessionToken>\
-                <Expiration>2999-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>";
+/// A session of the role that a request names, whose access key contains the account of the role.
+fn session(request: &str) -> ResponseTemplate {
+    let (_, role) = request.split_once("RoleArn=arn%3Aaws%3Aiam%3A%3A").expect("a role");
+    let account = &role[..12];
+    let body = format!(
+        "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult><Credentials>\
+         <AccessKeyId>member-{account}</AccessKeyId><SecretAccessKey>secret</SecretAccessKey><SessionToken>token</SessionToken>\
+         <Expiration>2999-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"
+    );
     ResponseTemplate::new(200).set_body_raw(body, "text/xml")
 }
 

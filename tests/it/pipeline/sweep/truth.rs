@@ -11,8 +11,7 @@ use trailwarden::sweep::Mapping;
 
 use super::{about_mapping_0, here, mapping, pass, sweep};
 use crate::fixture::Fixture;
-use crate::fixture::records::{disabled_mapping, enabled_mapping};
-use crate::fixture::{ACCOUNT, REGION};
+use crate::fixture::records::{ACCOUNT, REGION, disabled_mapping, enabled_mapping};
 
 /// Length of the story, in minutes. Afterwards, sweeps follow until the state is known.
 const STORY: u64 = 180;
