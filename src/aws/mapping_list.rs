@@ -9,7 +9,7 @@ use crate::service::ServiceError;
 use crate::sweep::{FilterError, Mapping, MappingSource, Page};
 
 const LIST: &str = "lambda:ListEventSourceMappings";
-/// Maximum number of mappings in a response ("ListEventSourceMappings", AWS Lambda API Reference).
+/// Maximum number of mappings in a response (`ListEventSourceMappings`, AWS Lambda API Reference).
 const PAGE: i32 = 100;
 
 impl MappingSource for LambdaApi {

@@ -1,7 +1,7 @@
 //! Event source mappings that are enabled but do not process their source.
 //!
 //! CloudTrail logs no event about them. The Lambda API reports them in `LastProcessingResult`, `FilterCriteriaError` and
-//! `StateTransitionReason` ("EventSourceMappingConfiguration", AWS Lambda API Reference).
+//! `StateTransitionReason` (`EventSourceMappingConfiguration`, AWS Lambda API Reference).
 
 use super::esm_disabled::MappingNames;
 

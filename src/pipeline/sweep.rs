@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use super::invocation::{Outcome, Running};
 use super::wiring::{Invocation, Pipeline};
 use crate::clock::{Clock, after, time_between, whole_seconds};
-use crate::delivery::{AccountRegion, PayloadError, Skipped};
+use crate::delivery::{AccountRegion, Skipped};
 use crate::detect::{
     EsmCategory, EsmDisabled, EsmFailing, EsmRecovered, Event, Finding, FindingKind, MappingNames, Trouble,
 };
@@ -30,7 +30,7 @@ use crate::sweep::{Mapping, MappingSource, Page};
 use crate::trail::ObjectSource;
 use crate::triage::{
     Audience, DedupKey, Incident, KnownMapping, Ledger, LedgerBudget, Lifecycle, MappingKey, MappingState,
-    MappingStates, Step, Stop, Transition, steps_for_listed, steps_for_missing, suppressing_rule,
+    MappingStates, Step, Stop, SweepState, Transition, steps_for_listed, steps_for_missing, suppressing_rule,
 };
 
 /// Maximum number of accounts and Regions that are swept concurrently.
@@ -84,28 +84,19 @@ where
 {
     /// Sweeps all accounts and Regions of the settings.
     pub(super) async fn sweep(&self, invocation: Invocation<'_, impl Future<Output = ()>>) -> Outcome {
-        let places = self.places().await;
-        let state = self.ledger.sweep_state().await;
-        let running = Running::new(self, Audience::All, &invocation);
-        let (places, state) = match (places, state) {
-            (Ok(places), Ok(state)) => (places, state),
-            (Err(error), _) | (_, Err(error)) => {
-                let mut outcome = running.finish(Skipped::default(), Vec::<PayloadError>::new());
+        let (places, state) = match self.sweep_plan().await {
+            Ok(plan) => plan,
+            Err(error) => {
+                let mut outcome = Outcome::default();
                 outcome.failures.sweep = Some(error);
                 return outcome;
             }
         };
-        let mut known: HashMap<AccountRegion, HashMap<String, KnownMapping>> = HashMap::new();
-        for mapping in state.mappings {
-            let MappingKey { account, region, uuid } = &mapping.key;
-            let place = AccountRegion { account: account.clone(), region: region.clone() };
-            known.entry(place).or_default().insert(uuid.clone(), mapping);
-        }
         let sweep = Sweep {
-            running,
+            running: Running::new(self, Audience::All, &invocation),
             started: whole_seconds(self.clock.now()),
             budget: LedgerBudget::new(LEDGER_TIME),
-            known: RefCell::new(known),
+            known: RefCell::new(by_place(state.mappings)),
             grouped: RefCell::default(),
             mappings: Cell::default(),
         };
@@ -117,6 +108,11 @@ where
         outcome.counters.sweep_failures = failed.len() as u64;
         outcome.reply = Reply::Sweep { places: places.len() as u64, mappings, failed };
         outcome
+    }
+
+    /// What to sweep, and what is known of it.
+    async fn sweep_plan(&self) -> Result<(Vec<AccountRegion>, SweepState), ServiceError> {
+        Ok((self.places().await?, self.ledger.sweep_state().await?))
     }
 
     /// The places to sweep, in an order that differs from sweep to sweep: if the time is up before all of them are swept,
@@ -338,6 +334,16 @@ where
     }
 }
 
+/// Groups known mappings by their place and UUID.
+fn by_place(mappings: Vec<KnownMapping>) -> HashMap<AccountRegion, HashMap<String, KnownMapping>> {
+    let mut known: HashMap<AccountRegion, HashMap<String, KnownMapping>> = HashMap::new();
+    for mapping in mappings {
+        let MappingKey { account, region, uuid } = mapping.key.clone();
+        known.entry(AccountRegion { account, region }).or_default().insert(uuid, mapping);
+    }
+    known
+}
+
 /// The mapping that a step is about.
 enum Subject<'a> {
     /// The API lists it.
@@ -369,7 +375,7 @@ impl Subject<'_> {
 }
 
 /// What a step alerts; `None` if it alerts nothing. Stops with the same alert and reminders are grouped.
-fn observe(key: &MappingKey, subject: &Subject<'_>, step: Step, now: Timestamp) -> Option<(Observed, Option<Group>)> {
+fn observe(key: &MappingKey, subject: &Subject<'_>, it: Step, now: Timestamp) -> Option<(Observed, Option<Group>)> {
     let names = subject.names(key);
     let finding = |kind: FindingKind, at: Timestamp| Finding {
         event: Event::of_sweep(&key.account, &key.region, names.function_arn.as_deref(), at),
@@ -377,7 +383,7 @@ fn observe(key: &MappingKey, subject: &Subject<'_>, step: Step, now: Timestamp) 
     };
     let recovered = |from, recovery| FindingKind::EsmRecovered(EsmRecovered { from, recovery, names: names.clone() });
     let group = |stop: Stop, reminder| Some(Group { alert: stop.alert.to_string(), reminder });
-    let (finding, dedup_key, lifecycle, published, group) = match step {
+    let (finding, dedup_key, lifecycle, published, group) = match it {
         Step::AlertStop(stop) => {
             let finding = finding(stopped(&names, subject.reason()), stop.at);
             let group = group(stop, 0).filter(|_| stop.alert != DedupKey::of_found_stop(key, stop.at));

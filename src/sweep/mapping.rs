@@ -1,6 +1,6 @@
 //! An event source mapping as the Lambda API reports it.
 //!
-//! Source: "EventSourceMappingConfiguration", AWS Lambda API Reference. The API describes the values of
+//! Source: `EventSourceMappingConfiguration`, AWS Lambda API Reference. The API describes the values of
 //! `StateTransitionReason` and `LastProcessingResult` only in part, so only the values that are known to be harmless
 //! count as harmless.
 

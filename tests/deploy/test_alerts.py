@@ -264,6 +264,28 @@ def test_an_alert_says_what_state_the_mapping_is_in_and_who_owns_the_function(cl
     assert f"Role          {function['Role']}\n" in alert["Message"]
 
 
+def test_a_sweep_reports_that_a_stopped_mapping_was_deleted(clean: Stack) -> None:
+    client = clean.emulator.client("lambda")
+    queue = clean.emulator.client("sqs").create_queue(QueueName="swept")["QueueUrl"]
+    queue_arn = clean.emulator.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    mapping = client.create_event_source_mapping(FunctionName=clean.outputs["FunctionName"], EventSourceArn=queue_arn, Enabled=False)
+    record = disabled_mapping("swept")
+    record["resources"][0]["ARN"] = f"arn:aws:lambda:{REGION}:{ACCOUNT}:event-source-mapping:{mapping['UUID']}"
+    clean.put(log_file(record))
+    assert len(clean.alerts()) == 1
+    response, error = clean.invoke({"trailwarden": "sweep"})
+    listed = response["mappings"]
+    assert error is None and (response["places"], response["failed"]) == (1, []) and listed >= 2, response
+    assert last_metrics(clean)["MappingsSwept"] == listed
+    client.delete_event_source_mapping(UUID=mapping["UUID"])
+    for _ in range(2):
+        response, error = clean.invoke({"trailwarden": "sweep"})
+        assert error is None and response["mappings"] == listed - 1
+    (alert,) = clean.alerts()
+    assert alert["MessageAttributes"]["status"]["Value"] == "resolved"
+    assert "The event source mapping no longer exists" in alert["Message"]
+
+
 def allow_reading(deployed: Stack, bucket: str) -> None:
     resources = [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]
     allow(deployed, bucket, {"Effect": "Allow", "Action": "s3:*", "Resource": resources})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import re
+import time
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ def hardened(deployed: Stack) -> Stack:
         AccessLogBucketName="access-logs",
         EncryptionKey="create", RolePath="/trailwarden/", ReservedConcurrency="5", FunctionLogRetentionDays="7",
         PermissionsBoundaryArn="arn:aws:iam::aws:policy/PowerUserAccess", AlarmEmail="alarms@example.com",
+        SweepMinutes="30", SweepAccounts="*", SweepRegions="*", MemberRoleName="audit/reader",
     )  # fmt: skip
     return Stack(deployed.emulator, outputs)
 
@@ -39,6 +41,24 @@ def test_an_encrypted_stack_of_an_organization_publishes_alerts(hardened: Stack)
     assert alert["Subject"] == f"Stopped: orders-queue -> orders AUTHORIZATION_ERROR {ACCOUNT} {REGION}"
 
 
+def test_sweeps_are_scheduled(hardened: Stack) -> None:
+    scheduler = hardened.emulator.client("scheduler")
+    found = [it for it in scheduler.list_schedules()["Schedules"] if hardened.outputs["FunctionName"] in it["Target"]["Arn"]]
+    (schedule,) = [scheduler.get_schedule(Name=it["Name"], GroupName=it["GroupName"]) for it in found]
+    assert schedule["ScheduleExpression"] == "rate(30 minutes)"
+    # No digest has arrived, so there is nothing to sweep yet, which is an error that an alarm reports.
+    response, error = hardened.invoke(json.loads(schedule["Target"]["Input"]))
+    assert error and response["errorMessage"] == "sweep failed: sweep: no account and Region to sweep"
+    digest = f"AWSLogs/{ORGANIZATION}/{ACCOUNT}/CloudTrail-Digest/{REGION}/2026/01/02/a.json.gz"
+    hardened.emulator.client("s3").put_object(Bucket=hardened.outputs["TrailBucketName"], Key=digest, Body=b"")
+    for _ in range(60):
+        response, error = hardened.invoke(json.loads(schedule["Target"]["Input"]))
+        if not error:
+            break
+        time.sleep(1)
+    assert (response["places"], response["failed"]) == (1, [])
+
+
 @pytest.mark.parametrize(
     ("parameters", "problem"),
     [
@@ -48,6 +68,8 @@ def test_an_encrypted_stack_of_an_organization_publishes_alerts(hardened: Stack)
         ({"DeliveryMode": "EventBridge", "TrailBucketName": "trail", "TrailBucketOwner": "444455556666"}, "must be in the account"),
         ({"DeliveryMode": "Sqs", "TrailBucketName": "trail", "TrailBucketRegion": "eu-west-1"}, "must be in the Region"),
         ({"ManagementAccountId": "444455556666"}, "requires OrganizationId"),
+        ({"SweepAccounts": "*", "SilenceAlarm": "off"}, "require SilenceAlarm=on"),
+        ({"ChatButtons": "on"}, "ChatButtons requires ChatTopic=on"),
     ],
 )
 def test_parameters_that_do_not_fit_together_are_rejected(deployed: Stack, parameters: dict[str, str], problem: str) -> None:

@@ -45,13 +45,17 @@ fn list(server: &LambdaServer, state: impl Fn(usize) -> &'static str) {
         mapping.as_object_mut().expect("an object").remove("FilterCriteriaError");
         all.entry((account(n % ACCOUNTS), REGIONS[n / ACCOUNTS % 3])).or_default().push(mapping);
     }
-    all.into_iter().for_each(|((account, region), mappings)| server.list(&account, region, mappings));
+    for ((account, region), mappings) in all {
+        server.list(&account, region, mappings);
+    }
 }
 
 /// The most calls to one account and Region within a second.
 fn most_calls_per_second(calls: &[Call]) -> usize {
     let mut places: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    calls.iter().for_each(|it| places.entry((&it.access_key, &it.region)).or_default().push(it.at));
+    for call in calls {
+        places.entry((&call.access_key, &call.region)).or_default().push(call.at);
+    }
     let within = |times: &Vec<Instant>| {
         let count = |at: &Instant| times.iter().filter(|it| **it >= *at && **it - *at < Duration::from_secs(1)).count();
         times.iter().map(count).max().unwrap_or_default()
