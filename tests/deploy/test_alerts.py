@@ -252,8 +252,6 @@ def test_an_alert_says_what_state_the_mapping_is_in_and_who_owns_the_function(cl
     # The emulator creates mappings enabled, whatever the template says.
     client.update_event_source_mapping(UUID=mapping, Enabled=False)
     function = client.get_function_configuration(FunctionName=clean.outputs["FunctionName"])
-    # The emulator takes GetEventSourceMapping for this action.
-    allow(clean, "list-mappings", {"Effect": "Allow", "Action": "lambda:ListEventSourceMappings", "Resource": "*"})
     client.tag_resource(Resource=function["FunctionArn"], Tags={"Team": "platform"})
     record = disabled_mapping(function["FunctionName"])
     record["resources"][0]["ARN"] = f"arn:aws:lambda:{REGION}:{ACCOUNT}:event-source-mapping:{mapping}"
