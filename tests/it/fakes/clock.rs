@@ -15,6 +15,13 @@ thread_local! {
     static START: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
+impl TestClock {
+    /// Starts again at 1970-01-01. Otherwise, the tests of a thread share the start.
+    pub(crate) fn restart() {
+        START.set(None);
+    }
+}
+
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
         let now = Instant::now();

@@ -10,6 +10,7 @@ use trailwarden::alert::Message;
 use trailwarden::sweep::Mapping;
 
 use super::{about_mapping_0, here, mapping, pass, sweep};
+use crate::fakes::TestClock;
 use crate::fixture::Fixture;
 use crate::fixture::records::{ACCOUNT, REGION, disabled_mapping, enabled_mapping};
 
@@ -98,6 +99,7 @@ fn clock(minute: u64) -> String {
 }
 
 async fn tell(story: &Story) {
+    TestClock::restart();
     let objects = story.changes.iter().enumerate().map(|(n, change)| (n.to_string(), [change.record()]));
     let fixture = Fixture::new().objects(objects);
     fixture.pipeline.api.list.mappings.borrow_mut().insert(here(), vec![story.listed(0)]);
