@@ -14,7 +14,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from conftest import ACCOUNT, REGION, Stack, denied, disabled_mapping, log_file
+from conftest import ACCOUNT, REGION, Stack, denied, disabled_mapping, last_metrics, log_file
 
 from local import stack
 
