@@ -18,10 +18,11 @@ const CHUNK: usize = 64 * 1024;
 
 /// The defaults, or all services and all findings.
 fn detector(input: &Input) -> Detector {
+    let causes = input.causes;
     if input.all_services {
-        Detector { event_sources: EventSources::all(), esm_changes: true, authentication_failures: true }
+        Detector { event_sources: EventSources::all(), esm_changes: true, authentication_failures: true, causes }
     } else {
-        Detector::default()
+        Detector { causes, ..Detector::default() }
     }
 }
 

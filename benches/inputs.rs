@@ -16,8 +16,12 @@ const LARGE: u64 = 60_000;
 /// Number of small objects, of about 2 kB compressed each.
 const SMALL: u64 = 1_000;
 
-/// Ending of the names of inputs whose services are all examined.
+/// In the names of inputs whose services are all examined.
 const ALL_SERVICES: &str = "all services";
+/// In the names of inputs whose keys are in the order of CloudTrail, which the detection of changes relies on for speed.
+const CHANGES: &str = "changes";
+/// In the names of inputs whose changes are detected.
+const CAUSES: &str = "causes";
 
 /// Objects that a benchmark reads one after another.
 pub(crate) struct Input {
@@ -28,12 +32,15 @@ pub(crate) struct Input {
     pub(crate) inflated: usize,
     /// The records of all services are examined, not only Lambda's.
     pub(crate) all_services: bool,
+    /// Changes that may stop mappings are detected.
+    pub(crate) causes: bool,
 }
 
 impl Input {
     fn new(name: &str, objects: Vec<Vec<u8>>) -> Self {
         let inflated = objects.iter().map(|object| inflate(object).len()).sum();
-        Self { name: name.to_owned(), objects, inflated, all_services: name.ends_with(ALL_SERVICES) }
+        let [all_services, causes] = [ALL_SERVICES, CAUSES].map(|it| name.contains(it));
+        Self { name: name.to_owned(), objects, inflated, all_services, causes }
     }
 
     pub(crate) fn stored(&self) -> usize {
@@ -106,6 +113,23 @@ fn usual(n: u64) -> Value {
     with_identifiers(record, n)
 }
 
+/// The `n`th record of a usual trail in which all of the 2% of changes may stop a mapping.
+fn usual_with_changes(n: u64) -> Value {
+    const CHANGES: [(&str, &str, &str, &str); 4] = [
+        ("lambda", "UpdateFunctionCode20150331v2", "functionName", "orders"),
+        ("sqs", "SetQueueAttributes", "queueUrl", "https://sqs.us-east-1.amazonaws.com/111122223333/orders-queue"),
+        ("iam", "PutRolePolicy", "roleName", "orders-role"),
+        ("dynamodb", "DeleteTable", "tableName", "carts"),
+    ];
+    if !(10..30).contains(&in_a_thousand(n)) {
+        return usual(n);
+    }
+    let (service, event_name, parameter, resource) = CHANGES[n as usize / 20 % CHANGES.len()];
+    let mut record = called(ordinary(n), (service, event_name));
+    record["requestParameters"] = json!({ parameter: resource });
+    with_identifiers(record, n)
+}
+
 fn in_a_thousand(n: u64) -> u64 {
     n.wrapping_mul(0x9e37_79b9) % 1_000
 }
@@ -125,21 +149,34 @@ fn made_by_lambda(mut record: Value) -> Value {
     record
 }
 
-fn object(records: impl Iterator<Item = Value>) -> Vec<u8> {
-    gzip(log_file(&records.collect::<Vec<_>>()))
+fn object(records: impl Iterator<Item = String>) -> Vec<u8> {
+    let records: Vec<_> = records.collect();
+    gzip(format!(r#"{{"Records":[{}]}}"#, records.join(",")))
+}
+
+/// The record with `eventName` after `eventSource`, as CloudTrail writes it.
+fn in_order(record: &Value) -> String {
+    let json = record.to_string();
+    let name = format!(r#""eventName":{},"#, record["eventName"]);
+    let source = format!(r#""eventSource":{},"#, record["eventSource"]);
+    json.replacen(&(name.clone() + &source), &(source + &name), 1)
 }
 
 /// Generates the `n`th record.
 type Generator = fn(u64) -> Value;
 
 /// Names of the generated inputs, with their records.
-pub(crate) const SHARES: [(&str, Generator); 8] = [
+pub(crate) const SHARES: [(&str, Generator); 12] = [
     ("never, large", |n| record(n, 0, 0)),
     ("rare, large", |n| record(n, 2, 1)),
     ("common, large", |n| record(n, 200, 20)),
     ("pathological, large", |n| record(n, 1_000, 1_000)),
     ("usual, large", usual),
     ("usual, large, all services", usual),
+    ("changes, large", usual_with_changes),
+    ("changes, large, causes", usual_with_changes),
+    ("changes, large, all services", usual_with_changes),
+    ("changes, large, all services, causes", usual_with_changes),
     ("never, small", |n| record(n, 0, 0)),
     ("rare, small", |n| record(n, 2, 1)),
 ];
@@ -147,10 +184,11 @@ pub(crate) const SHARES: [(&str, Generator); 8] = [
 /// The input with one of these names, reduced to `1 / part` of its records.
 pub(crate) fn generated(name: &str, part: u64) -> Input {
     let (_, record) = SHARES.into_iter().find(|(it, _)| *it == name).expect("a name");
+    let written = |n| if name.contains(CHANGES) { in_order(&record(n)) } else { record(n).to_string() };
     let objects = if name.contains("large") {
-        vec![object((0..LARGE / part).map(record))]
+        vec![object((0..LARGE / part).map(written))]
     } else {
-        (0..SMALL / part).map(|at| object((7 * at..7 * at + 7).map(record))).collect()
+        (0..SMALL / part).map(|at| object((7 * at..7 * at + 7).map(written))).collect()
     };
     Input::new(name, objects)
 }

@@ -12,7 +12,7 @@ from pathlib import Path
 from local import cargo, stack
 
 KEPT = stack.ROOT / "benches" / f"instructions-{stack.architecture()}.txt"
-SHARES = ["rare, large", "pathological, large", "usual, large", "usual, large, all services", "rare, small"]
+SHARES = ["rare, large", "pathological, large", "usual, large", "usual, large, all services", "changes, large, causes", "changes, large, all services, causes", "rare, small"]
 # On one machine, counts vary by far less between runs. A different compiler version changes them by more.
 TOLERANCE = 0.02
 

@@ -234,6 +234,7 @@ impl Settings {
                     .unwrap_or_default(),
                 esm_changes: true,
                 authentication_failures: read.optional(ENV_AUTHENTICATION_FAILURES, switch).unwrap_or_default(),
+                causes: false,
             },
             fast_path: read.optional(ENV_FAST_PATH, switch).unwrap_or_default(),
             esm_changes: read.optional(ENV_ESM_CHANGES, switch).unwrap_or_default(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::access_denied::{self, AccessDenied, DenialKind};
 use super::api_action::api_action;
+use super::change::{self, Change};
 use super::event::Event;
 use super::event_sources::{EventSources, is_lambda};
 use super::finding::{Finding, FindingKind};
@@ -20,6 +21,8 @@ pub struct Detector {
     pub esm_changes: bool,
     /// Find calls with invalid credentials.
     pub authentication_failures: bool,
+    /// Find calls that changed what a mapping depends on, of all services.
+    pub causes: bool,
 }
 
 /// The result of examining a record.
@@ -29,6 +32,8 @@ pub struct Examined {
     pub selected: bool,
     /// What was found.
     pub findings: Vec<Finding>,
+    /// A call that changed what a mapping depends on, whether or not its service is selected.
+    pub change: Option<Box<Change>>,
     /// A field that detection or a rule needs does not parse, so a finding may be missing.
     pub unreadable: Option<RecordError>,
 }
@@ -46,10 +51,33 @@ impl Detector {
         rules: &WatchRules,
     ) -> Result<Examined, RecordError> {
         let record = record.into();
+        if self.causes {
+            return self.examine_with_change(record, object, rules);
+        }
         if self.may_matter(record, rules) {
             return self.examine_parsed(record.as_slice(), object, rules);
         }
-        Ok(Examined { selected: self.event_sources.are_all(), ..Examined::default() })
+        Ok(self.rejected())
+    }
+
+    fn examine_with_change(
+        &self,
+        record: RecordBytes<'_>,
+        object: &Arc<str>,
+        rules: &WatchRules,
+    ) -> Result<Examined, RecordError> {
+        if !self.may_matter_or_change(record, rules) {
+            return Ok(self.rejected());
+        }
+        match self.examine_parsed(record.as_slice(), object, rules) {
+            // A change explains a stop. It never fails an object that would not fail without it.
+            Err(_) if !self.may_matter(record, rules) => Ok(self.rejected()),
+            examined => examined,
+        }
+    }
+
+    fn rejected(&self) -> Examined {
+        Examined { selected: self.event_sources.are_all(), ..Examined::default() }
     }
 
     /// Returns false if the record cannot contain a finding or match a rule. If not all services are examined, records of
@@ -61,12 +89,21 @@ impl Detector {
         self.event_sources.may_select(record) || rules.sources().may_select(record)
     }
 
+    /// Like [`may_matter`](Self::may_matter), but also returns true if the record may be a change.
+    fn may_matter_or_change(&self, record: RecordBytes<'_>, rules: &WatchRules) -> bool {
+        if self.event_sources.are_all() {
+            return rules.filter_with_changes().accepts(record);
+        }
+        self.event_sources.may_select_or_change(record) || rules.sources().may_select(record)
+    }
+
     fn examine_parsed(&self, bytes: &[u8], object: &Arc<str>, rules: &WatchRules) -> Result<Examined, RecordError> {
         let record = Record::parse(bytes)?;
         let event_source = record.event_source.as_deref().unwrap_or_default();
         let selected = self.event_sources.selects(event_source);
+        let change = if self.causes { change::detect(&record, bytes) } else { None };
         if !selected && !rules.sources().selects(event_source) {
-            return Ok(Examined::default());
+            return Ok(Examined { change, ..Examined::default() });
         }
         let mut findings = Vec::new();
         let mut unreadable = None;
@@ -85,7 +122,7 @@ impl Detector {
                 unreadable = Some(error);
             }
         }
-        Ok(Examined { selected: true, findings, unreadable })
+        Ok(Examined { selected: true, findings, change, unreadable })
     }
 
     fn built_in(&self, record: &Record<'_>, bytes: &[u8]) -> Result<Option<FindingKind>, RecordError> {

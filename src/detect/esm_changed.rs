@@ -81,11 +81,11 @@ pub(super) fn detect(record: &Record<'_>, api_action: &str) -> Result<Option<Esm
 }
 
 /// Finds a field by its name, ignoring case: records have `uUID` where the API has `UUID`.
-fn field<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
+pub(super) fn field<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
     value.as_object()?.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }
 
-fn is_bool(value: &Value, wanted: bool) -> bool {
+pub(super) fn is_bool(value: &Value, wanted: bool) -> bool {
     value.as_bool().map_or_else(|| value.as_str() == Some(if wanted { "true" } else { "false" }), |it| it == wanted)
 }
 

@@ -66,7 +66,7 @@ impl Event {
         let name = owned(&record.event_name).unwrap_or_default();
         let principal = Principal::of(record);
         Self {
-            record_hash: record.event_id.is_none().then(|| layout_independent_hash(bytes).to_string()),
+            record_hash: record.event_id.is_none().then(|| identity(bytes)),
             id: owned(&record.event_id),
             time: owned(&record.event_time),
             api_action: if is_lambda(&source) { api_action(&name).to_owned() } else { name.clone() },
@@ -115,10 +115,17 @@ impl Event {
     }
 }
 
-/// Hash of a record that does not depend on white space, escapes or the order of keys, which differ between EventBridge
+/// The service of an event source, as IAM names it; `None` if the event source is not one of AWS.
+pub(super) fn service_of(event_source: &str) -> Option<&str> {
+    event_source.strip_suffix(".cn").unwrap_or(event_source).strip_suffix(".amazonaws.com")
+}
+
+/// Identifies a record without an event ID: a hash of it that does not depend on white space, escapes or the order of keys, which differ between EventBridge
 /// and log objects.
-fn layout_independent_hash(record: &[u8]) -> Identity {
-    value_of(record).map_or_else(|_| Identity::of(record), |value| Identity::of(value.to_string().as_bytes()))
+pub(super) fn identity(record: &[u8]) -> String {
+    let identity =
+        value_of(record).map_or_else(|_| Identity::of(record), |value| Identity::of(value.to_string().as_bytes()));
+    identity.to_string()
 }
 
 /// The function that an event is about.

@@ -19,6 +19,8 @@ struct Listed {
     names: Vec<String>,
     /// Accepts the records that contain one of the names.
     filter: RecordFilter,
+    /// Accepts the records of these services, and those that may be changes.
+    with_changes: RecordFilter,
 }
 
 impl EventSources {
@@ -41,7 +43,8 @@ impl EventSources {
         names.sort_unstable();
         names.dedup();
         let filter = RecordFilter::starting_with(names.iter().copied());
-        Self(Some(Listed { names: names.into_iter().map(str::to_owned).collect(), filter }))
+        let with_changes = RecordFilter::sources_and_changes(names.iter().copied());
+        Self(Some(Listed { names: names.into_iter().map(str::to_owned).collect(), filter, with_changes }))
     }
 
     /// Returns true if these are all services.
@@ -52,6 +55,12 @@ impl EventSources {
     /// Returns false if the record belongs to none of the services. May also return true if it does not.
     pub(super) fn may_select(&self, record: RecordBytes<'_>) -> bool {
         self.0.as_ref().is_none_or(|listed| listed.filter.accepts(record))
+    }
+
+    /// Returns false if the record belongs to none of the services and is no change of another one. May also return true
+    /// if it does not.
+    pub(super) fn may_select_or_change(&self, record: RecordBytes<'_>) -> bool {
+        self.0.as_ref().is_none_or(|listed| listed.with_changes.accepts(record))
     }
 
     /// Returns true if the record belongs to one of the services, and false if it does not parse.

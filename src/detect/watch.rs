@@ -32,6 +32,8 @@ pub struct WatchRules {
     sources: EventSources,
     /// Accepts the records that may contain a finding or match a rule, of any service.
     filter: RecordFilter,
+    /// Also accepts the records that may be changes.
+    with_changes: RecordFilter,
 }
 
 impl Default for WatchRules {
@@ -54,7 +56,15 @@ impl WatchRules {
     #[must_use]
     pub fn new(rules: Vec<WatchRule>) -> Self {
         let named = rules.iter().filter_map(|rule| rule.pattern.required_strings(&["eventSource"])).flatten();
-        Self { sources: EventSources::only(named), filter: filter(&rules), rules }
+        let texts: Option<Vec<_>> = rules.iter().map(|rule| required_texts(&rule.pattern)).collect();
+        let [filter, with_changes] = match texts {
+            None => [RecordFilter::Everything, RecordFilter::Everything],
+            Some(texts) => {
+                let texts = || texts.iter().flatten().copied();
+                [RecordFilter::built_in_or(texts()), RecordFilter::built_in_and_changes_or(texts())]
+            }
+        };
+        Self { sources: EventSources::only(named), filter, with_changes, rules }
     }
 
     /// The rules, in the order of the user's file.
@@ -73,6 +83,11 @@ impl WatchRules {
         &self.filter
     }
 
+    /// Accepts the records that may contain a finding, match a rule or be a change, of any service.
+    pub(super) fn filter_with_changes(&self) -> &RecordFilter {
+        &self.with_changes
+    }
+
     /// Adds a finding for each rule that matches the event. A rule also sees the built-in finding, if there is one.
     ///
     /// # Errors
@@ -89,11 +104,6 @@ impl WatchRules {
         }
         Ok(())
     }
-}
-
-fn filter(rules: &[WatchRule]) -> RecordFilter {
-    let texts: Option<Vec<_>> = rules.iter().map(|rule| required_texts(&rule.pattern)).collect();
-    texts.map_or(RecordFilter::Everything, |texts| RecordFilter::built_in_or(texts.into_iter().flatten()))
 }
 
 /// A record matches the pattern only if one of its strings starts with one of these texts. `None` if the pattern requires

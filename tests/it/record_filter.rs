@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
-use trailwarden::detect::{Detector, EventSources, Examined, Finding, FindingKind, WatchRules};
+use trailwarden::detect::{Change, Detector, EventSources, Examined, Finding, FindingKind, WatchRules};
 use trailwarden::rules::Rules;
 use trailwarden::trail::{Entry, Limits, RecordError, RecordReader};
 
@@ -47,6 +47,7 @@ fn detector(event_sources: &str) -> Detector {
         event_sources: event_sources.parse().expect("event sources"),
         esm_changes: true,
         authentication_failures: true,
+        causes: false,
     }
 }
 
@@ -56,7 +57,7 @@ fn text() -> impl Strategy<Value = String> {
         12 => prop::sample::select(vec![
             "errorCode", "eventName", "eventSource", "requestParameters", "userIdentity", "type", "x", "AccessDenied",
             "NoSuchKey", "LambdaESMDisabled", "UpdateEventSourceMapping20150331", "DeleteEventSourceMapping",
-            "ListEventSourceMappings", "DeleteBucket", "lambda.amazonaws.com", "lambda.amazonaws.com.cn", "enabled",
+            "ListEventSourceMappings", "DeleteBucket", "DeleteQueue", "sqs.amazonaws.com", "lambda.amazonaws.com", "lambda.amazonaws.com.cn", "enabled",
             "s3.amazonaws.com", "kms.amazonaws.com", "s3.lambda.amazonaws.com", "Root", "café", "a\"b", "", " ",
             r#"{"errorCode":"AccessDenied"}"#, r"\u0065rrorCode", "\\", "\u{fffd}",
         ]).prop_map(str::to_owned),
@@ -85,17 +86,34 @@ fn members() -> impl Strategy<Value = Vec<(String, Value)>> {
     let member = |name: &'static str, values: BoxedStrategy<Value>| {
         prop::collection::vec(values.prop_map(move |value| (name.to_owned(), value)), 0..2)
     };
-    let sources = one_of_or_any(&["lambda.amazonaws.com", "s3.amazonaws.com", "lambda.amazonaws.com.cn"]);
+    let sources = one_of_or_any(&[
+        "lambda.amazonaws.com",
+        "s3.amazonaws.com",
+        "lambda.amazonaws.com.cn",
+        "sqs.amazonaws.com",
+        "iam.amazonaws.com.cn",
+    ]);
     let names = one_of_or_any(&[
         "LambdaESMDisabled",
         "UpdateEventSourceMapping20150331",
         "DeleteEventSourceMapping",
         "DeleteBucket",
+        "DeleteQueue",
+        "DeleteRole",
+        "DeleteFunction20150331v2",
         "a\"b",
         "caf\u{e9}",
     ]);
     let codes = one_of_or_any(&["AccessDenied", "NoSuchKey", "ExpiredToken"]);
-    let parameters = prop_oneof![Just(json!({"enabled": false})), value()];
+    let queue = "https://sqs.us-east-1.amazonaws.com/111122223333/orders";
+    let request = json!({"enabled": false, "queueUrl": queue, "roleName": "r", "functionName": "f"});
+    let parameters = prop_oneof![2 => Just(request), 1 => value()];
+    let always = |name: &str, value: &str| (name.to_owned(), json!(value));
+    let context = vec![
+        always("eventTime", "2026-01-02T03:00:00Z"),
+        always("awsRegion", "us-east-1"),
+        always("recipientAccountId", "111122223333"),
+    ];
     let identity = prop_oneof![Just(json!({"type": "Root"})), value()];
     let fields = (
         member("eventSource", sources.boxed()),
@@ -104,8 +122,9 @@ fn members() -> impl Strategy<Value = Vec<(String, Value)>> {
         member("requestParameters", parameters.boxed()),
         member("userIdentity", identity.boxed()),
         prop::collection::vec((text(), value()), 0..3),
+        Just(context),
     );
-    fields.prop_map(|(a, b, c, d, e, f)| [a, b, c, d, e, f].concat()).prop_shuffle()
+    fields.prop_map(|(a, b, c, d, e, f, g)| [a, b, c, d, e, f, g].concat()).prop_shuffle()
 }
 
 /// Writes JSON with white space and escapes where a sequence of choices says so.
@@ -189,7 +208,17 @@ fn examine(detector: &Detector, record: &[u8], rules: &WatchRules) -> Result<Exa
 
 /// The findings in a log file that is read in chunks of these sizes.
 fn found(detector: &Detector, rules: &WatchRules, file: &str, sizes: &[usize]) -> Vec<Finding> {
+    found_with_changes(detector, rules, file, sizes).0
+}
+
+fn found_with_changes(
+    detector: &Detector,
+    rules: &WatchRules,
+    file: &str,
+    sizes: &[usize],
+) -> (Vec<Finding>, Vec<Change>) {
     let (mut reader, mut rest, mut found) = (RecordReader::new(Limits::default()), file.as_bytes(), Vec::new());
+    let mut changes = Vec::new();
     for size in sizes.iter().cycle() {
         let (chunk, after) = rest.split_at(rest.len().min(*size));
         rest = after;
@@ -197,13 +226,14 @@ fn found(detector: &Detector, rules: &WatchRules, file: &str, sizes: &[usize]) -
             let Entry::Record { bytes, .. } = entry else { panic!("a record") };
             let examined = detector.examine(bytes, &Arc::from("key"), rules).expect("a record");
             found.extend(examined.findings);
+            changes.extend(examined.change.map(|it| *it));
         };
         reader.push(chunk, examine).expect("a log file");
         if rest.is_empty() {
             break;
         }
     }
-    found
+    (found, changes)
 }
 
 proptest! {
@@ -233,6 +263,30 @@ proptest! {
             };
             let expected: Vec<_> = expected.iter().filter(is_examined).cloned().collect();
             prop_assert_eq!(&found(&detector, &rules_only, &file, &sizes), &expected, "{}", file);
+        }
+    }
+
+    /// In the default mode, a repeated key may hide a change, but never a finding.
+    #[test]
+    fn no_change_is_lost_by_rejecting_records(
+        records in prop::collection::vec((members(), prop::collection::vec(any::<u8>(), 1..40)), 1..4),
+        patterns in prop::sample::subsequence(RULES.to_vec(), 0..4),
+        sizes in prop::collection::vec(1_usize..100, 1..4),
+    ) {
+        let repeats = |members: &[(String, Value)], key: &str| members.iter().filter(|(name, _)| name == key).count() > 1;
+        let is_repeated = records.iter().any(|(it, _)| repeats(it, "eventName") || repeats(it, "eventSource"));
+        let records: Vec<_> = records.iter().map(|(members, choices)| Printer::print(members, choices)).collect();
+        let file = format!(r#"{{"Records":[{}]}}"#, records.join(","));
+        let rules_only = rules(patterns.iter().copied(), &[]);
+        let parsing_all = rules(patterns.iter().copied(), &[PARSES_ALL]);
+        let with_causes = |sources| Detector { causes: true, ..detector(sources) };
+        let (_, expected) = found_with_changes(&with_causes("*"), &parsing_all, &file, &[usize::MAX]);
+        for sources in ["*", "lambda.amazonaws.com", "s3.amazonaws.com,kms.amazonaws.com"] {
+            let (findings, changes) = found_with_changes(&with_causes(sources), &rules_only, &file, &sizes);
+            prop_assert_eq!(&findings, &found(&detector(sources), &rules_only, &file, &sizes), "{} {}", sources, file);
+            if sources == "*" || !is_repeated {
+                prop_assert_eq!(&changes, &expected, "{} {}", sources, file);
+            }
         }
     }
 

@@ -85,6 +85,8 @@ fn run_scan(args: ScanArgs) -> Result<ExitCode, Failure> {
         event_sources: args.event_sources,
         esm_changes: args.esm_changes,
         authentication_failures: args.authentication_failures,
+        // Causes are in the ledger of the function.
+        causes: false,
     };
     let inputs = inputs::collect(&args.paths);
     let mut report = Report::new(args.format);

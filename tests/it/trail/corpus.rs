@@ -94,6 +94,36 @@ fn the_reader_and_a_json_parser_agree_on_real_trails() {
     );
 }
 
+/// The changes of roles in real trails, which have more of them than of other resources.
+#[test]
+fn changes_in_real_trails_are_found_in_both_modes() {
+    let with_causes = |event_sources| Detector { event_sources, causes: true, ..Detector::default() };
+    let detectors = [EventSources::default(), EventSources::all()].map(with_causes);
+    let (mut found, mut expected) = ([BTreeSet::new(), BTreeSet::new()], BTreeSet::new());
+    for stored in oracle::corpus() {
+        let mut reader = RecordReader::new(Limits::default());
+        let entry = |entry: Entry<'_>| {
+            let Entry::Record { bytes, .. } = entry else { panic!("unreadable: {entry:?}") };
+            for (detector, found) in detectors.iter().zip(&mut found) {
+                let examined = detector.examine(bytes, &Arc::from("key"), &WatchRules::default()).expect("a record");
+                found.extend(examined.change.map(|it| (it.id.clone(), format!("{}:{}", it.service, it.action))));
+            }
+        };
+        reader.push(&stored, entry).expect("a log file");
+        for record in oracle::records(&stored) {
+            let text = |field: &str| record[field].as_str().unwrap_or_default().to_owned();
+            let of_role = ["AttachRolePolicy", "DetachRolePolicy", "PutRolePolicy", "DeleteRolePolicy", "DeleteRole"];
+            if of_role.contains(&text("eventName").as_str()) && record.get("errorCode").is_none() {
+                expected.insert((text("eventID"), format!("iam:{}", text("eventName"))));
+            }
+        }
+    }
+    assert_eq!(found[0], found[1]);
+    assert_eq!(expected.difference(&found[0]).collect::<Vec<_>>(), [] as [&(String, String); 0]);
+    let actions: BTreeSet<_> = found[0].iter().map(|(_, action)| action).collect();
+    eprintln!("{} changes, {} of roles: {actions:?}", found[0].len(), expected.len());
+}
+
 #[test]
 fn callers_and_actions_of_real_denials_are_parsed_from_their_messages() {
     let detector = Detector { event_sources: EventSources::all(), ..Detector::default() };
