@@ -9,6 +9,7 @@
 
 mod access_denied;
 mod attributes;
+mod cause;
 mod chat;
 mod content;
 mod context;
@@ -46,6 +47,7 @@ impl<'a> Alert<'a> {
                 many_denials::alert(incident, denied)
             }
             FindingKind::AccessDenied(denied) => access_denied::alert(incident, denied),
+            FindingKind::EsmDisabled(esm) if incident.follows_up.is_some() => cause::follow_up(incident, esm),
             FindingKind::EsmDisabled(esm) => match &incident.scope {
                 Scope::Mappings { listed } => many_stopped::alert(incident, listed),
                 Scope::Event | Scope::Cause { .. } | Scope::Caller { .. } => esm_disabled::alert(incident, esm),

@@ -21,7 +21,7 @@ use crate::service::ServiceError;
 use crate::sweep::MappingSource;
 use crate::telemetry::{Metrics, ObjectReport, ObjectResult, VERSION};
 use crate::trail::ObjectSource;
-use crate::triage::{Ledger, MappingStates};
+use crate::triage::{Causes, Ledger, MappingStates};
 
 /// Maximum timeout of a Lambda function. It replaces a deadline in the past, which some local runtimes send.
 const MAX_TIMEOUT: Duration = Duration::from_mins(15);
@@ -58,7 +58,7 @@ impl Clock for SystemClock {
 pub async fn run<
     S: ObjectSource,
     T: Topic,
-    L: Ledger + MappingStates + Heartbeats,
+    L: Ledger + MappingStates + Causes + Heartbeats,
     C: Clock,
     A: ContextSource + MappingSource,
     O: RulesObject,
@@ -78,7 +78,7 @@ pub async fn run<
 async fn handle<
     S: ObjectSource,
     T: Topic,
-    L: Ledger + MappingStates + Heartbeats,
+    L: Ledger + MappingStates + Causes + Heartbeats,
     C: Clock,
     A: ContextSource + MappingSource,
     O: RulesObject,

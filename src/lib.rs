@@ -11,7 +11,7 @@
 //! invocation payload
 //!   └─ delivery   payload   → log objects, inline records
 //!        └─ trail      bytes     → records      inflate, split, parse only what matters
-//!             └─ detect     record    → findings
+//!             └─ detect     record    → findings, changes
 //!                  └─ triage     findings  → incidents     one incident per cause, and the alerts that are due
 //!                       └─ enrich     incident  → context       present state of a mapping, owner of its function
 //!                            └─ alert      incident  → messages      text, chat, JSON
@@ -21,7 +21,8 @@
 //!
 //! [`pipeline`] runs these stages. [`failure`] and [`reply`] decide what a failure means for the invocation. All
 //! modules except [`aws`] and [`lambda`] are free of I/O: the module that calls a service defines the trait that it
-//! needs ([`trail::ObjectSource`], [`triage::Ledger`], [`publish::Topic`], [`heartbeat::Heartbeats`], [`rules::RulesObject`], [`enrich::ContextSource`], [`clock::Clock`]).
+//! needs ([`trail::ObjectSource`], [`triage::Ledger`], [`triage::Causes`], [`publish::Topic`], [`heartbeat::Heartbeats`],
+//! [`rules::RulesObject`], [`enrich::ContextSource`], [`sweep::MappingSource`], [`clock::Clock`]).
 //! The feature `lambda`, on by default, adds the function: the Lambda runtime, and implementations of these traits with
 //! the AWS SDK.
 //!

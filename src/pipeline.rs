@@ -4,6 +4,7 @@
 //! still lead to alerts. Then the invocation fails and lists everything that failed, so that it is retried, and finally
 //! moved to the dead-letter queue. A retry may repeat an alert, but no finding is lost.
 
+mod causes;
 mod invocation;
 mod publishing;
 mod reading;
@@ -23,14 +24,14 @@ use crate::publish::Topic;
 use crate::reply::Reply;
 use crate::sweep::MappingSource;
 use crate::trail::ObjectSource;
-use crate::triage::{Audience, Ledger, MappingStates};
+use crate::triage::{Audience, Causes, Ledger, MappingStates};
 use invocation::Running;
 
 impl<S, T, L, C, A> Pipeline<S, T, L, C, A>
 where
     S: ObjectSource,
     T: Topic,
-    L: Ledger + MappingStates + Heartbeats,
+    L: Ledger + MappingStates + Causes + Heartbeats,
     C: Clock,
     A: ContextSource + MappingSource,
 {
@@ -67,6 +68,7 @@ where
         running.read_all(&objects, invocation.time_up).await;
         running.publish_incidents().await;
         running.record_heartbeats(digests).await;
+        running.record_changes().await;
         running.finish(skipped, problems)
     }
 }

@@ -6,6 +6,8 @@
 //! that all invocations share, to decide which alerts are due.
 
 mod audience;
+mod cause_search;
+mod causes;
 mod context;
 mod deduplication;
 mod fingerprint;
@@ -23,10 +25,12 @@ use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
 pub use audience::{Audience, TopicRole};
+pub(crate) use cause_search::{CauseSearch, Considered};
+pub use causes::{CAUSE_WINDOW, Causes, LikelyCause, MAX_KEPT_CAUSES, StoppedMapping};
 pub use context::{Context, FunctionNow, MappingNow, PresentState, Tag};
 pub use deduplication::LEASE;
 pub(crate) use deduplication::{Candidate, Deduplication, Due, LedgerBudget, Verdict};
-pub use fingerprint::DedupKey;
+pub use fingerprint::{DedupKey, DedupKeyError};
 pub use incident::{Contributions, Incident, Scope, Tally};
 pub use ledger::{Claim, Claimed, Contribution, Ledger, LedgerEntry, LedgerKey, MAX_CONTRIBUTIONS};
 pub use mapping_state::{

@@ -4,7 +4,7 @@ use super::content::Alert;
 use super::context;
 use super::mapping::{Source, mapping_subject, source_and_function};
 use super::wording::{details, place, time};
-use super::{next_steps, sanitize};
+use super::{cause, next_steps, sanitize};
 use crate::detect::{EsmCategory, EsmDisabled, Origin};
 use crate::triage::{Context, Incident, Lifecycle};
 
@@ -25,21 +25,23 @@ pub(super) fn alert<'a>(incident: &'a Incident, esm: &EsmDisabled) -> Alert<'a> 
     };
     let known = incident.context.as_ref();
     let (mapping, function) = (known.and_then(|it| it.mapping.as_ref()), known.and_then(|it| it.function.as_ref()));
+    let mut details = details(
+        incident,
+        [
+            ("Owner", &known.and_then(context::owner)),
+            ("Mapping", &esm.mapping_uuid),
+            ("Function", &esm.function_arn),
+            ("Role", &function.and_then(|it| it.role_arn.clone())),
+            ("Event source", &esm.event_source_arn),
+            ("Last result", &mapping.and_then(|it| it.last_processing_result.clone())),
+        ],
+    );
+    details.splice(1..1, cause::events(incident));
     Alert {
         situation: situation(incident, &source),
-        why: why(incident, esm),
+        why: why(incident, esm).into_iter().chain(cause::sentences(incident)).collect(),
         next_steps: next_steps::of_disabled_mapping(event, esm, known),
-        details: details(
-            incident,
-            [
-                ("Owner", &known.and_then(context::owner)),
-                ("Mapping", &esm.mapping_uuid),
-                ("Function", &esm.function_arn),
-                ("Role", &function.and_then(|it| it.role_arn.clone())),
-                ("Event source", &esm.event_source_arn),
-                ("Last result", &mapping.and_then(|it| it.last_processing_result.clone())),
-            ],
-        ),
+        details,
         ..Alert::new(incident, subject, headline, None)
     }
 }

@@ -1,4 +1,4 @@
-//! An alert as JSON for machines: flat except for `fix`, with stable names, and without absent fields.
+//! An alert as JSON for machines: flat except for `fix` and `likely_causes`, with stable names, and without absent fields.
 //!
 //! `docs/event.schema.json` describes the format. Values are those of the record, except that hidden characters are
 //! replaced and links in the fields for people are defanged. A value that is too long is truncated, and the field
@@ -11,14 +11,16 @@ use super::attributes::category;
 use super::content::Alert;
 use super::fix::{Fix, Statement};
 use super::sanitize;
-use crate::detect::{Finding, FindingJson, FindingKind};
-use crate::triage::{Context, Incident, Scope, Tally};
+use crate::detect::{Finding, FindingJson, FindingKind, ResourceKey};
+use crate::triage::{Context, Incident, LikelyCause, Scope, Tally};
 
 /// Maximum length of a value, in characters. The smaller limits apply if the message would be too long. An ARN has at
 /// most 2,048 characters.
 const MAX_CHARACTERS: [usize; 3] = [2_048, 512, 128];
 /// Maximum size of the message, in bytes. SNS accepts 256 KiB, including the attributes.
 const MAX_BYTES: usize = 192 * 1024;
+/// Maximum length of a string of a likely cause, in characters. The longest is the path of a policy with its name.
+const MAX_CAUSE_CHARACTERS: usize = 640;
 /// Fields that people read.
 const TEXTS: [&str; 4] = ["description", "error_message", "reason", "title"];
 
@@ -34,6 +36,10 @@ struct AlertJson<'a> {
     ended_at: Option<String>,
     #[serde(flatten)]
     context: ContextJson<'a>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    follow_up: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    likely_causes: Vec<CauseJson>,
     summary: &'a str,
     description: &'a str,
     #[serde(flatten)]
@@ -91,6 +97,52 @@ impl<'a> ContextJson<'a> {
             mapping_state_reason: mapping.and_then(|it| it.state_reason.as_deref()),
             last_processing_result: mapping.and_then(|it| it.last_processing_result.as_deref()),
             role_arn: context.function.as_ref().and_then(|it| it.role_arn.as_deref()),
+        }
+    }
+}
+
+/// Its strings are short and neutralized, so they are never truncated.
+#[derive(Serialize)]
+struct CauseJson {
+    event_id: String,
+    event_time: String,
+    action: String,
+    actor: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region: Option<String>,
+    resources: Vec<ResourceJson>,
+    seconds_before: u64,
+}
+
+/// A resource that a likely cause changed.
+#[derive(Serialize)]
+struct ResourceJson {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    account: String,
+    name: String,
+}
+
+impl CauseJson {
+    fn of(cause: &LikelyCause) -> Self {
+        let LikelyCause { change, before } = cause;
+        let exact = |text: &str| sanitize::exact(text, MAX_CAUSE_CHARACTERS).0;
+        let resource = |key: &ResourceKey| ResourceJson {
+            kind: key.kind().as_str(),
+            account: exact(key.account()),
+            name: exact(key.name()),
+        };
+        Self {
+            event_id: exact(&change.id),
+            event_time: change.at.to_string(),
+            action: exact(&format!("{}:{}", change.service, change.action)),
+            actor: exact(&change.caller),
+            session_name: change.session.as_deref().map(exact),
+            region: change.region.as_deref().map(exact),
+            resources: change.resources.iter().map(resource).collect(),
+            seconds_before: before.as_secs(),
         }
     }
 }
@@ -162,6 +214,8 @@ fn members(alert: &Alert<'_>) -> Map<String, Value> {
         stopped_at: incident.stopped_at(),
         ended_at: incident.ended_at(),
         context: incident.context.as_ref().map(ContextJson::of).unwrap_or_default(),
+        follow_up: incident.follows_up.is_some(),
+        likely_causes: incident.likely_causes.iter().map(CauseJson::of).collect(),
         summary: &alert.subject,
         description: &alert.headline,
         finding: incident.finding.to_json(),
@@ -224,7 +278,8 @@ fn bound(value: &mut Value, is_text: bool, limit: usize) -> bool {
         Value::Array(values) => {
             values.iter_mut().map(|it| bound(it, is_text, limit)).filter(|is_truncated| *is_truncated).count() > 0
         }
-        // The values of `fix` are words. Those of `mappings` are not for people, except the reason.
+        // The values of `fix` and of the likely causes are short and neutral. Those of `mappings` are not for people, except
+        // the reason.
         Value::Object(members) => {
             let bounded =
                 |(name, value): (&String, &mut Value)| bound(value, is_text || TEXTS.contains(&name.as_str()), limit);

@@ -4,8 +4,8 @@ use super::fix::{Fix, ResourceAccount};
 use super::sanitize::{is_word, word};
 use super::wording::policy;
 use crate::detect::{
-    AccessDenied, Arn, DenialKind, Effect, EsmCategory, EsmChange, EsmChanged, EsmDisabled, EsmFailing, EsmRecovered,
-    Event, EventSourceKind, FailingCategory, PolicyType, Recovery,
+    AccessDenied, Arn, Change, DenialKind, Effect, EsmCategory, EsmChange, EsmChanged, EsmDisabled, EsmFailing,
+    EsmRecovered, Event, EventSourceKind, FailingCategory, PolicyType, Recovery,
 };
 use crate::triage::Context;
 
@@ -271,17 +271,22 @@ pub(super) fn of_caller(event: &Event) -> Vec<Step> {
             "Otherwise, treat its credentials as compromised: revoke the role's sessions or deactivate the user's access keys.",
             None,
         ),
-        look_up("To show one of the calls in full:", event),
+        look_up("To show one of the calls in full:", event.region.as_deref(), event.id.as_deref()),
     ]
 }
 
-fn find_caller(event: &Event) -> Step {
-    look_up("If this call was unexpected, find out who made it:", event)
+/// The steps after a likely cause of a stop became known.
+pub(super) fn of_cause(change: &Change) -> Vec<Step> {
+    let text = "If this call was unexpected, find out who made it, and undo it:";
+    vec![look_up(text, change.region.as_deref(), Some(&change.id))]
 }
 
-fn look_up(text: &str, event: &Event) -> Step {
-    let region = word(event.region.as_deref(), "REGION");
-    let id = word(event.id.as_deref(), "EVENT_ID");
+fn find_caller(event: &Event) -> Step {
+    look_up("If this call was unexpected, find out who made it:", event.region.as_deref(), event.id.as_deref())
+}
+
+fn look_up(text: &str, region: Option<&str>, id: Option<&str>) -> Step {
+    let [region, id] = [word(region, "REGION"), word(id, "EVENT_ID")];
     step(
         text,
         format!(

@@ -23,8 +23,12 @@ pub(super) fn subject(incident: &Incident, word: &str, parts: &[(&str, usize)]) 
 
 /// The caller, at the start of a sentence.
 pub(super) fn caller(incident: &Incident) -> String {
-    let shown = sanitize::name(&incident.finding.event.principal.display);
-    let mut characters = shown.chars();
+    capitalized(&sanitize::name(&incident.finding.event.principal.display))
+}
+
+/// The text with a capital first letter.
+pub(super) fn capitalized(text: &str) -> String {
+    let mut characters = text.chars();
     characters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(characters).collect()
 }
 

@@ -18,7 +18,7 @@ use crate::rules::Rules;
 use crate::service::ServiceError;
 use crate::telemetry::{Counters, FindingCounts, Lag, ObjectReport};
 use crate::trail::{ObjectSource, RecordReader};
-use crate::triage::{Audience, Deduplication, Ledger, LedgerBudget, TopicRole, Triage, suppressing_rule};
+use crate::triage::{Audience, CauseSearch, Deduplication, Ledger, LedgerBudget, TopicRole, Triage, suppressing_rule};
 
 /// Time limit of all ledger calls of an invocation for alerts about mappings. When it is used up, these alerts are
 /// published without the ledger.
@@ -67,6 +67,7 @@ pub(super) struct Running<'a, S, T, L, C, A> {
     /// The topics that receive the alerts.
     pub(super) topics: Vec<TopicRole>,
     pub(super) deduplication: Deduplication<'a, L, C>,
+    pub(super) causes: CauseSearch<'a, L, C>,
     /// The ledger budget for all alerts about mappings.
     pub(super) mapping_budget: LedgerBudget,
     pub(super) enrichment: Enrichment<'a, A, C>,
@@ -136,6 +137,7 @@ impl<'a, S: ObjectSource, T: Topic, L: Ledger, C: Clock, A: ContextSource> Runni
             audience,
             topics: pipeline.topics.roles().filter(|role| audience.includes(*role)).collect(),
             deduplication: Deduplication::new(&pipeline.ledger, &pipeline.clock, audience, invocation.id),
+            causes: CauseSearch::new(&pipeline.ledger, &pipeline.clock, invocation.id),
             mapping_budget: LedgerBudget::new(MAPPING_LEDGER_TIME),
             enrichment: Enrichment::new(&pipeline.api, &pipeline.clock, pipeline.context.as_ref()),
             state: RefCell::new(State {
@@ -153,6 +155,7 @@ impl<'a, S: ObjectSource, T: Topic, L: Ledger, C: Clock, A: ContextSource> Runni
     pub(super) fn finish(self, skipped: Skipped, problems: Vec<PayloadError>) -> Outcome {
         let ledger_errors = self.deduplication.errors();
         let context_errors = self.enrichment.into_errors();
+        let cause_errors = self.causes.errors();
         let State { triage, mut outcome, oldest_object, heartbeat_error, .. } = self.state.into_inner();
         match (self.audience, oldest_object) {
             (Audience::All, Some(stored)) => outcome.lag.add_object(stored, self.pipeline.clock.now()),
@@ -165,7 +168,8 @@ impl<'a, S: ObjectSource, T: Topic, L: Ledger, C: Clock, A: ContextSource> Runni
         outcome.counters.ledger_errors = ledger_errors.count + u64::from(heartbeat_error.is_some());
         outcome.counters.context_errors = context_errors.count;
         outcome.context_error = context_errors.first;
-        outcome.ledger_error = ledger_errors.first.or(heartbeat_error);
+        outcome.counters.cause_errors = cause_errors.count;
+        outcome.ledger_error = ledger_errors.first.or(heartbeat_error).or(cause_errors.first);
         outcome.failures.payload = problems;
         // Without objects, there was nothing for the rules to match.
         outcome.failures.without_rules = self.without_rules && outcome.counters.objects > 0;

@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::enrich::ContextSource;
 use crate::publish::{self, Topic};
 use crate::trail::ObjectSource;
-use crate::triage::{Audience, Candidate, Due, Ledger, LedgerBudget, Lifecycle, MappingStates, Verdict};
+use crate::triage::{Audience, Candidate, Causes, Due, Ledger, LedgerBudget, Lifecycle, MappingStates, Verdict};
 
 /// Maximum number of incidents whose alerts are rendered and published together.
 const PUBLISH_CHUNK: usize = 200;
@@ -17,7 +17,9 @@ const PUBLISH_CHUNK: usize = 200;
 const LEASE_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_LEASE_PAUSE: Duration = Duration::from_millis(500);
 
-impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates, C: Clock, A: ContextSource> Running<'_, S, T, L, C, A> {
+impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates + Causes, C: Clock, A: ContextSource>
+    Running<'_, S, T, L, C, A>
+{
     /// Publishes the alerts about mappings found so far. They do not wait for other alerts, and only briefly for the
     /// ledger.
     pub(super) async fn publish_mappings(&self) {
@@ -107,16 +109,18 @@ impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates, C: Clock, A: ContextS
 
     /// Publishes alerts, and records in the ledger which topics confirmed them. A scan of old log objects has no use for
     /// the present state of mappings.
-    async fn publish_due(&self, mut due: Vec<Due>, budget: &LedgerBudget) {
+    pub(super) async fn publish_due(&self, mut due: Vec<Due>, budget: &LedgerBudget) {
         if self.audience == Audience::All {
             self.enrichment.add_context(due.iter_mut().map(|it| &mut it.incident)).await;
         }
+        let considered = self.name_causes(&mut due, budget).await;
         let alerts: Vec<_> = due.iter().map(|it| (Alert::of(&it.incident), it.topics.as_slice())).collect();
         let published = publish::publish(&self.pipeline.topics, &alerts, &self.pipeline.clock).await;
         let confirmed = due.iter().zip(&published).filter(|(_, it)| !it.confirmed.is_empty());
         let confirmed: Vec<_> = confirmed.map(|(due, it)| (due, it.confirmed.as_slice())).collect();
         let now = self.pipeline.clock.now();
         self.deduplication.record_all(&confirmed, budget).await;
+        self.causes.record_considered(&confirmed, &considered).await;
         let outcome = &mut self.state.borrow_mut().outcome;
         for (due, _) in due.iter().zip(&published).filter(|(_, it)| it.failures.is_empty()) {
             outcome.lag.add_alert(due.incident.last.as_deref(), now);

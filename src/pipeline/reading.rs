@@ -18,12 +18,14 @@ use crate::s3_object::S3Object;
 use crate::service::ServiceError;
 use crate::telemetry::{Counters, ObjectReport, ObjectResult};
 use crate::trail::{Entry, ObjectBody as _, ObjectSource, RecordReader};
-use crate::triage::{Ledger, MappingStates};
+use crate::triage::{Causes, Ledger, MappingStates};
 
 /// Shown in place of the log object of an inline record.
 const INLINE: &str = "not yet delivered; the event came through EventBridge";
 
-impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates, C: Clock, A: ContextSource> Running<'_, S, T, L, C, A> {
+impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates + Causes, C: Clock, A: ContextSource>
+    Running<'_, S, T, L, C, A>
+{
     /// Examines the inline records, but only for mappings, whose alerts are urgent. The same records arrive later in a
     /// log object, and an unreadable one fails that object.
     pub(super) fn examine_inline(&self, records: &[String]) {
@@ -123,6 +125,9 @@ impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates, C: Clock, A: ContextS
                     Some(error) => reading.unreadable(offset, error.into(), counters),
                     None if examined.selected => counters.records_selected += 1,
                     None => counters.records_skipped += 1,
+                }
+                if let Some(change) = examined.change.filter(|_| self.searches_causes()) {
+                    self.causes.add(*change, &reading.name);
                 }
                 for finding in examined.findings {
                     let alert_type = finding.alert_type();

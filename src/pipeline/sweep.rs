@@ -29,7 +29,7 @@ use crate::service::{Fault, ServiceError};
 use crate::sweep::{Mapping, MappingSource, Page};
 use crate::trail::ObjectSource;
 use crate::triage::{
-    Audience, DedupKey, Incident, KnownMapping, Ledger, LedgerBudget, Lifecycle, MappingKey, MappingState,
+    Audience, Causes, DedupKey, Incident, KnownMapping, Ledger, LedgerBudget, Lifecycle, MappingKey, MappingState,
     MappingStates, Step, Stop, SweepState, Transition, steps_for_listed, steps_for_missing, suppressing_rule,
 };
 
@@ -78,7 +78,7 @@ impl<S, T, L, C, A> Pipeline<S, T, L, C, A>
 where
     S: ObjectSource,
     T: Topic,
-    L: Ledger + MappingStates + Heartbeats,
+    L: Ledger + MappingStates + Causes + Heartbeats,
     C: Clock,
     A: ContextSource + MappingSource,
 {
@@ -135,7 +135,7 @@ impl<S, T, L, C, A> Sweep<'_, S, T, L, C, A>
 where
     S: ObjectSource,
     T: Topic,
-    L: Ledger + MappingStates,
+    L: Ledger + MappingStates + Causes,
     C: Clock,
     A: ContextSource + MappingSource,
 {

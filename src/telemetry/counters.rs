@@ -60,6 +60,9 @@ pub struct Counters {
     pub ledger_errors: u64,
     /// Lookups for context that failed or did not end in time. Their alerts are published without it.
     pub context_errors: u64,
+    /// Calls to the ledger about likely causes that failed, and changes that were not recorded. Alerts are published
+    /// without these causes.
+    pub cause_errors: u64,
     /// Checks that found the rules object unavailable or invalid.
     pub rules_errors: u64,
     /// Alerts to publish.
@@ -85,7 +88,7 @@ pub struct Counters {
 impl Counters {
     /// Names and values of the metrics.
     #[must_use]
-    pub fn metrics(&self) -> [(&'static str, u64); 38] {
+    pub fn metrics(&self) -> [(&'static str, u64); 39] {
         [
             ("Objects", self.objects),
             ("ObjectsRead", self.objects_read),
@@ -115,6 +118,7 @@ impl Counters {
             ("IncidentsSummarized", self.incidents_summarized),
             ("LedgerErrors", self.ledger_errors),
             ("ContextErrors", self.context_errors),
+            ("CauseErrors", self.cause_errors),
             ("RulesErrors", self.rules_errors),
             ("Alerts", self.alerts),
             ("AlertsPublished", self.alerts_published),

@@ -81,7 +81,7 @@ impl LedgerBudget {
     }
 
     /// The time that is left.
-    pub(super) fn left(&self) -> Duration {
+    pub(crate) fn left(&self) -> Duration {
         self.0.get()
     }
 

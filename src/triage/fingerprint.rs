@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::audience::Audience;
 use super::window::Window;
 use crate::detect::{Effect, Finding, FindingKind, PolicyType, Severity};
@@ -55,7 +57,8 @@ impl Fingerprint {
 /// window.
 ///
 /// It is a collision-resistant hash, because callers choose text in their records. It is the same in every process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct DedupKey(Identity);
 
 impl DedupKey {
@@ -84,6 +87,16 @@ impl DedupKey {
     pub(super) fn of_alert(strings: &[&str]) -> Self {
         let strings: Vec<_> = [Audience::All.as_str()].into_iter().chain(strings.iter().copied()).collect();
         Self(Identity::of_strings(&strings))
+    }
+
+    /// The key of what follows up an alert about a stop: that this change is a likely cause of it.
+    pub(super) fn of_cause(stop: Self, change: &str) -> Self {
+        Self(Identity::of_strings(&["cause", &stop.to_string(), change]))
+    }
+
+    /// The key under which the follow-ups of an alert about a stop are counted.
+    pub(super) fn of_follow_ups(stop: Self) -> Self {
+        Self(Identity::of_strings(&["follow-ups", &stop.to_string()]))
     }
 
     /// Parses the 32 hexadecimal digits that [`Display`](fmt::Display) writes. Returns `None` for any other string.
@@ -123,6 +136,25 @@ impl Caller {
             principal: event.principal.key.clone(),
             severity: finding.severity(),
         })
+    }
+}
+
+impl From<DedupKey> for String {
+    fn from(key: DedupKey) -> Self {
+        key.to_string()
+    }
+}
+
+/// A string that is not a dedup key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected 32 hexadecimal digits")]
+pub struct DedupKeyError;
+
+impl TryFrom<String> for DedupKey {
+    type Error = DedupKeyError;
+
+    fn try_from(digits: String) -> Result<Self, DedupKeyError> {
+        Self::parse(&digits).ok_or(DedupKeyError)
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
+use super::causes::{LikelyCause, StoppedMapping};
 use super::context::Context;
 use super::fingerprint::DedupKey;
 use super::ledger::LedgerKey;
@@ -53,6 +54,10 @@ pub struct Incident {
     pub lifecycle: Option<Lifecycle>,
     /// What the Lambda API says about the mapping and its function; `None` if it was not asked, or did not respond.
     pub context: Option<Context>,
+    /// Likely causes of the stop that the incident is about, the latest one first.
+    pub likely_causes: Vec<LikelyCause>,
+    /// The alert about a stop that the incident follows up, because a likely cause became known after it.
+    pub follows_up: Option<DedupKey>,
     /// The incident is fictitious, for a test of alert delivery.
     pub is_test: bool,
 }
@@ -100,6 +105,8 @@ impl Incident {
             functions: Tally::of(event.function_name.as_deref()),
             lifecycle: None,
             context: None,
+            likely_causes: Vec::new(),
+            follows_up: None,
             is_test: false,
             finding,
         }
@@ -128,6 +135,14 @@ impl Incident {
             incident.scope = Scope::Mappings { listed: findings };
         }
         Some(incident)
+    }
+
+    /// Follows up the alert about a stop with a likely cause of it, from a record of this object. Its dedup key is that of
+    /// the alert, which identifies the stop.
+    pub(super) fn follow_up(stop: &StoppedMapping, cause: LikelyCause, object: &Arc<str>) -> Self {
+        let incident = Self::of(stop.alert, None, Scope::Event, stop.finding(object));
+        // The stop is not news, so it does not count for the lag of alerts.
+        Self { likely_causes: vec![cause], follows_up: Some(stop.alert), first: None, last: None, ..incident }
     }
 
     /// Summarizes the incidents of a caller, which must be in order of severity. Returns `None` if there are none.
@@ -207,13 +222,15 @@ impl Incident {
         severity.then_with(|| self.first.cmp(&other.first))
     }
 
-    /// Identifies the alert for people and machines: that of the stop, if the incident resolves one or is a reminder of
-    /// it.
+    /// Identifies the alert for people and machines: that of the stop, if the incident resolves it, follows it up or is a
+    /// reminder of it.
     #[must_use]
     pub fn alert_id(&self) -> DedupKey {
         match self.lifecycle {
             Some(Lifecycle::Resolves(stop) | Lifecycle::Reminder(stop, _)) => stop.alert,
-            Some(Lifecycle::Open | Lifecycle::OverSince(_) | Lifecycle::Reported) | None => self.dedup_key,
+            Some(Lifecycle::Open | Lifecycle::OverSince(_) | Lifecycle::Reported) | None => {
+                self.follows_up.unwrap_or(self.dedup_key)
+            }
         }
     }
 
@@ -229,7 +246,7 @@ impl Incident {
     /// How urgent it is.
     #[must_use]
     pub fn severity(&self) -> Severity {
-        if self.resolves() { Severity::Low } else { self.finding.severity() }
+        if self.resolves() || self.follows_up.is_some() { Severity::Low } else { self.finding.severity() }
     }
 
     /// Whether a mapping is stopped or failing; `None` if the incident is not about one.

@@ -10,11 +10,14 @@ mod limits;
 mod sweeps;
 mod text;
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use trailwarden::alert::{Alert, Format};
-use trailwarden::detect::{Detector, Finding};
+use trailwarden::detect::{Change, Detector, Finding, ResourceKey};
 use trailwarden::rules::Rules;
-use trailwarden::triage::{Context, Incident};
+use trailwarden::triage::{Context, Incident, LikelyCause};
 
 use crate::fixture::findings::{findings, incidents};
 use crate::fixture::records::{allowed, denied, disabled_mapping};
@@ -76,6 +79,34 @@ fn with_context(mut incidents: Vec<Incident>, context: &Context) -> Vec<Incident
         incident.context = Some(context.clone());
     }
     incidents
+}
+
+/// The incidents about stopped mappings, with likely causes whose fields are these texts, and follow-ups of them.
+fn with_causes(incidents: &[Incident], texts: &[String; 6]) -> Vec<Incident> {
+    let names = ["login.evil.com", "s3.amazonaws.com/evil/login", "all@example.com"];
+    let [id, service, action, caller, session, region] = texts;
+    let cause = |name: &str| LikelyCause {
+        change: Change {
+            // Detection bounds these strings.
+            id: id.chars().take(64).collect(),
+            at: Timestamp::UNIX_EPOCH,
+            service: service.chars().take(64).collect(),
+            action: action.chars().take(64).collect(),
+            region: Some(region.chars().take(64).collect()),
+            caller: caller.chars().take(128).collect(),
+            session: Some(session.chars().take(64).collect()),
+            resources: vec![
+                ResourceKey::try_from(format!("queue#111122223333#us-east-1#{name}")).expect("a key"),
+                ResourceKey::try_from(format!("policy#111122223333##{}", "a/".repeat(320))).expect("a key"),
+            ],
+            related: Vec::new(),
+        },
+        before: Duration::from_mins(4),
+    };
+    let stopped = incidents.iter().filter(|it| it.finding.alert_type() == "esm_disabled");
+    let with_three = stopped.map(|it| Incident { likely_causes: names.map(cause).to_vec(), ..it.clone() });
+    let follow_up = |it: Incident| Incident { follows_up: Some(it.dedup_key), ..it };
+    with_three.flat_map(|it| [it.clone(), follow_up(it)]).collect()
 }
 
 fn denial(incidents: &mut [Incident]) -> &mut Incident {

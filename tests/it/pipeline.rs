@@ -1,5 +1,6 @@
 //! From payload to topic: what an invocation alerts, and how it fails.
 
+mod causes;
 mod context;
 mod counters;
 mod deliveries;

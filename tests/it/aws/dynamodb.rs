@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use trailwarden::delivery::AccountRegion;
-use trailwarden::detect::{Detector, WatchRules};
+use trailwarden::detect::{Change, Detector, ResourceKey, WatchRules};
 use trailwarden::heartbeat::Heartbeats;
-use trailwarden::triage::{Claim, Claimed, Contribution, Ledger, LedgerKey, TopicRole};
+use trailwarden::triage::{Causes, Claim, Claimed, Contribution, Ledger, LedgerKey, StoppedMapping, TopicRole};
 use wiremock::MockServer;
 
 use crate::fakes::sockets::Sdk;
@@ -176,4 +176,69 @@ async fn heartbeats_are_read_page_by_page() {
     );
     let requests = dynamodb_requests(&server, "Scan").await;
     assert_eq!(requests[1]["ExclusiveStartKey"]["id"]["S"], "k");
+}
+
+/// The JSON of a change of the queue at this second, as it is stored.
+fn change(second: i64) -> String {
+    json!({"i": format!("event-{second}"), "t": second, "s": "sqs", "a": "DeleteQueue", "c": "role deployer",
+           "r": ["queue#111122223333#us-east-1#orders-queue"]})
+    .to_string()
+}
+
+/// The JSON of a stop at this second, as it is stored.
+fn stop(second: i64) -> String {
+    json!({"k": key().dedup_key.to_string(), "t": second, "g": "AUTHORIZATION_ERROR", "n": "orders"}).to_string()
+}
+
+fn queue() -> ResourceKey {
+    ResourceKey::try_from("queue#111122223333#us-east-1#orders-queue".to_owned()).expect("a key")
+}
+
+/// The sets contain an element that this version does not know.
+#[tokio::test]
+async fn a_change_and_a_stop_are_each_one_call_that_returns_the_other() {
+    let server = MockServer::start().await;
+    let item = json!({"changes": {"SS": [change(60), change(90), "{}"]}, "stops": {"SS": [stop(120), "new"]}});
+    expect_dynamodb(&server, "UpdateItem", 2, dynamodb(&json!({"Attributes": item}))).await;
+    let ledger = Sdk::new(&server.uri()).await.ledger();
+    let added: Change = serde_json::from_str(&change(90)).expect("a change");
+    let stops = ledger.add_change(&queue(), &added).await.expect("stops");
+    assert_eq!(stops.iter().map(|it| it.at.as_second()).collect::<Vec<_>>(), [120]);
+    let changes = ledger.add_stop(&queue(), &stops[0]).await.expect("changes");
+    assert_eq!(changes.iter().map(|it| it.at.as_second()).collect::<Vec<_>>(), [90, 60], "the newest one first");
+    let requests = dynamodb_requests(&server, "UpdateItem").await;
+    let new = |at: usize| requests[at]["ExpressionAttributeValues"][":new"]["SS"][0].as_str().expect("JSON").to_owned();
+    assert_eq!(serde_json::from_str::<Change>(&new(0)).expect("a change"), added);
+    assert_eq!(serde_json::from_str::<StoppedMapping>(&new(1)).expect("a stop"), stops[0]);
+    assert_eq!(requests[0]["UpdateExpression"], "SET expires = :expires ADD changes :new");
+    assert_eq!(requests[1]["UpdateExpression"], "SET expires = :expires ADD stops :new");
+    assert_eq!(requests[0]["ReturnValues"], "ALL_NEW");
+    assert_eq!(requests[0]["Key"], requests[1]["Key"]);
+    let id = requests[0]["Key"]["id"]["S"].as_str().expect("an ID");
+    assert_eq!((id.len(), id.starts_with("resource#")), ("resource#".len() + 32, true));
+}
+
+#[tokio::test]
+async fn a_full_set_is_reduced_to_the_newest_elements() {
+    let server = MockServer::start().await;
+    let changes: Vec<_> = (1..=15).map(change).chain(["unreadable".to_owned()]).collect();
+    expect_dynamodb(&server, "UpdateItem", 1, dynamodb(&json!({"Attributes": {"changes": {"SS": changes}}}))).await;
+    expect_dynamodb(&server, "UpdateItem", 1, dynamodb(&json!({}))).await;
+    let added: Change = serde_json::from_str(&change(15)).expect("a change");
+    let ledger = Sdk::new(&server.uri()).await.ledger();
+    assert_eq!(ledger.add_change(&queue(), &added).await.expect("stops"), []);
+    let request = &dynamodb_requests(&server, "UpdateItem").await[1];
+    assert_eq!(request["UpdateExpression"], "DELETE changes :oldest");
+    let mut oldest = vec!["unreadable".to_owned()];
+    oldest.extend((1..=5).map(change));
+    assert_eq!(request["ExpressionAttributeValues"][":oldest"]["SS"], json!(oldest));
+}
+
+#[tokio::test]
+async fn an_unavailable_table_is_an_error_of_the_causes() {
+    let server = MockServer::start().await;
+    expect_dynamodb(&server, "UpdateItem", 1, dynamodb_error("AccessDeniedException", &json!({}))).await;
+    let added: Change = serde_json::from_str(&change(15)).expect("a change");
+    let error = Sdk::new(&server.uri()).await.ledger().add_change(&queue(), &added).await.expect_err("an error");
+    assert_eq!(error.operation, "dynamodb:UpdateItem");
 }

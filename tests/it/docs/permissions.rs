@@ -1,6 +1,7 @@
 //! The function's role allows what the code calls, and nothing else.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use super::{TEMPLATE, files, read, root};
 
@@ -38,10 +39,16 @@ const IMPLIED: &[&str] = &[
     "kms:DescribeKey",
 ];
 
+/// The files of a folder and of its subfolders.
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let below = |path: PathBuf| if path.is_dir() { files_below(&path) } else { vec![path] };
+    files(folder).into_iter().flat_map(below).collect()
+}
+
 /// The operations that the code calls on clients of the SDK, such as `s3:GetObject`.
 fn operations() -> BTreeSet<String> {
     let mut operations = BTreeSet::new();
-    for path in files(&root().join("src/aws")) {
+    for path in files_below(&root().join("src/aws")) {
         let source = read(&path);
         let (code, _) = source.split_once("#[cfg(test)]").unwrap_or((&source, ""));
         let Some((_, service)) = code.split_once("use aws_sdk_") else { continue };

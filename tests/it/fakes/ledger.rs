@@ -7,14 +7,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use trailwarden::delivery::AccountRegion;
-use trailwarden::detect::MappingNames;
+use trailwarden::detect::{Change, MappingNames, ResourceKey};
 use trailwarden::heartbeat::{Heartbeat, Heartbeats};
 use trailwarden::service::{Fault, ServiceError};
 use trailwarden::triage::{
-    Claim, Claimed, Contribution, KnownMapping, Ledger, LedgerEntry, LedgerKey, MAX_CONTRIBUTIONS, MappingKey,
-    MappingState, MappingStates, SweepState, TopicRole, Transition,
+    Causes, Claim, Claimed, Contribution, KnownMapping, Ledger, LedgerEntry, LedgerKey, MAX_CONTRIBUTIONS,
+    MAX_KEPT_CAUSES, MappingKey, MappingState, MappingStates, StoppedMapping, SweepState, TopicRole, Transition,
 };
 
 /// Faults of a [`MemoryLedger`]: shares of all calls, and delays.
@@ -34,6 +36,8 @@ pub(crate) struct LedgerFaults {
     pub(crate) claim: Duration,
     /// The additional time that recording takes.
     pub(crate) record: Duration,
+    /// The additional time that adding a change or a stop of a resource takes.
+    pub(crate) causes: Duration,
 }
 
 /// The deduplication state, in memory.
@@ -41,6 +45,7 @@ pub(crate) struct MemoryLedger {
     entries: RefCell<HashMap<LedgerKey, Entry>>,
     mappings: RefCell<HashMap<MappingKey, (MappingState, MappingNames)>>,
     swept: RefCell<BTreeSet<AccountRegion>>,
+    resources: RefCell<HashMap<ResourceKey, Resource>>,
     heartbeats: RefCell<BTreeMap<AccountRegion, Timestamp>>,
     pub(crate) faults: Cell<LedgerFaults>,
     random: RefCell<SmallRng>,
@@ -48,6 +53,15 @@ pub(crate) struct MemoryLedger {
     pub(crate) failing_contributions: Cell<usize>,
     /// When the first contribution was made.
     pub(crate) first_contribution: Cell<Option<Instant>>,
+    /// Number of calls that added a change or a stop.
+    pub(crate) cause_calls: Cell<usize>,
+}
+
+/// The JSON of changes and stops, by time.
+#[derive(Default)]
+struct Resource {
+    changes: BTreeSet<(Timestamp, String)>,
+    stops: BTreeSet<(Timestamp, String)>,
 }
 
 #[derive(Default)]
@@ -77,11 +91,13 @@ impl MemoryLedger {
             entries: RefCell::default(),
             mappings: RefCell::default(),
             swept: RefCell::default(),
+            resources: RefCell::default(),
             heartbeats: RefCell::default(),
             faults: Cell::default(),
             random: RefCell::new(SmallRng::seed_from_u64(seed)),
             failing_contributions: Cell::default(),
             first_contribution: Cell::default(),
+            cause_calls: Cell::default(),
         }
     }
 
@@ -184,6 +200,43 @@ impl MappingStates for MemoryLedger {
         self.swept.borrow_mut().insert(place.clone());
         Ok(())
     }
+}
+
+impl Causes for MemoryLedger {
+    async fn add_change(&self, resource: &ResourceKey, change: &Change) -> Result<Vec<StoppedMapping>, ServiceError> {
+        self.cause_calls.set(self.cause_calls.get() + 1);
+        tokio::time::sleep(self.faults.get().causes).await;
+        self.with_faults(0.0, || {
+            let mut resources = self.resources.borrow_mut();
+            let item = resources.entry(resource.clone()).or_default();
+            add_element(&mut item.changes, change.at, change);
+            read_elements(&item.stops)
+        })
+        .await
+    }
+
+    async fn add_stop(&self, resource: &ResourceKey, stop: &StoppedMapping) -> Result<Vec<Change>, ServiceError> {
+        self.cause_calls.set(self.cause_calls.get() + 1);
+        tokio::time::sleep(self.faults.get().causes).await;
+        self.with_faults(0.0, || {
+            let mut resources = self.resources.borrow_mut();
+            let item = resources.entry(resource.clone()).or_default();
+            add_element(&mut item.stops, stop.at, stop);
+            read_elements(&item.changes)
+        })
+        .await
+    }
+}
+
+fn add_element(set: &mut BTreeSet<(Timestamp, String)>, at: Timestamp, element: &impl Serialize) {
+    set.insert((at, serde_json::to_string(element).expect("JSON")));
+    if set.len() > MAX_KEPT_CAUSES {
+        set.pop_first();
+    }
+}
+
+fn read_elements<T: DeserializeOwned>(set: &BTreeSet<(Timestamp, String)>) -> Vec<T> {
+    set.iter().rev().map(|(_, json)| serde_json::from_str(json).expect("an element")).collect()
 }
 
 impl Heartbeats for MemoryLedger {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use trailwarden::triage::{Context, FunctionNow, MappingNow, PresentState, Tag};
 
 use super::checks::assert_valid;
-use super::{changed_mapping, every_alert_type, incidents_of, watched_event, with_context};
+use super::{changed_mapping, every_alert_type, incidents_of, watched_event, with_causes, with_context};
 use crate::fixture::records::{denied, disabled_mapping};
 
 /// Strings that an attacker could put into a record.
@@ -129,7 +129,9 @@ fn assert_neutralized(texts: &[String; 6]) {
     let incidents = incidents_of(&records_of(texts));
     assert!(incidents.len() >= 4, "each record is a finding");
     assert_valid(&incidents);
-    assert_valid(&with_context(incidents_of(&records_with(texts)), &context_with(texts)));
+    let incidents = incidents_of(&records_with(texts));
+    assert_valid(&with_causes(&incidents, texts));
+    assert_valid(&with_context(incidents, &context_with(texts)));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use trailwarden::alert::Format;
 
 use super::checks::assert_valid;
 use super::hostile::{context_with, records_with};
-use super::{denial, incidents_of, parsed, with_context};
+use super::{denial, incidents_of, parsed, with_causes, with_context};
 
 /// A crab emoji has four bytes in UTF-8. A quote has two bytes in JSON, and four in the JSON list of an attribute.
 /// Isolates add six bytes to a character. A letter may be a word of a command.
@@ -27,6 +27,7 @@ fn the_largest_alerts_are_within_the_limits() {
         let context = context_with(&[(); 6].map(|()| long.clone()));
         let mut incidents = with_context(incidents_of(&records), &context);
         assert_valid(&incidents);
+        assert_valid(&with_causes(&incidents, &[(); 6].map(|()| long.clone())));
         let json = parsed(denial(&mut incidents), Format::Json);
         let cut = json["truncated_fields"].as_array().expect("a list");
         assert!(["regions", "error_message"].iter().all(|field| cut.contains(&json!(field))), "{cut:?}");

@@ -1,0 +1,52 @@
+//! Names the likely causes of stopped mappings, and records the changes that may be causes of others.
+
+use super::invocation::Running;
+use crate::clock::{Clock, time_between};
+use crate::enrich::ContextSource;
+use crate::publish::Topic;
+use crate::trail::ObjectSource;
+use crate::triage::{Audience, Causes, Considered, Due, Ledger, LedgerBudget, MappingStates};
+
+impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates + Causes, C: Clock, A: ContextSource>
+    Running<'_, S, T, L, C, A>
+{
+    /// Adds the likely causes to incidents about stopped mappings. The time is part of the ledger budget, so the alerts are
+    /// not delayed for longer than without causes.
+    pub(super) async fn name_causes(&self, due: &mut [Due], budget: &LedgerBudget) -> Considered {
+        if !self.searches_causes() {
+            return Considered::default();
+        }
+        let started = self.pipeline.clock.now();
+        let considered = self.causes.name_causes(due, budget.left()).await;
+        budget.spend(time_between(started, self.pipeline.clock.now()));
+        considered
+    }
+
+    /// Records the changes that were found, and publishes follow-ups of alerts whose stops they may have caused. No alert
+    /// about a finding waits for this.
+    pub(super) async fn record_changes(&self) {
+        if !self.searches_causes() {
+            return;
+        }
+        let due = self.causes.record_changes(&self.topics).await;
+        if due.is_empty() {
+            return;
+        }
+        let budget = self.deduplication.budget();
+        let mut follow_ups = Vec::new();
+        for mut due in due {
+            // The mapping may have been enabled since.
+            let followed = self.deduplication.follow(vec![due.incident], budget).await;
+            let Some(incident) = followed.into_iter().next() else { continue };
+            due.incident = incident;
+            follow_ups.push(due.with_own_key());
+        }
+        self.state.borrow_mut().outcome.counters.incidents += follow_ups.len() as u64;
+        self.publish_due(follow_ups, budget).await;
+    }
+
+    /// Old log objects, which only machines receive alerts about, explain no stop of today.
+    pub(super) fn searches_causes(&self) -> bool {
+        self.pipeline.detector.causes && self.audience == Audience::All
+    }
+}
