@@ -31,6 +31,8 @@ const ENV_FAST_PATH: &str = "FAST_PATH";
 const ENV_SILENCE_CHECK: &str = "SILENCE_CHECK";
 /// Alert on mappings that users disable, delete or enable.
 const ENV_ESM_CHANGES: &str = "ESM_CHANGES";
+/// Look for the likely causes of stopped mappings.
+const ENV_CAUSES: &str = "CAUSES";
 /// Alert on calls with invalid credentials.
 const ENV_AUTHENTICATION_FAILURES: &str = "AUTHENTICATION_FAILURES";
 /// Ask the Lambda API about stopped mappings before they are alerted.
@@ -73,7 +75,7 @@ const RESERVED_BYTES: u64 = 40 * MEBIBYTE;
 const DEFAULT_CONCURRENCY: usize = 8;
 
 /// All settings, with their default and meaning, as the documentation lists them.
-pub const ALL: [(&str, &str, &str); 24] = [
+pub const ALL: [(&str, &str, &str); 25] = [
     (ENV_ALERT_TOPIC_ARN, "required", "topic for people: alerts as text"),
     (ENV_CHAT_TOPIC_ARN, "none", "topic for Amazon Q Developer in chat applications"),
     (ENV_EVENT_TOPIC_ARN, "none", "topic for machines: alerts as JSON, see [event.schema.json](event.schema.json)"),
@@ -87,6 +89,7 @@ pub const ALL: [(&str, &str, &str); 24] = [
     ),
     (ENV_FAST_PATH, "`off`", "`on`: accept CloudTrail events about event source mappings that EventBridge delivers"),
     (ENV_ESM_CHANGES, "`off`", "`on`: alert on mappings that users disable, delete or enable"),
+    (ENV_CAUSES, "`off`", "`on`: name the likely cause of a stopped mapping: who changed what it depends on before"),
     (ENV_AUTHENTICATION_FAILURES, "`off`", "`on`: alert on calls with expired or invalid credentials"),
     (
         ENV_SILENCE_CHECK,
@@ -234,7 +237,7 @@ impl Settings {
                     .unwrap_or_default(),
                 esm_changes: true,
                 authentication_failures: read.optional(ENV_AUTHENTICATION_FAILURES, switch).unwrap_or_default(),
-                causes: false,
+                causes: read.optional(ENV_CAUSES, switch).unwrap_or_default(),
             },
             fast_path: read.optional(ENV_FAST_PATH, switch).unwrap_or_default(),
             esm_changes: read.optional(ENV_ESM_CHANGES, switch).unwrap_or_default(),
@@ -498,6 +501,7 @@ mod tests {
                 && !settings.fast_path
                 && !settings.esm_changes
                 && !settings.detector.authentication_failures
+                && !settings.detector.causes
         );
         assert_eq!(settings.rules, RulesSetting::Inline(Rules::default()));
     }
@@ -518,6 +522,7 @@ mod tests {
             (ENV_SWEEP_ACCOUNTS, "111122223333, 444455556666"),
             (ENV_SWEEP_REGIONS, "*"),
             (ENV_MEMBER_ROLE_NAME, "audit/trailwarden-reader"),
+            (ENV_CAUSES, "on"),
             (ENV_RULES_URI, "s3://bucket/a/b.json"),
             (ENV_LEDGER_TABLE, "arn:aws:dynamodb:us-east-1:111122223333:table/ledger.a"),
             (ENV_OBJECT_CONCURRENCY, "64"),
@@ -537,6 +542,7 @@ mod tests {
         assert_eq!(settings.ledger_table, "arn:aws:dynamodb:us-east-1:111122223333:table/ledger.a");
         assert_eq!(settings.object_concurrency, 64);
         assert!(settings.fast_path && settings.esm_changes && settings.detector.authentication_failures);
+        assert!(settings.detector.causes);
         assert_eq!(settings.rules, RulesSetting::Object(S3Object::new("bucket", "a/b.json")));
         assert!(settings.detector.event_sources.selects("sqs.amazonaws.com"));
         assert!(settings.detector.event_sources.selects("lambda.amazonaws.com"), "always");
@@ -613,6 +619,7 @@ mod tests {
             (ENV_MEMBER_ROLE_NAME, "arn:aws:iam::111122223333:role/reader"),
             (ENV_SWEEP_ACCOUNTS, "111122223333,*"),
             (ENV_SWEEP_REGIONS, "Ireland"),
+            (ENV_CAUSES, "1"),
             (ENV_RULES, r#"{"watch":[{"name":"w"}]}"#),
             (ENV_RULES_URI, "https://bucket/key"),
             (ENV_LEDGER_TABLE, "a table"),
@@ -629,6 +636,7 @@ mod tests {
         TRAIL_BUCKET_REGION: expected a Region such as us-east-1, found "Ireland"
         EVENT_SOURCES: expected event sources such as lambda.amazonaws.com, or only *, found "lambda"
         AUTHENTICATION_FAILURES: expected on or off, found "ON"
+        CAUSES: expected on or off, found "1"
         FAST_PATH: expected on or off, found "true"
         ESM_CHANGES: expected on or off, found "yes"
         SILENCE_CHECK: expected on or off, found "1"

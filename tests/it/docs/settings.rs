@@ -44,7 +44,7 @@ fn a_documented_default_has_the_same_effect_as_no_value() {
         assert_eq!(format!("{with:?}"), without, "{name}");
         defaults += 1;
     }
-    assert_eq!(defaults, 11);
+    assert_eq!(defaults, 12);
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn the_template_sets_only_existing_variables() {
     let is_name = |line: &&str| line.starts_with("          ") && !line.starts_with("           ");
     let section = variables.lines().take_while(|line| line.starts_with("          "));
     let names: Vec<_> = section.filter(is_name).filter_map(|line| line.trim().split(':').next()).collect();
-    assert_eq!(names.len(), 20);
+    assert_eq!(names.len(), 21);
     assert!(names.iter().all(|name| settings::ALL.iter().any(|(it, _, _)| it == name)));
 }
 
