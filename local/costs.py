@@ -94,6 +94,12 @@ WRITES_PER_OBJECT = 4  # an incident in a log object, and a new incident again
 READS_PER_OBJECT = 1
 WRITES_PER_ALERT = 2
 
+# Changes that may stop mappings: an assumed share of all events. An item holds at most 15 changes of less than 0.4 kB, so its write
+# takes up to 4 units if changes have a usual length, and one in six additions needs a second write.
+CHANGE_SHARE = 0.001
+UNITS_PER_CHANGE = 5
+UNITS_PER_FIRST_CHANGE = 1
+
 # Assumed durations of invocations, in seconds. For a digest alone, it writes a heartbeat.
 READ_SECONDS = 0.05
 DIGEST_SECONDS = 0.015
@@ -103,9 +109,10 @@ OBJECT_CONCURRENCY = 8
 SWEEPS = 4 * HOURS
 SWEEP_SECONDS_PER_PLACE = 0.01
 SWEEP_SECONDS_AT_MOST = 40
-# Each sweep, and the hourly check for silence, scan the ledger: a heartbeat for each account and Region, and the incidents of two
-# weeks with their objects. A read unit reads 8,192 bytes without strong consistency.
-ITEM_BYTES = 200
+# Each sweep, and the hourly check for silence, scan the ledger: a heartbeat for each account and Region, the incidents of two
+# weeks with their objects, and the resources that changed within two days. A read unit reads 8,192 bytes without strong consistency.
+ITEM_BYTES = 300
+CHANGE_DAYS = 2
 READ_UNIT_BYTES = 8_192
 
 # Lambda polls an idle queue with five pollers if the mapping has a maximum concurrency:
@@ -241,6 +248,7 @@ class Mode:
             f"CloudWatch, {alarms[False]} alarms, or {alarms[True]} with a queue": ALARMS.of(alarms[self.queue]),
             "DynamoDB, a heartbeat for each digest": DYNAMODB_WRITES.of(load.digests),
             "sweeps: Lambda and DynamoDB": sweeps(load, memory),
+            "DynamoDB, changes that may stop mappings, at most": changes_of(load.events * CHANGE_SHARE),
             "CloudWatch, dashboard": DASHBOARDS.of(stack().count("Dashboard", self.queue)),
             "findings: DynamoDB, SNS and email": findings(load.accounts),
         }
@@ -264,9 +272,15 @@ def ledger(objects: float, incidents: float, alerts: float = 0) -> float:
 
 def sweeps(load: Load, memory: float) -> float:
     seconds = min(SWEEP_SECONDS_AT_MOST, load.accounts * REGIONS * load.active * SWEEP_SECONDS_PER_PLACE)
-    items = load.accounts * (REGIONS + INCIDENTS * (1 + OBJECTS_PER_INCIDENT) / 2)
+    changes = load.events * CHANGE_SHARE * CHANGE_DAYS * 24 / HOURS
+    items = load.accounts * (REGIONS + INCIDENTS * (1 + OBJECTS_PER_INCIDENT) / 2) + changes
     reads = (SWEEPS + HOURS) * math.ceil(items * ITEM_BYTES / READ_UNIT_BYTES)
     return LAMBDA_DURATION.of(SWEEPS * seconds * memory) + LAMBDA_REQUESTS.of(SWEEPS) + DYNAMODB_READS.of(reads)
+
+
+def changes_of(number: float) -> float:
+    """Dollars for changes of resources that change often."""
+    return DYNAMODB_WRITES.of(number * UNITS_PER_CHANGE)
 
 
 def findings(accounts: int) -> float:
@@ -380,6 +394,16 @@ def storms() -> str:
     return table(["", "DynamoDB, at most", "alerts"], rows)
 
 
+def changes() -> str:
+    per_day = 100_000
+    per_month = per_day * HOURS / 24
+    rows = [
+        [f"{per_day:,} changes per day, each of another resource", number(per_month), dollars(DYNAMODB_WRITES.of(per_month * UNITS_PER_FIRST_CHANGE))],
+        [f"{per_day:,} changes per day, of resources that change often", number(per_month * 7 / 6), dollars(changes_of(per_month))],
+    ]
+    return table(["", "writes per month, at most", "DynamoDB per month, at most"], rows)
+
+
 def history() -> str:
     # One year of 95 active combinations of account and Region.
     objects = 95 * OBJECTS_PER_HOUR * 24 * 365
@@ -419,12 +443,13 @@ def assumptions() -> str:
         f"Each account has {INCIDENTS} incidents per month, each in {OBJECTS_PER_INCIDENT} log objects and with "
         f"{ALERTS_PER_INCIDENT} alerts, which are sent to one email address.",
         f"A sweep takes {SWEEP_SECONDS_PER_PLACE} s for each account and active Region, and at most {SWEEP_SECONDS_AT_MOST} s.",
+        f"{CHANGE_SHARE:.1%} of all events are changes that may stop mappings.",
         f"With a bucket key, {BUCKET_KEY_SHARE:.0%} of the requests to KMS remain.",
     ]
     return "".join(f"- {line}\n" for line in lines)
 
 
-BLOCKS = [volumes, capacity, totals, sizes, modes, logs, options, storms, history, prices, assumptions]
+BLOCKS = [volumes, capacity, totals, sizes, modes, logs, options, storms, changes, history, prices, assumptions]
 BLOCK = re.compile(r"(?<=<!-- costs: )(\w+) -->\n.*?(?=<!-- end -->)", re.DOTALL)
 
 
