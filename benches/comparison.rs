@@ -37,7 +37,7 @@ const BOUNDS: [(&str, f64, f64); 7] = [
     ("usual, large", 1.6, f64::MAX),
     ("usual, large, all services", 1.5, f64::MAX),
     ("changes, large, causes", 1.6, f64::MAX),
-    ("changes, large, all services, causes", 1.6, f64::MAX),
+    ("changes, large, all services, causes", 1.5, f64::MAX),
     ("rare, small", 1.5, f64::MAX),
 ];
 /// Maximum time per byte of a larger object, as a multiple of the time per byte of the smallest object.
