@@ -8,6 +8,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use tokio::runtime::Builder;
 use tokio::time::Instant;
+use trailwarden::enrich::OwnerTagKeys;
+use trailwarden::triage::FunctionNow;
 
 use crate::fakes::{LedgerFaults, MemoryLedger};
 use crate::fixture::records::{called_by_alice, disabled_mapping, enabled_mapping, gzip_stored, log_file, queue_url};
@@ -45,6 +47,25 @@ fn change(n: i64, service: &str, event_name: &str, parameters: &Value) -> Value 
 fn causes(run: &Run) -> Vec<String> {
     let lines = run.alerts.iter().flat_map(|it| it.body.lines());
     lines.filter_map(|line| line.trim().strip_prefix("Likely cause: ").map(str::to_owned)).collect()
+}
+
+/// The record of the stop does not name the role.
+#[tokio::test(start_paused = true)]
+async fn the_role_that_the_lambda_api_names_leads_to_a_cause_in_either_order() {
+    let said = "role deployer (session alice) called iam:DeleteRolePolicy on orders-role 4 minutes before";
+    for (first, second) in [("change", "stop"), ("stop", "change")] {
+        let fixture = fixture().configure(|it| {
+            let role_arn = Some("arn:aws:iam::111122223333:role/service-role/orders-role".to_owned());
+            it.api.functions.insert("orders".to_owned(), (FunctionNow { role_arn, ..FunctionNow::default() }, vec![]));
+            it.context = Some(OwnerTagKeys::default());
+        });
+        let parameters = json!({"roleName": "orders-role", "policyName": "read-queue"});
+        let fixture = fixture.object("change", [change(-4, "iam", "DeleteRolePolicy", &parameters)]);
+        let fixture = fixture.object("stop", [stopped(0)]);
+        let bodies =
+            [fixture.invoke(&[first]).await, fixture.invoke(&[second]).await].map(|run| run.rendered()).concat();
+        assert_eq!(bodies.to_lowercase().matches(said.to_lowercase().as_str()).count(), 1, "{bodies}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

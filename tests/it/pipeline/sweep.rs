@@ -15,7 +15,7 @@ use trailwarden::reply::Reply;
 use trailwarden::sweep::{FilterError, Mapping, SweepAccounts, SweepRegions};
 
 use crate::fakes::{LedgerFaults, TestClock};
-use crate::fixture::records::{ACCOUNT, REGION, disabled_mapping, enabled_mapping};
+use crate::fixture::records::{ACCOUNT, REGION, called_by_alice, disabled_mapping, enabled_mapping, queue_url};
 use crate::fixture::{Fixture, Run};
 
 const SWEEP: &str = r#"{"trailwarden":"sweep"}"#;
@@ -225,6 +225,21 @@ async fn a_stop_that_cloudtrail_never_logs_is_alerted_at_once() {
     let run = sweep(&fixture).await;
     assert_eq!(run.subjects(), ["Stopped: clicks -> f0 UNKNOWN 111122223333 us-east-1"]);
     assert!(run.alerts[0].body.starts_with("Lambda stopped reading the Kafka cluster clicks for function f0.\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_that_a_sweep_finds_has_a_likely_cause() {
+    let mut change = called_by_alice(1, "sqs", "DeleteQueue", &json!({"queueUrl": queue_url("f0")}));
+    change["eventTime"] = json!(TestClock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+    let fixture = swept().await.configure(|it| it.detector.causes = true).object("change", [change]);
+    fixture.invoke(&["change"]).await;
+    pass(4).await;
+    let source = Some(format!("arn:aws:sqs:{REGION}:{ACCOUNT}:f0-queue"));
+    list(&fixture, vec![Mapping { event_source_arn: source, ..stopped(0) }]);
+    pass(20).await;
+    let run = sweep(&fixture).await;
+    let said = "Likely cause: role deployer (session alice) called sqs:DeleteQueue on f0-queue 4 minutes before.";
+    assert!(run.alerts[0].body.contains(said), "{}", run.rendered());
 }
 
 #[tokio::test(start_paused = true)]
