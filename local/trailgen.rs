@@ -11,7 +11,7 @@ mod generator;
 use std::error::Error;
 use std::path::Path;
 
-use generator::{denied, denied_to, disabled_mapping, enabled_mapping, gzip, key, log_file, ordinary};
+use generator::{called_by_alice, denied, denied_to, disabled_mapping, enabled_mapping, gzip, key, log_file, ordinary};
 use serde_json::{Value, json};
 
 /// Functions whose mapping AWS disabled, with the reason. The two reasons that start with "Lambda" have been published.
@@ -44,13 +44,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Writes an object with disabled mappings among ordinary records, one with denials, one without findings, and one in which
+/// Writes an object with disabled mappings among ordinary records and the cause of one of them, one with denials, one without findings, and one in which
 /// a user enables the mapping of `shipments`.
 fn write_small_trail(folder: &Path) -> Result<(), Box<dyn Error>> {
     let mut records: Vec<_> = (0..2_000).map(ordinary).collect();
     for (n, (name, reason)) in (0..).zip(DISABLED) {
         records.insert(200 * (n as usize + 1), disabled_mapping(n, name, reason));
     }
+    records.insert(100, deleted_permission());
     write(folder, &key("disabled"), &gzip(log_file(&records)))?;
     let mut records: Vec<_> = (0..500).map(ordinary).collect();
     records.extend((0..25).map(|n| denied(n, "UpdateFunctionCode", &format!("orders-{}", n % 3))));
@@ -61,6 +62,14 @@ fn write_small_trail(folder: &Path) -> Result<(), Box<dyn Error>> {
         (0..).zip(DISABLED).find(|(_, (name, _))| *name == "shipments").map(|(n, (name, _))| enabled_mapping(n, name)),
     );
     write(folder, &key("enabled"), &gzip(log_file(&records)))
+}
+
+/// Alice deletes the permission to read the queue of `shipments`, four minutes before AWS disables its mapping.
+fn deleted_permission() -> Value {
+    let parameters = json!({"roleName": "shipments-role", "policyName": "read-shipments-queue"});
+    let mut record = called_by_alice(20_000, "iam", "DeleteRolePolicy", &parameters);
+    record["eventTime"] = json!("2026-01-02T02:56:05Z");
+    record
 }
 
 /// A log file that inflates to at least `inflated` bytes of ordinary records, followed by one disabled mapping. The
