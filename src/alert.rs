@@ -54,7 +54,9 @@ impl<'a> Alert<'a> {
             },
             FindingKind::EsmChanged(esm) => match incident.lifecycle {
                 Some(Lifecycle::Resolves(stop)) => esm_resolved::alert(incident, esm, stop),
-                Some(Lifecycle::Open | Lifecycle::OverSince(_) | Lifecycle::Reported | Lifecycle::Reminder(..))
+                Some(
+                    Lifecycle::Open | Lifecycle::OverSince(_) | Lifecycle::Reported { .. } | Lifecycle::Reminder(..),
+                )
                 | None => esm_changed::alert(incident, esm),
             },
             FindingKind::EsmFailing(esm) => esm_failing::alert(incident, esm),

@@ -133,6 +133,12 @@ fn report(outcome: &Outcome, context: &Context) {
             "{errors} lookups for context failed, so alerts have less context; first error: {operation}: {code}"
         );
     }
+    if let Some(ServiceError { operation, code, .. }) = &outcome.cause_error {
+        let errors = outcome.counters.cause_errors;
+        lambda_runtime::tracing::warn!(
+            "{errors} calls about likely causes failed, so alerts may lack causes; first error: {operation}: {code}"
+        );
+    }
     match &outcome.reply {
         Reply::Silence { silent, .. } => {
             for heartbeat in silent.iter().take(MAX_PLACES_LOGGED) {

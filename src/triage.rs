@@ -31,12 +31,13 @@ pub use context::{Context, FunctionNow, MappingNow, PresentState, Tag};
 pub use deduplication::LEASE;
 pub(crate) use deduplication::{Candidate, Deduplication, Due, LedgerBudget, Verdict};
 pub use fingerprint::{DedupKey, DedupKeyError};
-pub use incident::{Contributions, Incident, Scope, Tally};
+pub(crate) use incident::MAX_LISTED;
+pub use incident::{Contributions, Incident, ListedMapping, Scope, Tally};
 pub use ledger::{Claim, Claimed, Contribution, Ledger, LedgerEntry, LedgerKey, MAX_CONTRIBUTIONS};
 pub use mapping_state::{
     KnownMapping, Lifecycle, MappingKey, MappingState, MappingStates, Stop, SweepState, Transition,
 };
-pub(crate) use observation::{Step, steps_for_listed, steps_for_missing};
+pub(crate) use observation::{Step, reminders_due, steps_for_listed, steps_for_missing};
 pub use suppression::{SuppressRule, suppressing_rule};
 pub use threshold::{MAX_INCIDENTS_PER_CALLER, alert_threshold};
 pub use window::{Window, WindowLength};

@@ -11,8 +11,8 @@ use super::attributes::category;
 use super::content::Alert;
 use super::fix::{Fix, Statement};
 use super::sanitize;
-use crate::detect::{Finding, FindingJson, FindingKind, ResourceKey};
-use crate::triage::{Context, Incident, LikelyCause, Scope, Tally};
+use crate::detect::{FindingJson, FindingKind, ResourceKey};
+use crate::triage::{Context, Incident, LikelyCause, ListedMapping, Scope, Tally};
 
 /// Maximum length of a value, in characters. The smaller limits apply if the message would be too long. An ARN has at
 /// most 2,048 characters.
@@ -150,6 +150,7 @@ impl CauseJson {
 /// A mapping in an alert about several of them.
 #[derive(Serialize)]
 struct MappingJson<'a> {
+    alert_id: String,
     account: Option<&'a str>,
     region: Option<&'a str>,
     mapping_uuid: Option<&'a str>,
@@ -160,7 +161,7 @@ struct MappingJson<'a> {
 }
 
 impl<'a> MappingJson<'a> {
-    fn of(finding: &'a Finding) -> Self {
+    fn of(ListedMapping { alert, finding }: &'a ListedMapping) -> Self {
         let event = &finding.event;
         let [mapping_uuid, function_arn, event_source_arn] = finding.mapping().unwrap_or_default();
         let reason = match &finding.kind {
@@ -168,7 +169,8 @@ impl<'a> MappingJson<'a> {
             _ => None,
         };
         let (account, region, stopped_at) = (event.account.as_deref(), event.region.as_deref(), event.time.as_deref());
-        Self { account, region, mapping_uuid, function_arn, event_source_arn, stopped_at, reason }
+        let alert_id = alert.to_string();
+        Self { alert_id, account, region, mapping_uuid, function_arn, event_source_arn, stopped_at, reason }
     }
 }
 
@@ -255,7 +257,6 @@ fn truncated(incident: &Incident, mut members: Map<String, Value>, limit: usize)
         lists.iter().filter(|(_, tally)| tally.more() > 0).map(|(name, _)| (*name).to_owned()).collect();
     match &incident.scope {
         Scope::Caller { actions, .. } if actions.more() > 0 => names.push("denied_actions".to_owned()),
-        Scope::Mappings { listed } if listed.len() as u64 != incident.total => names.push("mappings".to_owned()),
         Scope::Event | Scope::Mappings { .. } | Scope::Cause { .. } | Scope::Caller { .. } => {}
     }
     for (name, value) in &mut members {

@@ -5,20 +5,15 @@ use super::mapping::Source;
 use super::next_steps;
 use super::sanitize;
 use super::wording::{list, place, subject, time};
-use crate::detect::{Finding, FindingKind};
-use crate::triage::{Incident, Lifecycle};
+use crate::detect::FindingKind;
+use crate::triage::{Incident, Lifecycle, ListedMapping};
 
-pub(super) fn alert<'a>(incident: &'a Incident, listed: &[Finding]) -> Alert<'a> {
+pub(super) fn alert<'a>(incident: &'a Incident, listed: &[ListedMapping]) -> Alert<'a> {
     let count = format!("{} mappings", incident.total);
     let word = if is_reminder(incident) { "Still stopped" } else { "Stopped" };
     let subject = subject(incident, word, &[(&count, 24)]);
-    let mut situation: Vec<String> = listed.iter().map(line).collect();
-    let more = incident.total.saturating_sub(situation.len() as u64);
-    if more > 0 {
-        situation.push(format!("  and {more} more"));
-    }
     Alert {
-        situation,
+        situation: listed.iter().map(line).collect(),
         why: why(incident),
         next_steps: next_steps::of_stopped_mappings(&incident.finding.event),
         details: vec![
@@ -45,7 +40,7 @@ fn headline(incident: &Incident) -> String {
 
 fn why(incident: &Incident) -> Vec<String> {
     match incident.lifecycle {
-        Some(Lifecycle::Reminder(stop, _)) => vec![format!("This is a reminder of the alert {}.", stop.alert)],
+        Some(Lifecycle::Reminder(..)) => vec!["This is a reminder. Each mapping has been alerted before.".to_owned()],
         _ => vec![
             "The accounts and Regions were swept for the first time. Mappings that stop from now on are alerted one by one."
                 .to_owned(),
@@ -55,7 +50,7 @@ fn why(incident: &Incident) -> Vec<String> {
 }
 
 /// A line about a mapping.
-fn line(finding: &Finding) -> String {
+fn line(ListedMapping { finding, .. }: &ListedMapping) -> String {
     let event = &finding.event;
     let [uuid, function, source] = finding.mapping().unwrap_or_default();
     let source = Source::of(source);

@@ -49,7 +49,7 @@ const RETENTION: Duration = Duration::from_hours(14 * 24);
 /// Maximum number of items in a call of `BatchWriteItem`.
 const MAX_WRITES: usize = 25;
 /// Prefix of the keys of heartbeats.
-const HEARTBEAT: &str = "digest#";
+pub(super) const HEARTBEAT: &str = "digest#";
 /// Maximum number of transactions in a call: one that reads the recorded counts, one that raises them, and two more in
 /// case other invocations raise them in the meantime.
 const MAX_TRANSACTIONS: u32 = 4;

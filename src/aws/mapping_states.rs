@@ -13,9 +13,10 @@ use std::time::Duration;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use futures_util::future;
 use jiff::Timestamp;
 
-use super::dynamodb::{Item, LedgerTable, SCAN, UPDATE, number, seconds_now, value};
+use super::dynamodb::{HEARTBEAT, Item, LedgerTable, SCAN, UPDATE, number, seconds_now, value};
 use super::errors::service_error;
 use crate::delivery::AccountRegion;
 use crate::detect::MappingNames;
@@ -29,6 +30,8 @@ const MAPPING_RETENTION: Duration = Duration::from_hours(90 * 24);
 const MAPPING: &str = "mapping#";
 /// Prefix of the keys of accounts and Regions that were swept.
 const SWEPT: &str = "swept#";
+/// Number of parts of the table that are read concurrently.
+const SEGMENTS: i32 = 4;
 
 impl MappingStates for LedgerTable {
     async fn record_transition(
@@ -37,6 +40,41 @@ impl MappingStates for LedgerTable {
         names: &MappingNames,
         transition: Transition,
     ) -> Result<MappingState, ServiceError> {
+        let state = self.update_mapping(mapping, |request| apply(request, names, transition)).await?;
+        match transition {
+            // A sweep has already alerted this stop, as an earlier one.
+            Transition::Stopped(stop) if state.stopped.is_some_and(|it| it.at < stop.at) => {
+                self.update_mapping(mapping, |request| move_stop(request, stop.at)).await
+            }
+            _ => Ok(state),
+        }
+    }
+
+    async fn sweep_state(&self) -> Result<SweepState, ServiceError> {
+        let mut all = SweepState::default();
+        for segment in future::try_join_all((0..SEGMENTS).map(|segment| self.sweep_state_in(segment))).await? {
+            all.mappings.extend(segment.mappings);
+            all.swept.extend(segment.swept);
+            all.digests.extend(segment.digests);
+        }
+        Ok(all)
+    }
+
+    async fn record_swept(&self, place: &AccountRegion) -> Result<(), ServiceError> {
+        let id = format!("{SWEPT}{}#{}", place.account, place.region);
+        let request = self.client.update_item().table_name(&self.table).key("id", AttributeValue::S(id));
+        let response = self.deadline.hold(UPDATE, request.send()).await?;
+        response.map(|_| ()).map_err(|error| service_error(UPDATE, &error))
+    }
+}
+
+impl LedgerTable {
+    /// Updates the item of a mapping. Returns its state afterwards, whether or not the condition of the update held.
+    async fn update_mapping(
+        &self,
+        mapping: &MappingKey,
+        update: impl FnOnce(UpdateItemFluentBuilder) -> UpdateItemFluentBuilder,
+    ) -> Result<MappingState, ServiceError> {
         let MappingKey { account, region, uuid } = mapping;
         let request = self.client.update_item().table_name(&self.table);
         let request = request
@@ -44,8 +82,7 @@ impl MappingStates for LedgerTable {
             .expression_attribute_values(":expires", number(seconds_now() + MAPPING_RETENTION.as_secs()))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let request = apply(request, names, transition);
-        match self.deadline.hold(UPDATE, request.send()).await? {
+        match self.deadline.hold(UPDATE, update(request).send()).await? {
             Ok(response) => Ok(mapping_state(&response.attributes.unwrap_or_default())),
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
@@ -56,37 +93,44 @@ impl MappingStates for LedgerTable {
         }
     }
 
-    async fn sweep_state(&self) -> Result<SweepState, ServiceError> {
+    /// What a segment of the table contains.
+    async fn sweep_state_in(&self, segment: i32) -> Result<SweepState, ServiceError> {
         let mut found = SweepState::default();
         let mut start = None;
         loop {
             let request = self.client.scan().table_name(&self.table).set_exclusive_start_key(start);
             let request = request
+                .segment(segment)
+                .total_segments(SEGMENTS)
                 .filter_expression(
-                    "begins_with(id, :swept) OR (begins_with(id, :mapping) AND expires > :now AND \
+                    "begins_with(id, :swept) OR (begins_with(id, :digest) AND expires > :now) OR \
+                     (begins_with(id, :mapping) AND expires > :now AND \
                      (attribute_exists(failing_since) OR (attribute_exists(stopped_at) AND \
                      (attribute_not_exists(ended_at) OR ended_at <= stopped_at))))",
                 )
                 .expression_attribute_values(":now", number(seconds_now()))
+                .expression_attribute_values(":digest", AttributeValue::S(HEARTBEAT.to_owned()))
                 .expression_attribute_values(":mapping", AttributeValue::S(MAPPING.to_owned()))
                 .expression_attribute_values(":swept", AttributeValue::S(SWEPT.to_owned()));
             let page = self.deadline.hold(SCAN, request.send()).await?;
             let page = page.map_err(|error| service_error(SCAN, &error))?;
             found.mappings.extend(page.items().iter().filter_map(known_mapping));
-            found.swept.extend(page.items().iter().filter_map(swept_place));
+            found.swept.extend(page.items().iter().filter_map(|item| place(item, SWEPT)));
+            found.digests.extend(page.items().iter().filter_map(|item| place(item, HEARTBEAT)));
             start = page.last_evaluated_key;
             if start.is_none() {
                 return Ok(found);
             }
         }
     }
+}
 
-    async fn record_swept(&self, place: &AccountRegion) -> Result<(), ServiceError> {
-        let id = format!("{SWEPT}{}#{}", place.account, place.region);
-        let request = self.client.update_item().table_name(&self.table).key("id", AttributeValue::S(id));
-        let response = self.deadline.hold(UPDATE, request.send()).await?;
-        response.map(|_| ()).map_err(|error| service_error(UPDATE, &error))
-    }
+/// Moves a stop to a later time.
+fn move_stop(request: UpdateItemFluentBuilder, at: Timestamp) -> UpdateItemFluentBuilder {
+    request
+        .expression_attribute_values(":at", AttributeValue::N(at.as_second().to_string()))
+        .update_expression("SET stopped_at = :at, expires = :expires")
+        .condition_expression("stopped_at < :at AND reported_at >= :at")
 }
 
 /// Adds the expressions of a transition, which have the effect of [`MappingState::after`].
@@ -122,19 +166,21 @@ fn apply(request: UpdateItemFluentBuilder, names: &MappingNames, transition: Tra
         Transition::Ended(time) => at(request, time)
             .update_expression("SET ended_at = :at, expires = :expires")
             .condition_expression("attribute_not_exists(ended_at) OR ended_at < :at"),
-        Transition::Reported { number: report, at: time } => at(request, time)
+        Transition::Reported { alert, number: report, at: time } => at(request, time)
+            .expression_attribute_values(":alert", AttributeValue::S(alert.to_string()))
             .expression_attribute_values(":report", number(report))
             .update_expression("SET reported = :report, reported_at = :at, expires = :expires")
-            .condition_expression("attribute_not_exists(reported) OR reported <= :report"),
+            .condition_expression("alert = :alert AND (attribute_not_exists(reported) OR reported <= :report)"),
         Transition::Failing(time) => {
             let (request, more) = with_names(at(request, time), names);
             request.update_expression(format!(
                 "SET failing_since = if_not_exists(failing_since, :at), expires = :expires{more}"
             ))
         }
-        Transition::FailingNotified => request
+        Transition::FailingNotified(since) => at(request, since)
             .expression_attribute_values(":true", AttributeValue::Bool(true))
-            .update_expression("SET failing_notified = :true, expires = :expires"),
+            .update_expression("SET failing_notified = :true, expires = :expires")
+            .condition_expression("failing_since = :at"),
         Transition::NotFailing => {
             request.update_expression("SET expires = :expires REMOVE failing_since, failing_notified")
         }
@@ -187,9 +233,10 @@ fn known_mapping(item: &Item) -> Option<KnownMapping> {
     Some(KnownMapping { key, names, state: mapping_state(item) })
 }
 
-fn swept_place(item: &Item) -> Option<AccountRegion> {
+/// The account and Region in the key of an item with this prefix.
+fn place(item: &Item, prefix: &str) -> Option<AccountRegion> {
     let id = text(item, "id")?;
-    let (account, region) = id.strip_prefix(SWEPT)?.split_once('#')?;
+    let (account, region) = id.strip_prefix(prefix)?.split_once('#')?;
     Some(AccountRegion { account: account.to_owned(), region: region.to_owned() })
 }
 

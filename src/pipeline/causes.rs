@@ -5,7 +5,7 @@ use crate::clock::{Clock, time_between};
 use crate::enrich::ContextSource;
 use crate::publish::Topic;
 use crate::trail::ObjectSource;
-use crate::triage::{Audience, Causes, Considered, Due, Ledger, LedgerBudget, MappingStates};
+use crate::triage::{Audience, Causes, Considered, Due, Ledger, LedgerBudget, Lifecycle, MappingStates};
 
 impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates + Causes, C: Clock, A: ContextSource>
     Running<'_, S, T, L, C, A>
@@ -37,7 +37,10 @@ impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates + Causes, C: Clock, A:
         for mut due in due {
             // The mapping may have been enabled since.
             let followed = self.deduplication.follow(vec![due.incident], budget).await;
-            let Some(incident) = followed.into_iter().next() else { continue };
+            let Some(mut incident) = followed.into_iter().next() else { continue };
+            if let Some(Lifecycle::Reported { ended: Some(ended) }) = incident.lifecycle {
+                incident.lifecycle = Some(Lifecycle::OverSince(ended));
+            }
             due.incident = incident;
             follow_ups.push(due.with_own_key());
         }

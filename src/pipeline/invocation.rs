@@ -41,6 +41,8 @@ pub struct Outcome {
     pub failures: Failures,
     /// The first error of the lookups for context. It does not fail the invocation: alerts are published without context.
     pub context_error: Option<ServiceError>,
+    /// The first error of a lookup of likely causes, which are optional.
+    pub cause_error: Option<ServiceError>,
     /// The first error of the ledger. It does not fail the invocation: alerts are published without the ledger.
     pub ledger_error: Option<ServiceError>,
     /// The reply.
@@ -169,7 +171,8 @@ impl<'a, S: ObjectSource, T: Topic, L: Ledger, C: Clock, A: ContextSource> Runni
         outcome.counters.context_errors = context_errors.count;
         outcome.context_error = context_errors.first;
         outcome.counters.cause_errors = cause_errors.count;
-        outcome.ledger_error = ledger_errors.first.or(heartbeat_error).or(cause_errors.first);
+        outcome.cause_error = cause_errors.first;
+        outcome.ledger_error = ledger_errors.first.or(heartbeat_error);
         outcome.failures.payload = problems;
         // Without objects, there was nothing for the rules to match.
         outcome.failures.without_rules = self.without_rules && outcome.counters.objects > 0;

@@ -26,7 +26,7 @@ impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates + Causes, C: Clock, A:
         let mappings = self.state.borrow_mut().triage.take_mappings();
         let mut mappings = self.deduplication.follow(mappings, &self.mapping_budget).await;
         let found = mappings.len();
-        mappings.retain(|it| it.lifecycle != Some(Lifecycle::Reported));
+        mappings.retain(|it| !matches!(it.lifecycle, Some(Lifecycle::Reported { .. })));
         {
             let counters = &mut self.state.borrow_mut().outcome.counters;
             let reported = (found - mappings.len()) as u64;

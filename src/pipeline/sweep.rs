@@ -4,8 +4,10 @@
 //! that needs an alert is recorded only when the alert is published. Otherwise the next sweep repeats the step, and the
 //! ledger ensures that the alert is not repeated.
 
+mod observed;
+
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -17,21 +19,19 @@ use super::invocation::{Outcome, Running};
 use super::wiring::{Invocation, Pipeline};
 use crate::clock::{Clock, after, time_between, whole_seconds};
 use crate::delivery::{AccountRegion, Skipped};
-use crate::detect::{
-    EsmCategory, EsmDisabled, EsmFailing, EsmRecovered, Event, Finding, FindingKind, MappingNames, Trouble,
-};
+use crate::detect::MappingNames;
 use crate::enrich::ContextSource;
-use crate::heartbeat::Heartbeats;
 use crate::identity::Identity;
 use crate::publish::Topic;
 use crate::reply::{PlaceFailure, Reply};
 use crate::service::{Fault, ServiceError};
-use crate::sweep::{Mapping, MappingSource, Page};
+use crate::sweep::{MappingSource, Page};
 use crate::trail::ObjectSource;
 use crate::triage::{
-    Audience, Causes, DedupKey, Incident, KnownMapping, Ledger, LedgerBudget, Lifecycle, MappingKey, MappingState,
-    MappingStates, Step, Stop, SweepState, Transition, steps_for_listed, steps_for_missing, suppressing_rule,
+    Audience, Causes, Incident, KnownMapping, Ledger, LedgerBudget, MAX_LISTED, MappingKey, MappingState,
+    MappingStates, Step, Transition, steps_for_listed, steps_for_missing, suppressing_rule,
 };
+use observed::{Group, Observed, Subject};
 
 /// Maximum number of accounts and Regions that are swept concurrently.
 const CONCURRENT_PLACES: usize = 32;
@@ -46,45 +46,26 @@ const LEDGER_TIME: Duration = Duration::from_mins(15);
 /// A sweep in progress.
 struct Sweep<'a, S, T, L, C, A> {
     running: Running<'a, S, T, L, C, A>,
-    /// When the sweep began.
-    started: Timestamp,
     budget: LedgerBudget,
     /// What was known when the sweep began, of places that were not swept yet.
     known: RefCell<HashMap<AccountRegion, HashMap<String, KnownMapping>>>,
-    /// Stops of places that were swept for the first time, and reminders. They are alerted together at the end.
+    /// What is alerted together at the end.
     grouped: RefCell<BTreeMap<Group, Vec<Observed>>>,
     mappings: Cell<u64>,
-}
-
-/// Mappings that are alerted together: those with the same alert, and the number of the reminder.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Group {
-    alert: String,
-    reminder: u64,
-}
-
-/// Something to alert, and what to record when the alert is published.
-#[derive(Debug, Clone)]
-struct Observed {
-    mapping: MappingKey,
-    names: MappingNames,
-    finding: Finding,
-    dedup_key: DedupKey,
-    lifecycle: Option<Lifecycle>,
-    published: Transition,
 }
 
 impl<S, T, L, C, A> Pipeline<S, T, L, C, A>
 where
     S: ObjectSource,
     T: Topic,
-    L: Ledger + MappingStates + Causes + Heartbeats,
+    L: Ledger + MappingStates + Causes,
     C: Clock,
     A: ContextSource + MappingSource,
 {
     /// Sweeps all accounts and Regions of the settings.
     pub(super) async fn sweep(&self, invocation: Invocation<'_, impl Future<Output = ()>>) -> Outcome {
-        let (places, state) = match self.sweep_plan().await {
+        let plan = self.ledger.sweep_state().await.and_then(|state| Ok((self.places(&state.digests)?, state)));
+        let (places, state) = match plan {
             Ok(plan) => plan,
             Err(error) => {
                 let mut outcome = Outcome::default();
@@ -94,7 +75,6 @@ where
         };
         let sweep = Sweep {
             running: Running::new(self, Audience::All, &invocation),
-            started: whole_seconds(self.clock.now()),
             budget: LedgerBudget::new(LEDGER_TIME),
             known: RefCell::new(by_place(state.mappings)),
             grouped: RefCell::default(),
@@ -110,18 +90,11 @@ where
         outcome
     }
 
-    /// What to sweep, and what is known of it.
-    async fn sweep_plan(&self) -> Result<(Vec<AccountRegion>, SweepState), ServiceError> {
-        Ok((self.places().await?, self.ledger.sweep_state().await?))
-    }
-
     /// The places to sweep, in an order that differs from sweep to sweep: if the time is up before all of them are swept,
     /// it is not always the same ones that are left out. The Regions of an account remain together, because they share
     /// its credentials.
-    async fn places(&self) -> Result<Vec<AccountRegion>, ServiceError> {
-        let trail = if self.sweep.depend_on_trail() { self.ledger.heartbeats().await? } else { Vec::new() };
-        let trail: Vec<_> = trail.into_iter().map(|it| it.of).collect();
-        let mut places: Vec<_> = self.sweep.of(&trail).into_iter().collect();
+    fn places(&self, digests: &BTreeSet<AccountRegion>) -> Result<Vec<AccountRegion>, ServiceError> {
+        let mut places: Vec<_> = self.sweep.of(digests).into_iter().collect();
         if places.is_empty() {
             return Err(ServiceError::new("sweep", Fault::Other, "no account and Region to sweep"));
         }
@@ -180,7 +153,7 @@ where
                 let uuid = mapping.uuid.to_ascii_lowercase();
                 let key = MappingKey { account: place.account.clone(), region: place.region.clone(), uuid };
                 let steps = steps_for_listed(mapping, &key, known.get(&key.uuid), now);
-                observed.extend(self.take(steps, &key, Subject::Listed(mapping), now, is_first).await?);
+                observed.extend(self.take(steps, &Subject::listed(&key, mapping), now, is_first).await?);
                 if known.contains_key(&key.uuid) {
                     listed.insert(key.uuid);
                 }
@@ -219,7 +192,7 @@ where
         let mut observed = Vec::new();
         for mapping in known.values() {
             let steps = steps_for_missing(mapping, now);
-            observed.extend(self.take(steps, &mapping.key, Subject::Known(mapping), now, false).await?);
+            observed.extend(self.take(steps, &Subject::known(mapping), now, false).await?);
         }
         self.alert(observed).await;
         Ok(())
@@ -229,66 +202,54 @@ where
     async fn take(
         &self,
         steps: Vec<Step>,
-        key: &MappingKey,
-        subject: Subject<'_>,
+        subject: &Subject<'_>,
         now: Timestamp,
         is_first: bool,
     ) -> Result<Vec<Observed>, ServiceError> {
-        let mut observed = Vec::new();
+        let mut alerted = Vec::new();
         for step in steps {
-            let step = match step {
-                Step::Record(transition) => {
-                    self.record(key, &subject.names(key), transition).await?;
-                    continue;
-                }
-                Step::ReportStop(at) => match self.report_stop(key, &subject, at, is_first).await? {
-                    Some(stop) => Step::AlertStop(stop),
-                    None => continue,
-                },
-                step => step,
-            };
-            let Some((seen, group)) = observe(key, &subject, step, now) else { continue };
-            if suppressing_rule(&self.running.rules.suppress, &seen.finding, b"{}").is_some() {
+            if let Step::Record(transition) = step {
+                self.record(&subject.key, &subject.names, transition).await?;
                 continue;
             }
-            match group {
-                Some(group) => self.grouped.borrow_mut().entry(group).or_default().push(seen),
-                None => observed.push(seen),
+            let is_new = matches!(step, Step::ReportStop(_));
+            let Some(observed) = subject.observe(step, now) else { continue };
+            if suppressing_rule(&self.running.rules.suppress, &observed.finding, b"{}").is_some() {
+                continue;
+            }
+            if is_new && !self.is_reported(&observed).await? {
+                continue;
+            }
+            match observed.group(is_first) {
+                Some(group) => self.grouped.borrow_mut().entry(group).or_default().push(observed),
+                None => alerted.push(observed),
             }
         }
-        Ok(observed)
+        Ok(alerted)
     }
 
-    /// Records a stop. Returns it, unless another one is known by now.
-    async fn report_stop(
-        &self,
-        key: &MappingKey,
-        subject: &Subject<'_>,
-        at: Timestamp,
-        is_first: bool,
-    ) -> Result<Option<Stop>, ServiceError> {
-        let alert = if is_first { DedupKey::of_found_stops(self.started) } else { DedupKey::of_found_stop(key, at) };
-        let stop = Stop { at, alert };
-        let state = self.record(key, &subject.names(key), Transition::FoundStopped(stop)).await?;
-        Ok(state.open().filter(|open| open.alert == alert))
+    /// Records a stop. Returns false if another one is known by now.
+    async fn is_reported(&self, observed: &Observed) -> Result<bool, ServiceError> {
+        let stop = Transition::FoundStopped(observed.stop);
+        let state = self.record(&observed.mapping, &observed.names, stop).await?;
+        Ok(state.open().is_some_and(|open| open.alert == observed.stop.alert))
     }
 
     /// Publishes alerts, one for each mapping, and records the transitions of those that were published.
     async fn alert(&self, observed: Vec<Observed>) {
-        for seen in observed {
-            let incident = Incident::of_mappings(seen.dedup_key, seen.lifecycle, vec![seen.finding.clone()]);
-            self.publish(incident, &[seen]).await;
+        for it in observed {
+            self.publish(it.incident(), &[it]).await;
         }
     }
 
     /// Publishes the alerts about several mappings. Returns false if one of them was not published.
     async fn alert_groups(&self) -> bool {
         let mut all_published = true;
-        for observed in self.grouped.take().into_values() {
-            let Some(first) = observed.first() else { continue };
-            let findings = observed.iter().map(|it| it.finding.clone()).collect();
-            let incident = Incident::of_mappings(first.dedup_key, first.lifecycle, findings);
-            all_published &= self.publish(incident, &observed).await;
+        for mut observed in self.grouped.take().into_values() {
+            observed.sort_by(|a, b| (a.stop.at, &a.mapping).cmp(&(b.stop.at, &b.mapping)));
+            for listed in observed.chunks(MAX_LISTED) {
+                all_published &= self.publish(Observed::incident_of(listed), listed).await;
+            }
         }
         all_published
     }
@@ -296,8 +257,8 @@ where
     /// Publishes an alert, and records the transitions if it was published. Returns true if it was.
     async fn publish(&self, incident: Option<Incident>, about: &[Observed]) -> bool {
         let Some(incident) = incident else { return true };
-        for seen in about {
-            self.running.state.borrow_mut().count(&seen.finding);
+        for it in about {
+            self.running.state.borrow_mut().count(&it.finding);
         }
         let failures = || self.running.state.borrow().outcome.failures.alerts.len();
         let earlier = failures();
@@ -306,9 +267,9 @@ where
         if failures() > earlier {
             return false;
         }
-        for seen in about {
+        for it in about {
             // If this fails, the next sweep repeats it, and the ledger knows that the alert was published.
-            let _ = self.record(&seen.mapping, &seen.names, seen.published).await;
+            let _ = self.record(&it.mapping, &it.names, it.published).await;
         }
         true
     }
@@ -342,88 +303,4 @@ fn by_place(mappings: Vec<KnownMapping>) -> HashMap<AccountRegion, HashMap<Strin
         known.entry(AccountRegion { account, region }).or_default().insert(uuid, mapping);
     }
     known
-}
-
-/// The mapping that a step is about.
-enum Subject<'a> {
-    /// The API lists it.
-    Listed(&'a Mapping),
-    /// The API does not list it.
-    Known(&'a KnownMapping),
-}
-
-impl Subject<'_> {
-    fn names(&self, key: &MappingKey) -> MappingNames {
-        let (function_arn, event_source_arn) = match self {
-            Self::Listed(mapping) => (&mapping.function_arn, &mapping.event_source_arn),
-            Self::Known(known) => (&known.names.function_arn, &known.names.event_source_arn),
-        };
-        MappingNames {
-            mapping_uuid: Some(key.uuid.clone()),
-            function_arn: function_arn.clone(),
-            event_source_arn: event_source_arn.clone(),
-        }
-    }
-
-    /// The reason that the API gives for the mapping's state.
-    fn reason(&self) -> Option<String> {
-        match self {
-            Self::Listed(mapping) => mapping.reason.clone().filter(|it| !it.trim().is_empty()),
-            Self::Known(_) => None,
-        }
-    }
-}
-
-/// What a step alerts; `None` if it alerts nothing. Stops with the same alert and reminders are grouped.
-fn observe(key: &MappingKey, subject: &Subject<'_>, it: Step, now: Timestamp) -> Option<(Observed, Option<Group>)> {
-    let names = subject.names(key);
-    let finding = |kind: FindingKind, at: Timestamp| Finding {
-        event: Event::of_sweep(&key.account, &key.region, names.function_arn.as_deref(), at),
-        kind,
-    };
-    let recovered = |from, recovery| FindingKind::EsmRecovered(EsmRecovered { from, recovery, names: names.clone() });
-    let group = |stop: Stop, reminder| Some(Group { alert: stop.alert.to_string(), reminder });
-    let (finding, dedup_key, lifecycle, published, group) = match it {
-        Step::AlertStop(stop) => {
-            let finding = finding(stopped(&names, subject.reason()), stop.at);
-            let group = group(stop, 0).filter(|_| stop.alert != DedupKey::of_found_stop(key, stop.at));
-            (finding, stop.alert, Lifecycle::Open, Transition::Reported { number: 0, at: now }, group)
-        }
-        Step::Remind(stop, number) => {
-            let finding = finding(stopped(&names, subject.reason()), stop.at);
-            let dedup_key = DedupKey::of_reminder(stop.alert, number);
-            (
-                finding,
-                dedup_key,
-                Lifecycle::Reminder(stop, number),
-                Transition::Reported { number, at: now },
-                group(stop, number),
-            )
-        }
-        Step::EndStop(stop, at, recovery) => {
-            let finding = finding(recovered(Trouble::Stopped, recovery), at);
-            let dedup_key = DedupKey::of_resolution(key, stop.alert);
-            (finding, dedup_key, Lifecycle::Resolves(stop), Transition::Ended(at), None)
-        }
-        Step::AlertFailing(since, category, problem) => {
-            let failing = EsmFailing { category, problem, names: names.clone() };
-            let finding = finding(FindingKind::EsmFailing(failing), since);
-            let dedup_key = DedupKey::of_failing(key, since);
-            (finding, dedup_key, Lifecycle::Open, Transition::FailingNotified, None)
-        }
-        Step::EndFailing(stop, at, recovery) => {
-            let finding = finding(recovered(Trouble::Failing, recovery), at);
-            let dedup_key = DedupKey::of_resolution(key, stop.alert);
-            (finding, dedup_key, Lifecycle::Resolves(stop), Transition::NotFailing, None)
-        }
-        Step::ReportStop(_) | Step::Record(_) => return None,
-    };
-    let seen = Observed { mapping: key.clone(), names, finding, dedup_key, lifecycle: Some(lifecycle), published };
-    Some((seen, group))
-}
-
-fn stopped(names: &MappingNames, reason: Option<String>) -> FindingKind {
-    let MappingNames { mapping_uuid, function_arn, event_source_arn } = names.clone();
-    let category = reason.as_deref().map_or(EsmCategory::Unknown, EsmCategory::of_reason);
-    FindingKind::EsmDisabled(EsmDisabled { category, reason, mapping_uuid, function_arn, event_source_arn })
 }

@@ -32,15 +32,9 @@ pub enum SweepRegions {
 }
 
 impl SweepPlaces {
-    /// Returns true if the places depend on the digests of the trail.
-    #[must_use]
-    pub fn depend_on_trail(&self) -> bool {
-        self.accounts == SweepAccounts::OfTrail || self.regions == SweepRegions::OfTrail
-    }
-
     /// The accounts and Regions to sweep, given those whose digests have arrived.
     #[must_use]
-    pub fn of(&self, trail: &[AccountRegion]) -> BTreeSet<AccountRegion> {
+    pub fn of(&self, trail: &BTreeSet<AccountRegion>) -> BTreeSet<AccountRegion> {
         let listed = |names: &[String], name: &String| names.contains(name);
         match (&self.accounts, &self.regions) {
             (SweepAccounts::Listed(accounts), SweepRegions::Listed(regions)) => {
@@ -59,7 +53,7 @@ impl SweepPlaces {
             (SweepAccounts::Listed(accounts), SweepRegions::OfTrail) => {
                 trail.iter().filter(|it| listed(accounts, &it.account)).cloned().collect()
             }
-            (SweepAccounts::OfTrail, SweepRegions::OfTrail) => trail.iter().cloned().collect(),
+            (SweepAccounts::OfTrail, SweepRegions::OfTrail) => trail.clone(),
         }
     }
 }
@@ -74,12 +68,12 @@ mod tests {
 
     #[test]
     fn places_are_listed_or_those_of_the_trail() {
-        let trail = [place("1", "us-east-1"), place("1", "eu-west-1"), place("2", "us-east-1")];
+        let trail = BTreeSet::from([place("1", "us-east-1"), place("1", "eu-west-1"), place("2", "us-east-1")]);
         let listed = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let accounts = [SweepAccounts::OfTrail, SweepAccounts::Listed(listed(&["1", "3"]))];
         let regions = [SweepRegions::OfTrail, SweepRegions::Listed(listed(&["eu-west-1"]))];
         let expected = [
-            trail.to_vec(),
+            trail.iter().cloned().collect::<Vec<_>>(),
             vec![place("1", "eu-west-1"), place("2", "eu-west-1")],
             vec![place("1", "us-east-1"), place("1", "eu-west-1")],
             vec![place("1", "eu-west-1"), place("3", "eu-west-1")],

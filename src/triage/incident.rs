@@ -18,8 +18,8 @@ use crate::detect::{Arn, Finding, FindingKind, Severity};
 const MAX_KEPT: usize = 10;
 /// Maximum number of actions that the summary of a caller keeps.
 const MAX_KEPT_ACTIONS: usize = 20;
-/// Maximum number of mappings that an incident about several of them lists.
-const MAX_LISTED: usize = 50;
+/// Maximum number of mappings in an incident about several of them.
+pub(crate) const MAX_LISTED: usize = 50;
 /// Maximum number of distinct values that a [`Tally`] counts.
 const MAX_DISTINCT: usize = 10_000;
 
@@ -72,10 +72,10 @@ pub enum Scope {
         /// Number of distinct events in each log object.
         contributions: Contributions,
     },
-    /// Stopped mappings that are alerted together.
+    /// Several stopped mappings of an account that are alerted together.
     Mappings {
-        /// The first of them, each with the time of its stop as the time of its event.
-        listed: Vec<Finding>,
+        /// The mappings.
+        listed: Vec<ListedMapping>,
     },
     /// The incidents of a caller that has too many for individual alerts.
     Caller {
@@ -84,6 +84,15 @@ pub enum Scope {
         /// The denied actions that this invocation found.
         actions: Tally,
     },
+}
+
+/// A stopped mapping in an incident about several of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedMapping {
+    /// Identifies the alert about its stop, which later alerts about the mapping refer to.
+    pub alert: DedupKey,
+    /// The stop.
+    pub finding: Finding,
 }
 
 /// Event counts by the name of the contributor.
@@ -112,17 +121,16 @@ impl Incident {
         }
     }
 
-    /// The incident of one mapping, or of several that are alerted together, in the order of their stops. Returns `None`
-    /// if there are none.
-    pub(crate) fn of_mappings(
-        dedup_key: DedupKey,
-        lifecycle: Option<Lifecycle>,
-        mut findings: Vec<Finding>,
-    ) -> Option<Self> {
-        findings.sort_by(|a, b| a.event.time.cmp(&b.event.time));
-        let (first, others) = findings.split_first()?;
-        let mut incident = Self { lifecycle, ..Self::of(dedup_key, None, Scope::Event, first.clone()) };
-        for finding in others {
+    /// The incident about a mapping that a sweep observed.
+    pub(crate) fn of_mapping(dedup_key: DedupKey, lifecycle: Lifecycle, finding: Finding) -> Self {
+        Self { lifecycle: Some(lifecycle), ..Self::of(dedup_key, None, Scope::Event, finding) }
+    }
+
+    /// The incident about several mappings of an account that are alerted together. Returns `None` if there are none.
+    pub(crate) fn of_mappings(dedup_key: DedupKey, lifecycle: Lifecycle, listed: Vec<ListedMapping>) -> Option<Self> {
+        let (first, others) = listed.split_first()?;
+        let mut incident = Self::of_mapping(dedup_key, lifecycle, first.finding.clone());
+        for ListedMapping { finding, .. } in others {
             let event = &finding.event;
             incident.count += 1;
             incident.extend_period(event.time.as_deref());
@@ -130,10 +138,7 @@ impl Incident {
             incident.functions.add(event.function_name.as_deref());
         }
         incident.total = incident.count;
-        if incident.count > 1 {
-            findings.truncate(MAX_LISTED);
-            incident.scope = Scope::Mappings { listed: findings };
-        }
+        incident.scope = Scope::Mappings { listed };
         Some(incident)
     }
 
@@ -227,8 +232,9 @@ impl Incident {
     #[must_use]
     pub fn alert_id(&self) -> DedupKey {
         match self.lifecycle {
+            _ if matches!(self.scope, Scope::Mappings { .. }) => self.dedup_key,
             Some(Lifecycle::Resolves(stop) | Lifecycle::Reminder(stop, _)) => stop.alert,
-            Some(Lifecycle::Open | Lifecycle::OverSince(_) | Lifecycle::Reported) | None => {
+            Some(Lifecycle::Open | Lifecycle::OverSince(_) | Lifecycle::Reported { .. }) | None => {
                 self.follows_up.unwrap_or(self.dedup_key)
             }
         }
@@ -257,9 +263,9 @@ impl Incident {
             (_, Some(Lifecycle::Reminder(..))) => Some("reminder"),
             (
                 FindingKind::EsmDisabled(_) | FindingKind::EsmFailing(_),
-                Some(Lifecycle::Open | Lifecycle::Reported) | None,
+                Some(Lifecycle::Open | Lifecycle::Reported { .. }) | None,
             ) => Some("open"),
-            (_, Some(Lifecycle::Open | Lifecycle::Reported) | None) => None,
+            (_, Some(Lifecycle::Open | Lifecycle::Reported { .. }) | None) => None,
         }
     }
 
@@ -267,8 +273,9 @@ impl Incident {
     #[must_use]
     pub fn stopped_at(&self) -> Option<String> {
         match self.lifecycle {
+            _ if matches!(self.scope, Scope::Mappings { .. }) => None,
             Some(Lifecycle::Resolves(stop) | Lifecycle::Reminder(stop, _)) => Some(stop.at.to_string()),
-            Some(Lifecycle::Open | Lifecycle::OverSince(_) | Lifecycle::Reported) | None => None,
+            Some(Lifecycle::Open | Lifecycle::OverSince(_) | Lifecycle::Reported { .. }) | None => None,
         }
     }
 
@@ -278,7 +285,7 @@ impl Incident {
         match self.lifecycle {
             Some(Lifecycle::Resolves(_)) => self.finding.event.time.clone(),
             Some(Lifecycle::OverSince(ended)) => Some(ended.to_string()),
-            Some(Lifecycle::Open | Lifecycle::Reported | Lifecycle::Reminder(..)) | None => None,
+            Some(Lifecycle::Open | Lifecycle::Reported { .. } | Lifecycle::Reminder(..)) | None => None,
         }
     }
 

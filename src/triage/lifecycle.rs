@@ -35,13 +35,12 @@ impl DedupKey {
     pub(crate) fn of_found_stop(mapping: &MappingKey, at: Timestamp) -> Self {
         mapping.alert("stopped", &at.to_string())
     }
-
-    /// The key of the alert that lists the stops that a sweep found in accounts and Regions that it swept for the first
-    /// time.
-    pub(crate) fn of_found_stops(at: Timestamp) -> Self {
-        Self::of_alert(&["found", &at.to_string()])
+    /// The key of an alert about several mappings, each of which has one of these keys if it is alerted by itself.
+    pub(crate) fn of_several(keys: impl Iterator<Item = Self>) -> Self {
+        let keys: Vec<_> = keys.map(|key| key.to_string()).collect();
+        let strings: Vec<_> = ["several"].into_iter().chain(keys.iter().map(String::as_str)).collect();
+        Self::of_alert(&strings)
     }
-
     /// The key of the alert about a mapping that has been failing since this time.
     pub(crate) fn of_failing(mapping: &MappingKey, since: Timestamp) -> Self {
         mapping.alert("failing", &since.to_string())
@@ -102,7 +101,7 @@ fn lifecycle_of_stop(stop: Stop, state: MappingState) -> Lifecycle {
     let is_reported =
         state.reported_at.is_some_and(|reported| stop.at <= reported && ended.is_none_or(|ended| ended >= reported));
     match ended {
-        _ if is_reported => Lifecycle::Reported,
+        _ if is_reported => Lifecycle::Reported { ended },
         Some(ended) if ended > latest.at => Lifecycle::OverSince(ended),
         _ => Lifecycle::Open,
     }
@@ -181,17 +180,19 @@ mod tests {
     #[test]
     fn a_stop_that_a_sweep_found_is_reported_once() {
         let found = Transition::FoundStopped(stop(100));
-        let reported = Transition::Reported { number: 0, at: at(200) };
+        let reported = Transition::Reported { alert: stop(100).alert, number: 0, at: at(200) };
         for second in [50, 100, 150, 200] {
-            assert_eq!(of_stop(&[found, reported], second), Lifecycle::Reported, "{second}");
-            assert_eq!(state(&[found, reported, Transition::Stopped(stop(second))]).stopped, Some(stop(100)));
+            assert_eq!(of_stop(&[found, reported], second), Lifecycle::Reported { ended: None }, "{second}");
+            let latest = Stop { at: at(second.max(100)), ..stop(100) };
+            assert_eq!(state(&[found, reported, Transition::Stopped(stop(second))]).stopped, Some(latest));
         }
         assert_eq!(of_stop(&[found], 100), Lifecycle::Open, "its alert was not published");
         assert_eq!(of_stop(&[found, reported], 201), Lifecycle::Open, "a later stop");
         assert_eq!(of_stop(&[found, reported, Transition::Ended(at(70))], 50), Lifecycle::Open, "an earlier stop");
-        assert_eq!(of_stop(&[found, reported, Transition::Ended(at(300))], 90), Lifecycle::Reported, "over since");
+        let ended = Some(at(300));
+        assert_eq!(of_stop(&[found, reported, Transition::Ended(at(300))], 90), Lifecycle::Reported { ended });
         let later = [found, reported, Transition::Ended(at(300)), Transition::Stopped(stop(400))];
-        assert_eq!(of_stop(&later, 100), Lifecycle::Reported, "stopped again");
+        assert_eq!(of_stop(&later, 100), Lifecycle::Reported { ended }, "stopped again");
     }
 
     #[test]

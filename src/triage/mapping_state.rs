@@ -23,8 +23,8 @@ pub struct MappingKey {
 /// A change of a mapping's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transition {
-    /// CloudTrail logged that AWS disabled the mapping. Replaces an earlier stop, unless a sweep has reported since that
-    /// the mapping is stopped.
+    /// CloudTrail logged that AWS disabled the mapping. Replaces an earlier stop. If a sweep has reported since that the
+    /// mapping is stopped, its alert is about this stop.
     Stopped(Stop),
     /// The mapping was enabled or deleted at this time. Replaces an earlier end.
     Ended(Timestamp),
@@ -32,6 +32,8 @@ pub enum Transition {
     FoundStopped(Stop),
     /// A sweep that found the mapping stopped published the alert about it or a reminder.
     Reported {
+        /// The alert about the stop. Has no effect on another stop.
+        alert: DedupKey,
         /// 0 for the alert, otherwise the number of the reminder.
         number: u64,
         /// When the sweep found the mapping stopped.
@@ -39,8 +41,8 @@ pub enum Transition {
     },
     /// A sweep found the mapping failing. Has no effect if it is known to fail.
     Failing(Timestamp),
-    /// The alert about the failing mapping was published.
-    FailingNotified,
+    /// The alert about the mapping, which has been failing since this time, was published.
+    FailingNotified(Timestamp),
     /// A sweep no longer found the mapping failing.
     NotFailing,
     /// A sweep did not find the mapping. Has no effect if an earlier sweep did not find it either.
@@ -91,17 +93,23 @@ impl MappingState {
     pub fn after(self, transition: Transition) -> Self {
         let with_stop = |stop, is_found| Self { stopped: Some(stop), is_found, reported: None, missing: None, ..self };
         match transition {
-            Transition::Stopped(stop) if self.replaced_by(stop) => with_stop(stop, false),
+            Transition::Stopped(stop) if self.is_replaced_by(stop) => with_stop(stop, false),
+            Transition::Stopped(stop) => {
+                Self { stopped: self.stopped.map(|it| Stop { at: it.at.max(stop.at), ..it }), ..self }
+            }
             Transition::FoundStopped(stop) if self.open().is_none() && self.ended.is_none_or(|it| it < stop.at) => {
                 with_stop(stop, true)
             }
-            Transition::Stopped(_) | Transition::FoundStopped(_) => self,
+            Transition::FoundStopped(_) => self,
             Transition::Ended(at) => Self { ended: self.ended.max(Some(at)), ..self },
-            Transition::Reported { number, at } => {
+            Transition::Reported { alert, number, at } if self.stopped.is_some_and(|it| it.alert == alert) => {
                 Self { reported: self.reported.max(Some(number)), reported_at: self.reported_at.max(Some(at)), ..self }
             }
+            Transition::Reported { .. } => self,
             Transition::Failing(at) => Self { failing: self.failing.or(Some(at)), ..self },
-            Transition::FailingNotified => Self { failing_notified: true, ..self },
+            Transition::FailingNotified(since) => {
+                Self { failing_notified: self.failing_notified || self.failing == Some(since), ..self }
+            }
             Transition::NotFailing => Self { failing: None, failing_notified: false, ..self },
             Transition::Missing(at) => Self { missing: self.missing.or(Some(at)), ..self },
             Transition::Present => Self { missing: None, ..self },
@@ -109,7 +117,7 @@ impl MappingState {
     }
 
     /// Returns true if a stop that CloudTrail logged replaces the latest one.
-    fn replaced_by(&self, stop: Stop) -> bool {
+    fn is_replaced_by(&self, stop: Stop) -> bool {
         self.stopped.is_none_or(|it| it.at < stop.at) && self.reported_at.is_none_or(|reported| reported < stop.at)
     }
 }
@@ -132,6 +140,8 @@ pub struct SweepState {
     pub mappings: Vec<KnownMapping>,
     /// The accounts and Regions that were swept before.
     pub swept: BTreeSet<AccountRegion>,
+    /// The accounts and Regions whose digests have arrived within two weeks.
+    pub digests: BTreeSet<AccountRegion>,
 }
 
 /// The state of mappings that all invocations share.
@@ -148,7 +158,7 @@ pub trait MappingStates {
         transition: Transition,
     ) -> impl Future<Output = Result<MappingState, ServiceError>>;
 
-    /// The mappings that are stopped or failing, and the accounts and Regions that were swept.
+    /// The mappings that are stopped or failing, the accounts and Regions that were swept, and those whose digests arrive.
     ///
     /// # Errors
     /// If the store is unavailable.
@@ -170,8 +180,11 @@ pub enum Lifecycle {
     OverSince(Timestamp),
     /// The change ended this stop.
     Resolves(Stop),
-    /// A sweep already reported this stop.
-    Reported,
+    /// A sweep has already reported the stop.
+    Reported {
+        /// When the mapping was enabled or deleted, if that is known.
+        ended: Option<Timestamp>,
+    },
     /// The mapping is still stopped. The reminders about a stop are numbered from 1.
     Reminder(Stop, u64),
 }

@@ -34,7 +34,7 @@ pub(crate) enum Step {
     /// Record the end of the stop, and alert that it is over.
     EndStop(Stop, Timestamp, Recovery),
     /// Alert that the mapping has been failing since this time.
-    AlertFailing(Timestamp, FailingCategory, String),
+    AlertFailing(Stop, FailingCategory, String),
     /// Alert that the mapping no longer fails, and record this.
     EndFailing(Stop, Timestamp, Recovery),
     /// Record the transition.
@@ -57,10 +57,8 @@ pub(crate) fn steps_for_listed(
             steps.extend(end_of_failing(key, state, now, Recovery::Processing));
         }
         Condition::DisabledByUser => steps.extend(end_of_failing(key, state, now, Recovery::Disabled)),
-        Condition::Failing { category, problem } => {
-            steps.extend(for_running(mapping, state, now));
-            steps.extend(for_failing(state, category, problem, now));
-        }
+        // A stop remains open until the mapping processes its source.
+        Condition::Failing { category, problem } => steps.extend(for_failing(key, state, category, problem, now)),
         Condition::Changing => {}
     }
     steps
@@ -89,6 +87,11 @@ fn for_stopped(mapping: &Mapping, state: MappingState, now: Timestamp) -> Option
     if state.is_found && state.reported.is_none() {
         return Some(Step::AlertStop(stop));
     }
+    // The mapping may have been enabled and stopped again. The events about this may be on their way.
+    let is_recent = |modified: Timestamp| modified > stop.at && time_between(modified, now) < EVENT_DELAY;
+    if mapping.modified.is_some_and(is_recent) {
+        return None;
+    }
     let number = reminders_due(time_between(stop.at, now));
     (number > state.reported.unwrap_or_default()).then_some(Step::Remind(stop, number))
 }
@@ -103,26 +106,36 @@ fn for_running(mapping: &Mapping, state: MappingState, now: Timestamp) -> Option
     }
 }
 
-fn for_failing(state: MappingState, category: FailingCategory, problem: String, now: Timestamp) -> Option<Step> {
+fn for_failing(
+    key: &MappingKey,
+    state: MappingState,
+    category: FailingCategory,
+    problem: String,
+    now: Timestamp,
+) -> Option<Step> {
     match state.failing {
         None => Some(Step::Record(Transition::Failing(now))),
-        Some(since) => (!state.failing_notified).then_some(Step::AlertFailing(since, category, problem)),
+        Some(since) => (!state.failing_notified).then(|| Step::AlertFailing(failure(key, since), category, problem)),
     }
 }
 
 /// The end of a failure. One that was not alerted is only recorded.
 fn end_of_failing(key: &MappingKey, state: MappingState, now: Timestamp, recovery: Recovery) -> Option<Step> {
     let since = state.failing?;
-    let stop = Stop { at: since, alert: DedupKey::of_failing(key, since) };
     Some(if state.failing_notified {
-        Step::EndFailing(stop, now, recovery)
+        Step::EndFailing(failure(key, since), now, recovery)
     } else {
         Step::Record(Transition::NotFailing)
     })
 }
 
+/// The failure of a mapping, as a stop.
+fn failure(key: &MappingKey, since: Timestamp) -> Stop {
+    Stop { at: since, alert: DedupKey::of_failing(key, since) }
+}
+
 /// The number of reminders that are due when a mapping has been stopped for this long.
-fn reminders_due(stopped: Duration) -> u64 {
+pub(crate) fn reminders_due(stopped: Duration) -> u64 {
     let days = stopped.as_secs() / DAY;
     let listed = REMINDER_DAYS.iter().filter(|it| **it <= days).count() as u64;
     let [.., last] = REMINDER_DAYS;

@@ -7,13 +7,16 @@ mod settings;
 mod template;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use serde_json::json;
 use trailwarden::alert::{Alert, Format};
 use trailwarden::detect::{Detector, WatchRules};
 use trailwarden::rules::Rules;
+use trailwarden::triage::{Context, FunctionNow, Incident, LikelyCause, MappingNow, PresentState, Tag};
 
 use crate::fixture::findings::{findings, incidents};
-use crate::fixture::records::{denied, disabled_mapping, key};
+use crate::fixture::records::{called_by_alice, denied, disabled_mapping, key};
 
 pub(crate) const RULES_PAGE: &str = include_str!("../../docs/RULES.md");
 const TEMPLATE: &str = include_str!("../../template.yaml");
@@ -54,7 +57,8 @@ fn the_documented_alerts_are_real() {
     let denials = (0..25).map(|n| denied(n, "UpdateFunctionCode", &format!("orders-{}", n % 3)));
     let records = denials.chain([disabled_mapping(5, "shipments", reason)]);
     let found = records.flat_map(|record| findings(&Detector::default(), &WatchRules::default(), &object, &record));
-    let incidents = incidents(found);
+    let mut incidents = incidents(found);
+    add_context(&mut incidents[0]);
     let messages: Vec<_> = incidents.iter().map(|incident| Alert::of(incident).message(Format::Text)).collect();
     let [disabled, denied] = messages.as_slice() else { panic!("two alerts") };
     let (without_message, _) = denied.body.split_once("  AWS says").expect("the message of AWS");
@@ -64,6 +68,29 @@ fn the_documented_alerts_are_real() {
     ] {
         assert!(documents().contains(&alert), "{alert}");
     }
+}
+
+/// What the demo shows: the owner, the state and the role from the Lambda API, and the likely cause.
+fn add_context(stop: &mut Incident) {
+    let parameters = json!({"roleName": "shipments-role", "policyName": "read-shipments-queue"});
+    let mut record = called_by_alice(20_000, "iam", "DeleteRolePolicy", &parameters);
+    record["eventTime"] = json!("2026-01-02T02:56:05Z");
+    let detector = Detector { causes: true, ..Detector::default() };
+    let examined = detector.examine(record.to_string().as_bytes(), &"".into(), &WatchRules::default());
+    let change = *examined.expect("a record").change.expect("a change");
+    stop.likely_causes = vec![LikelyCause { change, before: Duration::from_mins(4) }];
+    stop.context = Some(Context {
+        mapping: Some(MappingNow {
+            state: PresentState::Disabled,
+            last_processing_result: Some("No records processed".to_owned()),
+            ..MappingNow::deleted()
+        }),
+        function: Some(FunctionNow {
+            role_arn: Some("arn:aws:iam::111122223333:role/shipments-role".to_owned()),
+            ..FunctionNow::default()
+        }),
+        owner: vec![Tag { key: "team".to_owned(), value: "logistics".to_owned() }],
+    });
 }
 
 #[test]

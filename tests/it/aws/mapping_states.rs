@@ -1,5 +1,7 @@
 //! The states of mappings in DynamoDB.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use trailwarden::delivery::AccountRegion;
@@ -42,6 +44,21 @@ async fn the_latest_transitions_of_a_mapping_are_kept() {
     assert_eq!(record(Transition::Ended(at(90))).await, MappingState { ended: Some(at(120)), ..stopped });
 }
 
+/// A sweep has reported the mapping as stopped since an earlier time.
+#[tokio::test]
+async fn a_stop_that_a_sweep_has_reported_moves_the_known_one() {
+    let server = MockServer::start().await;
+    let item = |at: u8| json!({"stopped_at": {"N": at.to_string()}, "alert": {"S": "5".repeat(32)}, "reported_at": {"N": "90"}});
+    let refused = dynamodb_error("ConditionalCheckFailedException", &json!({"Item": item(60)}));
+    expect_dynamodb(&server, "UpdateItem", 1, refused).await;
+    expect_dynamodb(&server, "UpdateItem", 1, dynamodb(&json!({"Attributes": item(80)}))).await;
+    let ledger = Sdk::new(&server.uri()).await.ledger();
+    let state = ledger.record_transition(&mapping(), &names(), Transition::Stopped(stop(80))).await.expect("a state");
+    assert_eq!(state.stopped, Some(stop(80)));
+    let requests = dynamodb_requests(&server, "UpdateItem").await;
+    assert_eq!(requests[1]["ConditionExpression"], "stopped_at < :at AND reported_at >= :at");
+}
+
 /// Each transition is one conditional update. `MappingState::after` describes its effect.
 #[tokio::test]
 async fn each_transition_is_one_conditional_update() {
@@ -52,9 +69,9 @@ async fn each_transition_is_one_conditional_update() {
         Transition::Stopped(stop(60)),
         Transition::FoundStopped(stop(60)),
         Transition::Ended(at(120)),
-        Transition::Reported { number: 2, at: at(60) },
+        Transition::Reported { alert: stop(60).alert, number: 2, at: at(60) },
         Transition::Failing(at(60)),
-        Transition::FailingNotified,
+        Transition::FailingNotified(at(60)),
         Transition::NotFailing,
         Transition::Missing(at(60)),
         Transition::Present,
@@ -72,9 +89,9 @@ async fn each_transition_is_one_conditional_update() {
     SET stopped_at = :at, alert = :alert, function_arn = :function_arn REMOVE is_found, reported, missing_since | (attribute_not_exists(stopped_at) OR stopped_at < :at) AND (attribute_not_exists(reported_at) OR reported_at < :at)
     SET stopped_at = :at, alert = :alert, is_found = :true, function_arn = :function_arn REMOVE reported, missing_since | (attribute_not_exists(stopped_at) OR ended_at > stopped_at) AND (attribute_not_exists(ended_at) OR ended_at < :at)
     SET ended_at = :at | attribute_not_exists(ended_at) OR ended_at < :at
-    SET reported = :report, reported_at = :at | attribute_not_exists(reported) OR reported <= :report
+    SET reported = :report, reported_at = :at | alert = :alert AND (attribute_not_exists(reported) OR reported <= :report)
     SET failing_since = if_not_exists(failing_since, :at), function_arn = :function_arn | -
-    SET failing_notified = :true | -
+    SET failing_notified = :true | failing_since = :at
     REMOVE failing_since, failing_notified | -
     SET missing_since = if_not_exists(missing_since, :at) | -
     REMOVE missing_since | -
@@ -89,9 +106,11 @@ async fn what_sweeps_know_is_read_page_by_page() {
                        "is_found": {"BOOL": true}, "reported": {"N": "2"}, "reported_at": {"N": "70"}, "failing_since": {"N": "80"}, "missing_since": {"N": "90"},
                        "failing_notified": {"BOOL": true}, "function_arn": {"S": "f"}, "new": {"BOOL": true}});
     let first = json!({"Items": [known, {"id": {"S": "mapping#new"}}], "LastEvaluatedKey": {"id": {"S": "k"}}});
-    let second = json!({"Items": [{"id": {"S": "swept#1#eu-west-1"}}, {"id": {"S": "swept#new"}}]});
+    let second = json!({"Items": [{"id": {"S": "swept#1#eu-west-1"}}, {"id": {"S": "swept#new"}},
+                                  {"id": {"S": "digest#1#eu-west-1"}}]});
     expect_dynamodb(&server, "Scan", 1, dynamodb(&first)).await;
     expect_dynamodb(&server, "Scan", 1, dynamodb(&second)).await;
+    expect_dynamodb(&server, "Scan", 3, dynamodb(&json!({"Items": []}))).await;
     let found = Sdk::new(&server.uri()).await.ledger().sweep_state().await.expect("a state");
     let [known] = found.mappings.as_slice() else { panic!("one mapping, found {found:?}") };
     let state = MappingState {
@@ -107,7 +126,10 @@ async fn what_sweeps_know_is_read_page_by_page() {
     assert_eq!((&known.key, known.state), (&mapping(), state));
     assert_eq!((known.names.function_arn.as_deref(), known.names.event_source_arn.as_deref()), (Some("f"), None));
     let swept = AccountRegion { account: "1".to_owned(), region: "eu-west-1".to_owned() };
-    assert_eq!(found.swept.into_iter().collect::<Vec<_>>(), [swept]);
+    assert_eq!((found.swept.contains(&swept), found.digests.contains(&swept)), (true, true));
     let requests = dynamodb_requests(&server, "Scan").await;
-    assert_eq!(requests[1]["ExclusiveStartKey"]["id"]["S"], "k");
+    let segments: BTreeSet<_> = requests.iter().filter_map(|it| it["Segment"].as_u64()).collect();
+    assert_eq!(segments, (0..4).collect());
+    let continued = requests.iter().filter(|it| it["ExclusiveStartKey"]["id"]["S"] == "k").count();
+    assert_eq!((requests.len(), continued), (5, 1));
 }

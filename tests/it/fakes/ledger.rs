@@ -192,7 +192,8 @@ impl MappingStates for MemoryLedger {
         let known = mappings.iter().filter(|(_, (state, _))| state.open().is_some() || state.failing.is_some());
         let known =
             known.map(|(key, (state, names))| KnownMapping { key: key.clone(), names: names.clone(), state: *state });
-        Ok(SweepState { mappings: known.collect(), swept: self.swept.borrow().clone() })
+        let digests = self.heartbeats.borrow().keys().cloned().collect();
+        Ok(SweepState { mappings: known.collect(), swept: self.swept.borrow().clone(), digests })
     }
 
     async fn record_swept(&self, place: &AccountRegion) -> Result<(), ServiceError> {

@@ -133,7 +133,7 @@ async fn the_first_sweep_lists_what_is_stopped_already_in_one_alert() {
     let run = sweep(&fixture).await;
     assert_eq!(run.subjects(), ["Resolved: q0 -> f0 enabled 111122223333 us-east-1"]);
     let alerts = json_alerts(&fixture);
-    assert_eq!(alerts[0]["alert_id"], alerts[1]["alert_id"], "in the thread of the list");
+    assert_eq!(alerts[0]["mappings"][0]["alert_id"], alerts[1]["alert_id"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -243,9 +243,26 @@ async fn a_stop_that_a_sweep_finds_has_a_likely_cause() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_late_cause_of_a_stop_that_is_over_says_so() {
+    let mut change = called_by_alice(1, "sqs", "DeleteQueue", &json!({"queueUrl": queue_url("f0")}));
+    change["eventTime"] = json!(TestClock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+    let fixture = swept().await.configure(|it| it.detector.causes = true).object("change", [change]);
+    let source = Some(format!("arn:aws:sqs:{REGION}:{ACCOUNT}:f0-queue"));
+    pass(1).await;
+    list(&fixture, vec![Mapping { event_source_arn: source, ..stopped(0) }]);
+    pass(20).await;
+    assert_eq!(sweep(&fixture).await.alerts.len(), 1);
+    let fixture = event(fixture, "enable", false);
+    fixture.invoke(&["enable"]).await;
+    let run = fixture.invoke(&["change"]).await;
+    assert_eq!(run.subjects(), ["Likely cause: f0-queue -> f0 sqs:DeleteQueue 111122223333 us-east-1"]);
+    assert!(run.rendered().contains("status: resolved"), "{}", run.rendered());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stop_is_reminded_of_after_days_and_then_weekly() {
     let fixture = swept().await;
-    list(&fixture, vec![stopped(0), stopped(1)]);
+    list(&fixture, vec![stopped(0)]);
     let started = TestClock.now();
     let mut reminded = Vec::new();
     for _ in 0..30 * 24 {
@@ -258,28 +275,20 @@ async fn a_stop_is_reminded_of_after_days_and_then_weekly() {
     }
     assert_snapshot!(reminded.join("\n"), @"
     day 0: Stopped: q0 -> f0 UNKNOWN 111122223333 us-east-1
-    day 0: Stopped: q1 -> f1 UNKNOWN 111122223333 us-east-1
     day 1: Still stopped: q0 -> f0 UNKNOWN 111122223333 us-east-1
-    day 1: Still stopped: q1 -> f1 UNKNOWN 111122223333 us-east-1
     day 3: Still stopped: q0 -> f0 UNKNOWN 111122223333 us-east-1
-    day 3: Still stopped: q1 -> f1 UNKNOWN 111122223333 us-east-1
     day 7: Still stopped: q0 -> f0 UNKNOWN 111122223333 us-east-1
-    day 7: Still stopped: q1 -> f1 UNKNOWN 111122223333 us-east-1
     day 14: Still stopped: q0 -> f0 UNKNOWN 111122223333 us-east-1
-    day 14: Still stopped: q1 -> f1 UNKNOWN 111122223333 us-east-1
     day 21: Still stopped: q0 -> f0 UNKNOWN 111122223333 us-east-1
-    day 21: Still stopped: q1 -> f1 UNKNOWN 111122223333 us-east-1
     day 28: Still stopped: q0 -> f0 UNKNOWN 111122223333 us-east-1
-    day 28: Still stopped: q1 -> f1 UNKNOWN 111122223333 us-east-1
     ");
     let alerts = json_alerts(&fixture);
-    let of = |n: usize| alerts.iter().filter(|it| it["mapping_uuid"] == json!(uuid(n))).collect::<Vec<_>>();
-    assert!(of(0).iter().all(|it| it["alert_id"] == of(0)[0]["alert_id"]), "one thread");
+    assert!(alerts.iter().all(|it| it["alert_id"] == alerts[0]["alert_id"]), "one thread");
     assert_eq!(
-        of(0).iter().map(|it| it["status"].as_str().expect("text")).collect::<Vec<_>>()[..3],
+        alerts.iter().map(|it| it["status"].as_str().expect("text")).collect::<Vec<_>>()[..3],
         ["open", "reminder", "reminder"]
     );
-    assert_eq!(of(0)[1]["stopped_at"], of(0)[2]["stopped_at"]);
+    assert_eq!(alerts[1]["stopped_at"], alerts[2]["stopped_at"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -290,8 +299,143 @@ async fn reminders_of_one_list_are_one_alert() {
     sweep(&fixture).await;
     pass(24 * 60).await;
     let run = sweep(&fixture).await;
-    assert_eq!(run.subjects(), ["Still stopped: 60 mappings 111122223333 us-east-1"]);
-    assert!(run.alerts[0].body.contains("\n  and 10 more\n"));
+    assert_eq!(
+        run.subjects(),
+        ["Still stopped: 50 mappings 111122223333 us-east-1", "Still stopped: 10 mappings 111122223333 us-east-1"]
+    );
+}
+
+/// Mappings whose stops are of different ages, in two accounts.
+fn old_stops(fixture: &Fixture) {
+    let at = |days: i64| Some(TestClock.now() - jiff::SignedDuration::from_hours(24 * days));
+    let stops = |numbers: std::ops::Range<usize>| -> Vec<Mapping> {
+        let aged = |n: usize| Mapping { modified: at(i64::try_from(n).expect("days")), ..stopped(n) };
+        numbers.map(aged).collect()
+    };
+    let mut mappings = fixture.pipeline.api.list.mappings.borrow_mut();
+    mappings.insert(here(), stops(1..61));
+    mappings.insert(place(OTHER, REGION), stops(61..64));
+}
+
+const OTHER: &str = "444455556666";
+
+fn with_two_accounts() -> Fixture {
+    Fixture::new().with_event_topic().configure(|it| {
+        it.sweep.accounts = SweepAccounts::Listed(vec![ACCOUNT.to_owned(), OTHER.to_owned()]);
+    })
+}
+
+/// The UUIDs in all alerts about several mappings.
+fn listed(fixture: &Fixture) -> Vec<String> {
+    let alerts = json_alerts(fixture);
+    let mappings = alerts.iter().filter_map(|it| it["mappings"].as_array()).flatten();
+    let mut uuids: Vec<_> = mappings.map(|it| it["mapping_uuid"].as_str().expect("a UUID").to_owned()).collect();
+    uuids.sort();
+    uuids
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_sweep_names_every_mapping_in_alerts_for_each_account() {
+    pass(2 * 24 * 60 * 40).await;
+    let fixture = with_two_accounts();
+    old_stops(&fixture);
+    let mut subjects = sweep(&fixture).await.alerts.into_iter().map(|it| it.subject).collect::<Vec<_>>();
+    subjects.sort();
+    assert_eq!(
+        subjects,
+        [
+            "Stopped: 10 mappings 111122223333 us-east-1",
+            "Stopped: 3 mappings 444455556666 us-east-1",
+            "Stopped: 50 mappings 111122223333 us-east-1",
+        ]
+    );
+    assert_eq!(listed(&fixture), (1..64).map(uuid).collect::<Vec<_>>());
+    pass(15).await;
+    assert_eq!(sweep(&fixture).await.subjects(), [] as [&str; 0], "no reminders of old stops");
+    pass(24 * 60 * 7).await;
+    let reminders = sweep(&fixture).await.alerts.len();
+    assert!((1..=3).contains(&reminders), "{reminders}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_is_retried_with_other_members_loses_none() {
+    pass(2 * 24 * 60 * 40).await;
+    let fixture = with_two_accounts();
+    old_stops(&fixture);
+    fixture.topic().down.set(true);
+    sweep(&fixture).await;
+    fixture.topic().down.set(false);
+    fixture.pipeline.api.list.denied.borrow_mut().push(here());
+    sweep(&fixture).await;
+    fixture.pipeline.api.list.denied.borrow_mut().clear();
+    sweep(&fixture).await;
+    let alerts = fixture.topic().confirmed();
+    let named = |n: usize| alerts.iter().filter(|it| it.body.contains(&uuid(n))).count();
+    assert!((1..64).all(|n| named(n) == 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn reminders_of_mappings_that_stopped_at_different_times_are_not_lost() {
+    let fixture = swept().await;
+    let first = stopped(0);
+    pass(60 * 24 * 2).await;
+    list(&fixture, vec![first, stopped(1)]);
+    for _ in 0..24 * 30 {
+        pass(60).await;
+        sweep(&fixture).await;
+    }
+    let about = |n: usize| fixture.topic().confirmed().iter().filter(|it| it.body.contains(&uuid(n))).count();
+    // The first stop was two days old when a sweep found it.
+    assert_eq!([about(0), about(1)], [1 + 5, 1 + 6]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_mapping_that_is_enabled_and_fails_is_not_resolved() {
+    let fixture = swept().await;
+    list(&fixture, vec![stopped(0)]);
+    pass(20).await;
+    sweep(&fixture).await;
+    for (state, result) in [("Enabled", "PROBLEM: x"), ("Paused", "OK"), ("Enabled", "PROBLEM: x")] {
+        list(&fixture, vec![mapping(0, state, "User action", result)]);
+        pass(90).await;
+        assert!(sweep(&fixture).await.subjects().iter().all(|it| !it.starts_with("Resolved")), "{state}");
+    }
+    list(&fixture, vec![running(0)]);
+    pass(20).await;
+    assert_eq!(sweep(&fixture).await.alerts.len(), 2, "the stop and the failure are resolved");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_suppressed_stop_is_not_resolved() {
+    let rules =
+        r#"{"suppress": [{"name": "n", "reason": "r", "pattern": {"finding": {"alert_type": ["esm_disabled"]}}}]}"#;
+    let fixture = swept().await.rules(rules);
+    list(&fixture, vec![stopped(0)]);
+    pass(20).await;
+    sweep(&fixture).await;
+    let fixture = event(fixture, "enable", false).rules("{}");
+    assert_eq!(fixture.invoke(&["enable"]).await.alerts.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reminder_waits_for_events_that_are_on_their_way() {
+    let fixture = event(swept().await, "stop", true);
+    fixture.invoke(&["stop"]).await;
+    pass(24 * 60).await;
+    // The mapping was enabled and stopped again, minutes ago.
+    let fixture = event(fixture, "enable", false);
+    pass(1).await;
+    let fixture = event(fixture, "again", true);
+    list(&fixture, vec![stopped(0)]);
+    pass(1).await;
+    assert_eq!(sweep(&fixture).await.alerts.len(), 0);
+    fixture.invoke(&["enable"]).await;
+    fixture.invoke(&["again"]).await;
+    let subjects = fixture.subjects();
+    assert_eq!(
+        subjects.iter().map(|it| it.split(':').next().expect("a word")).collect::<Vec<_>>(),
+        ["Stopped", "Resolved", "Stopped"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -469,7 +613,9 @@ async fn a_mapping_that_one_sweep_does_not_find_remains_stopped() {
 
 /// A log object in which AWS disables or a user enables mapping 0, now.
 fn event(fixture: Fixture, name: &str, is_stop: bool) -> Fixture {
-    let mut record = if is_stop { disabled_mapping(1, "f0", "AUTHORIZATION_ERROR") } else { enabled_mapping(2, "f0") };
+    // Each minute has its own event.
+    let n = TestClock.now().as_second().unsigned_abs();
+    let mut record = if is_stop { disabled_mapping(n, "f0", "AUTHORIZATION_ERROR") } else { enabled_mapping(n, "f0") };
     record["eventTime"] = json!(TestClock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
     fixture.object(name, [about_mapping_0(record, is_stop)])
 }

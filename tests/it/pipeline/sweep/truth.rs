@@ -98,7 +98,7 @@ fn clock(minute: u64) -> String {
     at(minute).strftime("%H:%M:%S").to_string()
 }
 
-async fn tell(story: &Story) {
+async fn run(story: &Story) {
     TestClock::restart();
     let objects = story.changes.iter().enumerate().map(|(n, change)| (n.to_string(), [change.record()]));
     let fixture = Fixture::new().objects(objects);
@@ -179,6 +179,6 @@ proptest! {
     #[test]
     fn trail_and_sweeps_end_in_the_true_state(story in stories()) {
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
-        runtime.block_on(tell(&story));
+        runtime.block_on(run(&story));
     }
 }
