@@ -18,7 +18,7 @@ const SMALL: u64 = 1_000;
 
 /// In the names of inputs whose services are all examined.
 const ALL_SERVICES: &str = "all services";
-/// In the names of inputs whose keys are in the order of CloudTrail, which the detection of changes relies on for speed.
+/// In the names of inputs whose keys are in CloudTrail's order, on which the speed of change detection depends.
 const CHANGES: &str = "changes";
 /// In the names of inputs whose changes are detected.
 const CAUSES: &str = "causes";
@@ -154,7 +154,7 @@ fn object(records: impl Iterator<Item = String>) -> Vec<u8> {
     gzip(format!(r#"{{"Records":[{}]}}"#, records.join(",")))
 }
 
-/// The record with `eventName` after `eventSource`, as CloudTrail writes it.
+/// The record with `eventName` after `eventSource`, in CloudTrail's order.
 fn in_order(record: &Value) -> String {
     let json = record.to_string();
     let name = format!(r#""eventName":{},"#, record["eventName"]);

@@ -105,7 +105,7 @@ READ_SECONDS = 0.05
 DIGEST_SECONDS = 0.015
 OBJECT_CONCURRENCY = 8
 
-# Sweeps: of all accounts and active Regions, four an hour. Each lists 32 of them concurrently, until it must end.
+# Sweeps: four an hour, of all accounts and active Regions. Each sweep lists 32 of them concurrently, until its time is up.
 SWEEPS = 4 * HOURS
 SWEEP_SECONDS_PER_PLACE = 0.01
 SWEEP_SECONDS_AT_MOST = 40
@@ -398,7 +398,7 @@ def changes() -> str:
     per_day = 100_000
     per_month = per_day * HOURS / 24
     rows = [
-        [f"{per_day:,} changes per day, each of another resource", number(per_month), dollars(DYNAMODB_WRITES.of(per_month * UNITS_PER_FIRST_CHANGE))],
+        [f"{per_day:,} changes per day, each of a different resource", number(per_month), dollars(DYNAMODB_WRITES.of(per_month * UNITS_PER_FIRST_CHANGE))],
         [f"{per_day:,} changes per day, of resources that change often", number(per_month * 7 / 6), dollars(changes_of(per_month))],
     ]
     return table(["", "writes per month, at most", "DynamoDB per month, at most"], rows)

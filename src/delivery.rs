@@ -57,7 +57,7 @@ pub(crate) enum Delivery {
     TestAlert,
     /// A request to find the accounts and Regions whose digests have stopped.
     SilenceCheck,
-    /// A request to compare the mappings of the Lambda API with what is known of them.
+    /// A request to compare the mappings in the Lambda API with the ledger.
     Sweep,
 }
 

@@ -2,8 +2,8 @@
 //!
 //! [`Detector::examine`] decides whether a record belongs to a selected service and, if it does, whether AWS disabled
 //! an event source mapping, a user changed one, a call was denied, or a rule watches for the event. It also finds calls
-//! that changed what a mapping depends on, because they may explain why it stopped. It examines one record at a time,
-//! keeps no state, and returns owned values, so that the buffer of the record can be reused.
+//! that changed a resource that a mapping depends on, because they may explain a stop. It examines one record at a
+//! time, keeps no state, and returns owned values, so that the buffer of the record can be reused.
 
 mod access_denied;
 mod api_action;

@@ -1,8 +1,8 @@
 //! Adds context to incidents about stopped mappings: the present state of the mapping, and the role and the owner of its
 //! function.
 //!
-//! An alert is complete without context, so it waits for the Lambda API only briefly, and no failure of the API fails an
-//! invocation. What has arrived in time is used, even if other parts are missing.
+//! Alerts do not depend on context. They wait for the Lambda API only briefly, and a failure of the API never fails an
+//! invocation. Responses that arrive in time are used, even if others are missing.
 
 mod owner_tags;
 
@@ -28,7 +28,7 @@ pub const LOOKUP_TIME: Duration = Duration::from_secs(1);
 /// Region ("Lambda quotas", AWS Lambda Developer Guide), which the user's deployments need too.
 const CONCURRENT_MAPPINGS: usize = 8;
 
-/// Describes mappings and functions as they are now.
+/// Describes the current state of mappings and functions.
 pub trait ContextSource {
     /// The mapping with this UUID. A mapping that does not exist is [`MappingNow::deleted()`].
     ///
@@ -46,15 +46,15 @@ pub trait ContextSource {
         arn: &str,
     ) -> impl Future<Output = Result<Option<FunctionNow>, ServiceError>>;
 
-    /// The tags of the function with this ARN, which names neither a version nor an alias. A function that does not exist
-    /// has none.
+    /// The tags of the function with this ARN, which must not name a version or an alias. A function that does not
+    /// exist has no tags.
     ///
     /// # Errors
     /// If the source is unavailable or denies the call.
     fn tags(&self, at: &AccountRegion, arn: &str) -> impl Future<Output = Result<Vec<Tag>, ServiceError>>;
 }
 
-/// Lookups that failed or did not end in time.
+/// Lookups that failed or timed out.
 #[derive(Debug, Default)]
 pub(crate) struct ContextErrors {
     pub(crate) count: u64,
@@ -76,12 +76,13 @@ pub(crate) struct Enrichment<'a, A, C> {
     /// The tags that name the owner; `None` if nothing is looked up.
     owner_keys: Option<&'a OwnerTagKeys>,
     left: Cell<Duration>,
-    /// Accounts that denied or throttled a call, or were unavailable. They are not asked again.
+    /// Calls that an account denied or throttled, or that failed because it was unavailable. They are not made again
+    /// there.
     refused: RefCell<HashSet<(String, Call)>>,
     errors: RefCell<ContextErrors>,
 }
 
-/// What is looked up about a mapping, and what has arrived.
+/// The lookup of one mapping, and the context found so far.
 struct Lookup {
     at: AccountRegion,
     uuid: Option<String>,
@@ -91,8 +92,8 @@ struct Lookup {
 }
 
 impl Lookup {
-    /// The lookup for an incident; `None` if it is not about one mapping that is still stopped or failing as far as is
-    /// known, or if its record does not identify the mapping or the function.
+    /// The lookup for an incident. `None` if the incident is not about one mapping that is still stopped or failing as
+    /// far as is known, or if its record identifies neither the mapping nor the function.
     fn of(incident: &Incident) -> Option<Self> {
         let is_troubled = matches!(incident.finding.kind, FindingKind::EsmDisabled(_) | FindingKind::EsmFailing(_));
         let is_open = matches!(incident.lifecycle, Some(Lifecycle::Open | Lifecycle::Reminder(..)) | None);
@@ -126,8 +127,8 @@ impl<'a, A: ContextSource, C: Clock> Enrichment<'a, A, C> {
         }
     }
 
-    /// Adds context to incidents about stopped mappings, as far as it arrives before the time of the invocation is used
-    /// up.
+    /// Adds context to incidents about stopped mappings. Omits context that does not arrive within the lookup time of
+    /// the invocation.
     pub(crate) async fn add_context(&self, incidents: impl Iterator<Item = &mut Incident>) {
         let Some(owner_keys) = self.owner_keys else { return };
         let (mut incidents, lookups): (Vec<_>, Vec<_>) =
@@ -157,8 +158,8 @@ impl<'a, A: ContextSource, C: Clock> Enrichment<'a, A, C> {
         self.errors.into_inner()
     }
 
-    /// Looks up the mapping and its function at the same time, or one after the other if the record does not name the
-    /// function.
+    /// Looks up the mapping and its function concurrently. If the record does not name the function, looks up the
+    /// mapping first.
     async fn look_up(&self, lookup: &Lookup, owner_keys: &OwnerTagKeys) {
         if let Some(arn) = lookup.function_arn.as_deref() {
             future::join(self.look_up_mapping(lookup), self.look_up_function(lookup, arn, owner_keys)).await;
@@ -220,7 +221,8 @@ impl<'a, A: ContextSource, C: Clock> Enrichment<'a, A, C> {
     }
 }
 
-/// The ARN, if it is that of a function in this account and Region. A mapping and its function are always in the same.
+/// The ARN, if it is the ARN of a function in this account and Region. A mapping and its function are always in the
+/// same account and Region.
 fn function_at(at: &AccountRegion, arn: Option<&str>) -> Option<String> {
     let arn = Arn::parse(arn?)?;
     let is_there = arn.function_name().is_some() && arn.account == at.account && arn.region == at.region;

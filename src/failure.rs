@@ -28,7 +28,7 @@ pub struct Failures {
     pub alerts: Vec<PublishFailure>,
     /// The heartbeats are unavailable, so silent accounts and Regions were not found.
     pub heartbeats: Option<ServiceError>,
-    /// No account could be swept, because the ledger is unavailable or the settings name none.
+    /// The sweep did not start, because the ledger is unavailable or there are no accounts and Regions to sweep.
     pub sweep: Option<ServiceError>,
     /// The user's rules are unavailable, so the events that they watch for were not found.
     pub without_rules: bool,

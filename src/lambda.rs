@@ -30,8 +30,8 @@ const MAX_TIMEOUT: Duration = Duration::from_mins(15);
 const MAX_ERROR_BYTES: usize = 64 * 1024;
 /// Maximum length of the text of a task's result, in characters.
 const MAX_RESULT_CHARACTERS: usize = 1_000;
-/// Maximum number of silent accounts and Regions, and of those that could not be swept, in the log. The response contains
-/// all.
+/// Maximum number of silent accounts and Regions in the log, and of those that could not be swept. The response
+/// contains all of them.
 const MAX_PLACES_LOGGED: usize = 20;
 /// Time reserved for the response at the end of an invocation. All calls end before it. At most a tenth of the
 /// remaining time is reserved.
@@ -118,19 +118,19 @@ fn reserve(remaining: Duration) -> Duration {
     (remaining / 3).min(OPERATION_TIMEOUT)
 }
 
-/// Logs the result of each object, the metrics, and errors of the ledger and of lookups, which do not fail the invocation. The runtime and
-/// [`reply`] log all other failures.
+/// Logs the result of each object, the metrics, and errors of the ledger and of lookups, which do not fail the
+/// invocation. The runtime and [`reply`] log all other failures.
 fn report(outcome: &Outcome, context: &Context) {
     let now = SystemClock.now();
     if let Some(error) = &outcome.ledger_error {
         let errors = outcome.counters.ledger_errors;
         lambda_runtime::tracing::warn!("{errors} ledger calls failed, so alerts may be repeated; first error: {error}");
     }
-    // The message of the error may name what the record names.
+    // The message of the error may contain text from the record, so only the operation and the code are logged.
     if let Some(ServiceError { operation, code, .. }) = &outcome.context_error {
         let errors = outcome.counters.context_errors;
         lambda_runtime::tracing::warn!(
-            "{errors} lookups for context failed, so alerts have less context; first error: {operation}: {code}"
+            "{errors} context lookups failed, so alerts contain less context; first error: {operation}: {code}"
         );
     }
     if let Some(ServiceError { operation, code, .. }) = &outcome.cause_error {

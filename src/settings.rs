@@ -31,13 +31,13 @@ const ENV_FAST_PATH: &str = "FAST_PATH";
 const ENV_SILENCE_CHECK: &str = "SILENCE_CHECK";
 /// Alert on mappings that users disable, delete or enable.
 const ENV_ESM_CHANGES: &str = "ESM_CHANGES";
-/// Look for the likely causes of stopped mappings.
+/// Name the likely causes of stopped mappings.
 const ENV_CAUSES: &str = "CAUSES";
 /// Alert on calls with invalid credentials.
 const ENV_AUTHENTICATION_FAILURES: &str = "AUTHENTICATION_FAILURES";
-/// Ask the Lambda API about stopped mappings before they are alerted.
+/// Look up stopped mappings in the Lambda API before alerting on them.
 const ENV_CONTEXT: &str = "CONTEXT";
-/// Tags that name the owner of a function, comma-separated.
+/// Keys of the tags that name the owner of a function, comma-separated.
 const ENV_OWNER_TAG_KEYS: &str = "OWNER_TAG_KEYS";
 /// Account of the function.
 const ENV_ACCOUNT_ID: &str = "ACCOUNT_ID";
@@ -89,7 +89,11 @@ pub const ALL: [(&str, &str, &str); 25] = [
     ),
     (ENV_FAST_PATH, "`off`", "`on`: accept CloudTrail events about event source mappings that EventBridge delivers"),
     (ENV_ESM_CHANGES, "`off`", "`on`: alert on mappings that users disable, delete or enable"),
-    (ENV_CAUSES, "`off`", "`on`: name the likely cause of a stopped mapping: who changed what it depends on before"),
+    (
+        ENV_CAUSES,
+        "`off`",
+        "`on`: name the likely cause of a stopped mapping: who changed a resource that it depends on",
+    ),
     (ENV_AUTHENTICATION_FAILURES, "`off`", "`on`: alert on calls with expired or invalid credentials"),
     (
         ENV_SILENCE_CHECK,
@@ -99,28 +103,28 @@ pub const ALL: [(&str, &str, &str); 25] = [
     (
         ENV_CONTEXT,
         "`off`",
-        "`on`: before alerting on a stopped mapping, ask the Lambda API for its state and the owner of its function",
+        "`on`: before alerting on a stopped mapping, look up its state and the owner of its function in the Lambda API",
     ),
     (
         ENV_OWNER_TAG_KEYS,
         "`owner,team,service`",
-        "tags that name the owner of a function, comma-separated, at most ten; the case of letters is ignored",
+        "keys of the tags that name the owner of a function, comma-separated, at most ten; not case-sensitive",
     ),
     (ENV_ACCOUNT_ID, "none", "account of the function; required with `CONTEXT=on` and with `MEMBER_ROLE_NAME`"),
     (
         ENV_MEMBER_ROLE_NAME,
         "none",
-        "role to assume in other accounts to ask the Lambda API, with its path if it has one",
+        "role that the function assumes in other accounts to call the Lambda API, with its path if it has one",
     ),
     (
         ENV_SWEEP_ACCOUNTS,
         "none",
-        "accounts to sweep, comma-separated, or `*` for all accounts whose digest files arrive; without it, the account of the function",
+        "accounts to sweep, comma-separated, or `*` for all accounts whose digest files arrive; by default, the account of the function",
     ),
     (
         ENV_SWEEP_REGIONS,
         "none",
-        "Regions to sweep, comma-separated, or `*` for all Regions whose digest files arrive; without it, the Region of the function",
+        "Regions to sweep, comma-separated, or `*` for all Regions whose digest files arrive; by default, the Region of the function",
     ),
     (ENV_RULES, "none", "watch rules and suppressions as JSON; Lambda allows 4 KB for all variables together"),
     (
@@ -158,7 +162,7 @@ pub struct Settings {
     pub fast_path: bool,
     /// Record heartbeats for the check for silence.
     pub silence_check: bool,
-    /// Look up the context of stopped mappings, with the owner that these tags name; `None` to look up nothing.
+    /// Keys of the tags that name an owner, to look up the context of stopped mappings; `None` to look up no context.
     pub context: Option<OwnerTagKeys>,
     /// Account of the function.
     pub account_id: Option<String>,
@@ -431,7 +435,7 @@ fn account_id(text: &str) -> Result<String, String> {
     }
 }
 
-/// Parses the name of a role, with its path but without the slash before it. A name has 1 to 64 letters, digits and
+/// Parses the name of a role, with its path but without the leading slash. A name has 1 to 64 letters, digits and
 /// `+=,.@_-` ("IAM and AWS STS quotas", IAM User Guide).
 fn role_name(text: &str) -> Result<String, String> {
     let is_part = |part: &str| {
@@ -641,7 +645,7 @@ mod tests {
         ESM_CHANGES: expected on or off, found "yes"
         SILENCE_CHECK: expected on or off, found "1"
         CONTEXT: expected on or off, found "yes"
-        OWNER_TAG_KEYS: expected different keys of tags, found "owner"
+        OWNER_TAG_KEYS: expected distinct tag keys, found "owner"
         ACCOUNT_ID: expected an account ID of 12 digits, found "1"
         MEMBER_ROLE_NAME: expected the name of a role, found "arn:aws:iam::111122223333:role/reader"
         SWEEP_ACCOUNTS: expected an account ID of 12 digits, found "*"

@@ -1,8 +1,8 @@
-//! Periodic comparison with the Lambda API, which knows what CloudTrail does not log.
+//! Periodic comparison with the Lambda API, which reports stops and failures that CloudTrail does not log.
 //!
 //! CloudTrail logs no event when Lambda disables a mapping for Kafka, Amazon MQ or Amazon DocumentDB, or when a mapping
-//! is enabled but does not process its source. A sweep lists all event source mappings and judges each of them by what
-//! the API reports.
+//! is enabled but does not process its source. A sweep lists all event source mappings, and evaluates the state that
+//! the API reports for each of them.
 
 mod mapping;
 mod places;
@@ -15,8 +15,8 @@ use crate::service::ServiceError;
 
 /// The event source mappings of accounts and Regions.
 pub trait MappingSource {
-    /// Lists a page of the mappings of an account in a Region. `marker` is that of the page before; `None` for the first
-    /// page. A mapping that is created or deleted in the meantime may or may not be listed.
+    /// Lists a page of the mappings of an account in a Region. `marker` is the marker from the previous page; `None`
+    /// for the first page. A mapping that is created or deleted in the meantime may or may not be listed.
     ///
     /// # Errors
     /// If the service is unavailable or denies the call.

@@ -1,4 +1,4 @@
-//! Phrases about likely causes, and the alert that follows up a stop with one.
+//! Phrases about likely causes, and the follow-up that names one.
 
 use super::content::Alert;
 use super::mapping::{Source, mapping_subject, source_and_function};
@@ -9,10 +9,10 @@ use crate::triage::{Incident, LikelyCause};
 
 /// The likely causes of a stop, one sentence each.
 pub(super) fn sentences(incident: &Incident) -> impl Iterator<Item = String> {
-    incident.likely_causes.iter().map(|cause| format!("Likely cause: {} before.", call(cause)))
+    incident.likely_causes.iter().map(|cause| format!("Likely cause: {} before the stop.", call(cause)))
 }
 
-/// The events of the likely causes, as details.
+/// The events of the likely causes, for the details.
 pub(super) fn events(incident: &Incident) -> impl Iterator<Item = (&'static str, String)> {
     incident.likely_causes.iter().map(|LikelyCause { change, .. }| {
         let event = format!("{} {}, {}", change.action, change.id, time(Some(&change.at.to_string())));
@@ -37,7 +37,7 @@ fn resources(change: &Change) -> String {
     change.resources.iter().map(|it| sanitize::name(it.name())).collect::<Vec<_>>().join(" and ")
 }
 
-/// The alert that a cause of a stop became known after the alert about the stop.
+/// The follow-up: a likely cause became known after the alert about the stop.
 pub(super) fn follow_up<'a>(incident: &'a Incident, esm: &EsmDisabled) -> Alert<'a> {
     let event = &incident.finding.event;
     let source = Source::of(esm.event_source_arn.as_deref());
@@ -65,7 +65,7 @@ pub(super) fn follow_up<'a>(incident: &'a Incident, esm: &EsmDisabled) -> Alert<
     Alert {
         situation,
         why: vec![format!(
-            "This follows up the alert {}. The log of this call arrived after the alert was sent.",
+            "This follows up on the alert {}. The log of this call arrived after the alert was sent.",
             incident.alert_id()
         )],
         next_steps: cause.map(|it| next_steps::of_cause(&it.change)).unwrap_or_default(),

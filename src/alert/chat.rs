@@ -56,8 +56,8 @@ pub(super) fn chat(alert: &Alert<'_>) -> String {
     .to_string()
 }
 
-/// What the buttons of the chat need besides the label `Mapping`: see `ShowMappingAction` in the template. Each value is a
-/// word, so it cannot add anything to a command.
+/// The labels that the chat buttons need in addition to `Mapping`: see `ShowMappingAction` in the template. Each value
+/// is a word, so it cannot add anything to a command.
 fn button_variables(incident: &Incident) -> Vec<(String, Value)> {
     let uuid = incident.finding.mapping_uuid().filter(|_| incident.scope == Scope::Event);
     let event = &incident.finding.event;

@@ -1,9 +1,9 @@
-//! What the Lambda API says about a mapping, in words.
+//! The context from the Lambda API, in words.
 
 use super::sanitize;
 use crate::triage::{Context, PresentState};
 
-/// The state of the mapping, in a sentence; `None` if it is unknown.
+/// A sentence about the present state of the mapping; `None` if the state is unknown.
 pub(super) fn present_state(context: &Context) -> Option<String> {
     let mapping = context.mapping.as_ref()?;
     let state = match &mapping.state {
@@ -22,7 +22,7 @@ pub(super) fn present_state(context: &Context) -> Option<String> {
     Some(format!("When this alert was sent, the mapping {state}{reason}."))
 }
 
-/// The owner, with the key of each tag.
+/// The tags that name the owner, each as its value and its key.
 pub(super) fn owner(context: &Context) -> Option<String> {
     let shown = |text: &str| sanitize::name(text);
     let tags = context.owner.iter().map(|tag| format!("{} ({} tag)", shown(&tag.value), shown(&tag.key)));

@@ -46,7 +46,7 @@ pub(super) fn alert<'a>(incident: &'a Incident, esm: &EsmDisabled) -> Alert<'a> 
     }
 }
 
-/// Where and when AWS disabled the mapping, its present state, and what follows while it is disabled.
+/// When and where AWS disabled the mapping, its present state, and the consequence.
 fn situation(incident: &Incident, source: &Source<'_>) -> Vec<String> {
     let known = incident.context.as_ref();
     let present = known.and_then(context::present_state);

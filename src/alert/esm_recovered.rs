@@ -1,4 +1,4 @@
-//! The alert that a sweep no longer found an event source mapping stopped or failing.
+//! The alert about an event source mapping that a sweep no longer found stopped or failing.
 
 use super::content::Alert;
 use super::mapping::{Source, mapping_subject, source_and_function};
@@ -49,7 +49,7 @@ pub(super) fn alert<'a>(incident: &'a Incident, esm: &EsmRecovered, stop: Option
     let resolves = stop.map(|stop| format!("This resolves the alert {}.", stop.alert));
     Alert {
         situation: situation.into_iter().chain([consequence.to_owned()]).collect(),
-        why: resolves.into_iter().chain(["The Lambda API reports it.".to_owned()]).collect(),
+        why: resolves.into_iter().chain(["The Lambda API reported this state in a sweep.".to_owned()]).collect(),
         next_steps: next_steps::of_recovered_mapping(event, esm),
         details: details(
             incident,

@@ -70,7 +70,7 @@ struct AlertJson<'a> {
     fix: Option<FixJson<'a>>,
 }
 
-/// What the Lambda API says about a stopped mapping and its function.
+/// Context from the Lambda API about a stopped mapping and its function.
 #[derive(Default, Serialize)]
 struct ContextJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]

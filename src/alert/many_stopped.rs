@@ -42,14 +42,14 @@ fn why(incident: &Incident) -> Vec<String> {
     match incident.lifecycle {
         Some(Lifecycle::Reminder(..)) => vec!["This is a reminder. Each mapping has been alerted before.".to_owned()],
         _ => vec![
-            "The accounts and Regions were swept for the first time. Mappings that stop from now on are alerted one by one."
+            "This was the first sweep of these accounts and Regions. Each mapping that stops from now on causes its own alert."
                 .to_owned(),
-            "AWS disabled these mappings, or does not report that a user did.".to_owned(),
+            "AWS disabled these mappings, or the Lambda API does not report that a user did.".to_owned(),
         ],
     }
 }
 
-/// A line about a mapping.
+/// The line about one mapping.
 fn line(ListedMapping { finding, .. }: &ListedMapping) -> String {
     let event = &finding.event;
     let [uuid, function, source] = finding.mapping().unwrap_or_default();

@@ -31,7 +31,7 @@ fn step(text: impl Into<String>, command: impl Into<Option<String>>) -> Step {
     Step { text: text.into(), snippet: command.into().map(Snippet::Command) }
 }
 
-/// The steps after AWS disabled a mapping, which may be enabled again.
+/// The steps after AWS disabled a mapping. If it is already enabled again, the step to enable it is omitted.
 pub(super) fn of_disabled_mapping(event: &Event, esm: &EsmDisabled, context: Option<&Context>) -> Vec<Step> {
     let region = word(event.region.as_deref(), "REGION");
     let mut steps = vec![step("Check the state of the mapping:", show_mapping(region, event, esm))];

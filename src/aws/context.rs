@@ -28,7 +28,7 @@ impl ContextSource for LambdaApi {
         }))
     }
 
-    /// The response contains the environment variables of the function, too. They are dropped.
+    /// The response also contains the environment variables of the function. They are discarded.
     async fn function(&self, at: &AccountRegion, arn: &str) -> Result<Option<FunctionNow>, ServiceError> {
         let client = self.client(&at.account, &at.region).await?;
         let request = client.get_function_configuration().function_name(arn);

@@ -10,9 +10,9 @@
 //!
 //! The key is the string `id`. `alerted` is a set of strings such as `chat#100`: a topic, and a threshold that it
 //! confirmed. Adding to a set needs no condition and is idempotent. `lease_until` is in milliseconds since 1970,
-//! `arrived` in seconds. `changes` and `stops` are sets of JSON: the newest changes of a resource, and the newest stops of
-//! mappings that depend on it. `expires`, in seconds since 1970, is the attribute for DynamoDB's time to live. The states
-//! of mappings are in the same table: see `mapping_states.rs`.
+//! `arrived` in seconds. `changes` and `stops` are sets of JSON: the newest changes of a resource, and the newest stops
+//! of mappings that depend on the resource. `expires`, in seconds since 1970, is the attribute for DynamoDB's time to
+//! live. The states of mappings are in the same table: see `mapping_states.rs`.
 
 mod causes;
 

@@ -25,13 +25,13 @@ const ASSUME_ROLE: &str = "sts:AssumeRole";
 const SESSION_NAME: &str = "trailwarden";
 /// Maximum number of attempts of a call.
 const MAX_ATTEMPTS: u32 = 3;
-/// The first pause before a call is repeated. A lookup for an alert has less than a second, so the SDK's default of one
-/// second would be the same as no retry.
+/// Maximum delay before the first retry. A lookup for an alert has less than a second, so with the SDK's default of one
+/// second, retries would be useless.
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 /// Maximum number of clients that are kept. An organization may have thousands of accounts, each with many Regions.
 const MAX_CLIENTS: usize = 128;
 
-/// Whose mappings can be read: those of the function's own account, and those of member accounts through a role.
+/// The accounts whose mappings can be read: the function's own account directly, and member accounts through a role.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Accounts {
     /// Account of the function. Without it, every account is a member account.
@@ -66,16 +66,16 @@ impl LambdaApi {
         Self { configuration, accounts, deadline, kept: RefCell::default() }
     }
 
-    /// The client for an account and a Region. In another account, it assumes the member role with its first call.
+    /// The client for an account and a Region. For a member account, its first call assumes the member role.
     ///
-    /// Both names may come from a log. They become part of an ARN and of a host name, so others than account IDs and
-    /// Regions are rejected.
+    /// Both names may come from a log, and become part of an ARN and of a host name. Anything but an account ID and a
+    /// Region is therefore rejected.
     ///
     /// # Errors
-    /// If the names are invalid, or if it is another account and there is no member role.
+    /// If a name is invalid, or if the account is a member account and no member role is configured.
     pub(super) async fn client(&self, account: &str, region: &str) -> Result<Client, ServiceError> {
         if !is_account(account) || !is_region(region) {
-            return Err(ServiceError::new(ASSUME_ROLE, Fault::Other, "not an account and a Region"));
+            return Err(ServiceError::new(ASSUME_ROLE, Fault::Other, "invalid account ID or Region"));
         }
         let key = (account.to_owned(), region.to_owned());
         if let Some(known) = self.kept.borrow().clients.get(&key).cloned() {
@@ -118,8 +118,8 @@ impl LambdaApi {
     }
 }
 
-/// Converts the error of a call. If the member role could not be assumed, the error is that of `AssumeRole`, which the
-/// SDK reports as a failure to send the request.
+/// Converts the error of a call. If `AssumeRole` failed, the SDK reports that the request could not be sent. The result
+/// is then the error of `AssumeRole`.
 pub(super) fn api_error<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> ServiceError
 where
     E: Error + ProvideErrorMetadata + 'static,

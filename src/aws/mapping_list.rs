@@ -25,7 +25,7 @@ impl MappingSource for LambdaApi {
     }
 }
 
-/// A mapping without a UUID is none.
+/// Converts a mapping; `None` if it has no UUID.
 fn mapping(found: &EventSourceMappingConfiguration) -> Option<Mapping> {
     let owned = |text: Option<&str>| text.map(str::to_owned);
     Some(Mapping {

@@ -23,8 +23,8 @@ use crate::detect::MappingNames;
 use crate::service::ServiceError;
 use crate::triage::{DedupKey, KnownMapping, MappingKey, MappingState, MappingStates, Stop, SweepState, Transition};
 
-/// How long the state of a mapping is kept after its last transition. Reminders of a stop are weekly, so a stop is kept as
-/// long as it lasts if the mappings are swept.
+/// How long the state of a mapping is kept after its last transition. Each weekly reminder is a transition. If mappings
+/// are swept, a stop is therefore kept as long as it lasts.
 const MAPPING_RETENTION: Duration = Duration::from_hours(90 * 24);
 /// Prefix of the keys of mappings.
 const MAPPING: &str = "mapping#";
@@ -133,7 +133,7 @@ fn move_stop(request: UpdateItemFluentBuilder, at: Timestamp) -> UpdateItemFluen
         .condition_expression("stopped_at < :at AND reported_at >= :at")
 }
 
-/// Adds the expressions of a transition, which have the effect of [`MappingState::after`].
+/// Adds the expressions of a transition. They implement [`MappingState::after`].
 fn apply(request: UpdateItemFluentBuilder, names: &MappingNames, transition: Transition) -> UpdateItemFluentBuilder {
     const NEW_STOP: &str = "SET stopped_at = :at, alert = :alert, expires = :expires";
     let at = |request: UpdateItemFluentBuilder, at: Timestamp| {

@@ -42,7 +42,7 @@ pub(super) fn unwrap(value: &Value, level: usize, collector: &mut Collector<'_>)
             collector.announced.skipped.test_events += 1;
             Ok(())
         }
-        // A scheduled check that failed is not repeated: the next one follows within an hour.
+        // The failure record of a scheduled check is not processed again: the next check follows within an hour.
         _ if level > 0 && is_scheduled(value) => {
             collector.announced.skipped.other_events += 1;
             Ok(())
@@ -53,7 +53,7 @@ pub(super) fn unwrap(value: &Value, level: usize, collector: &mut Collector<'_>)
     }
 }
 
-/// Returns true for a payload that a schedule sends.
+/// Returns true if the payload comes from a schedule.
 fn is_scheduled(value: &Value) -> bool {
     value.get("trailwarden").and_then(Value::as_str).is_some_and(|command| [SILENCE_CHECK, SWEEP].contains(&command))
 }

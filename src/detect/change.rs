@@ -1,4 +1,4 @@
-//! Calls that changed what an event source mapping depends on, and may be the cause of its stop.
+//! Calls that changed a resource that an event source mapping depends on, and that may have stopped the mapping.
 
 use std::borrow::Cow;
 
@@ -17,15 +17,15 @@ use super::principal::Principal;
 use super::resource_key::ResourceKey;
 use crate::trail::{Record, parse_value};
 
-/// Maximum length of the ID of an event and of a Region, in bytes. A GUID has 36 characters.
+/// Maximum length of an event ID and of a Region, in bytes. A GUID has 36 characters.
 const MAX_WORD: usize = 64;
 /// Maximum length of a caller's name, in characters.
 const MAX_CALLER: usize = 128;
 /// Maximum length of the name of a session, in characters. STS allows 64.
 const MAX_SESSION: usize = 64;
 
-/// A successful call that changed what an event source mapping depends on. It is stored as JSON with short names, so its
-/// strings are bounded.
+/// A successful call that changed a resource that an event source mapping depends on. It is stored as JSON with short
+/// names, and its strings have a maximum length.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// ID of the event, or the hash of a record without one.
@@ -52,7 +52,7 @@ pub struct Change {
     /// The resources that the call changed, at least one.
     #[serde(rename = "r")]
     pub resources: Vec<ResourceKey>,
-    /// Resources that the changed ones depend on, as far as the record names them: the role of a function, for example.
+    /// Resources that the changed resources depend on, if the record names them, such as the role of a function.
     #[serde(rename = "d", default, skip_serializing_if = "Vec::is_empty")]
     pub related: Vec<ResourceKey>,
 }
@@ -66,8 +66,8 @@ impl Change {
     }
 }
 
-/// Detects a change; `None` if the call failed, changed nothing that a mapping depends on, or does not identify the
-/// resource or the time. A change explains a stop, so a field that does not parse is not reported.
+/// Detects a change. `None` if the call failed, changed no resource that a mapping depends on, or does not identify the
+/// resource or the time. Changes are optional information, so a field that does not parse is not an error.
 pub(super) fn detect(record: &Record<'_>, bytes: &[u8]) -> Option<Box<Change>> {
     let event_source = record.event_source.as_deref()?;
     let event_name = record.event_name.as_deref()?;

@@ -1,10 +1,10 @@
 //! The calls that may stop an event source mapping, and where their records name the resource.
 //!
-//! CloudTrail writes the parameters of a request with the names of the service model, in lower camel case ("CloudTrail
-//! record contents", CloudTrail User Guide). The names below come from the service models `lambda/2015-03-31`,
-//! `sqs/2012-11-05`, `kinesis/2013-12-02`, `dynamodb/2012-08-10`, `iam/2010-05-08` and `kms/2014-11-01`.
+//! CloudTrail uses the parameter names of the service model, in lower camel case ("CloudTrail record contents",
+//! CloudTrail User Guide). The names below come from the service models `lambda/2015-03-31`, `sqs/2012-11-05`,
+//! `kinesis/2013-12-02`, `dynamodb/2012-08-10`, `iam/2010-05-08` and `kms/2014-11-01`.
 //!
-//! Lambda reports disabled mappings for SQS, Kinesis and DynamoDB only, so changes of other event sources are not here.
+//! CloudTrail logs disabled mappings only for SQS, Kinesis and DynamoDB. The table therefore omits other event sources.
 
 use super::esm_disabled::EsmCategory;
 use super::resource_key::ResourceKind;
@@ -17,7 +17,7 @@ pub(super) struct Row {
     pub(super) action: &'static str,
     /// The resources that the call changes.
     pub(super) touches: &'static [Named],
-    /// Resources that the changed one depends on, as far as the record names them.
+    /// Resources that the changed resource depends on, if the record names them.
     pub(super) related: &'static [Named],
     /// The categories of stops that the call can cause.
     pub(super) can_cause: &'static [EsmCategory],
@@ -28,7 +28,7 @@ pub(super) struct Row {
 /// A resource that a record names.
 pub(super) struct Named {
     pub(super) kind: ResourceKind,
-    /// Where, in order of precedence.
+    /// Places that may name it, in order of precedence.
     pub(super) places: &'static [Place],
 }
 
@@ -58,7 +58,7 @@ use EsmCategory::{
 use Place::{Request, Resources, Response};
 use ResourceKind::{Function, Key, Policy, Queue, Role, Stream, Table};
 
-/// The source no longer exists. A source that was created again lacks the policy of the first one.
+/// The source no longer exists. A source that is created again lacks the policy of the original source.
 const SOURCE: &[EsmCategory] = &[ResourceNotFound, AuthorizationError, Unknown];
 /// The function no longer exists.
 const FUNCTION: &[EsmCategory] = &[FunctionNotFound, ResourceNotFound, Unknown];
@@ -70,7 +70,7 @@ const ANY: &[EsmCategory] =
     &[ResourceNotFound, FunctionNotFound, RegionNameNotValid, AuthorizationError, FunctionInFailedState, Unknown];
 /// No documented category fits.
 const UNKNOWN: &[EsmCategory] = &[Unknown];
-/// Creating a function stops nothing, but names its role and its key.
+/// Creating a function stops no mapping, but the record names the role and the key of the function.
 const NO_CAUSE: &[EsmCategory] = &[];
 
 const A_FUNCTION: &[Named] =
@@ -125,9 +125,9 @@ const fn row(
 
 /// All rows, by action and then by service.
 pub(super) static ROWS: [Row; 40] = [
-    // SQS adds a statement to the policy of the queue; a statement can also deny.
+    // SQS adds a statement to the policy of the queue. The statement can deny access.
     row(["sqs", "AddPermission"], A_QUEUE, NOTHING, ACCESS),
-    // A policy that is attached can deny.
+    // An attached policy can deny access.
     row(["iam", "AttachRolePolicy"], A_ROLE, A_POLICY, ACCESS),
     row(["lambda", "CreateFunction"], A_FUNCTION, ROLE_AND_KEY, NO_CAUSE),
     // `setAsDefault` makes the version effective.
@@ -161,11 +161,11 @@ pub(super) static ROWS: [Row; 40] = [
     row(["kms", "RevokeGrant"], A_KEY, NOTHING, ACCESS),
     row(["kms", "ScheduleKeyDeletion"], A_KEY, NOTHING, ACCESS),
     row(["iam", "SetDefaultPolicyVersion"], A_POLICY, NOTHING, ACCESS),
-    // Among the attributes are the policy and the key of the queue.
+    // The attributes include the policy and the key of the queue.
     row(["sqs", "SetQueueAttributes"], A_QUEUE, KEY_OF_QUEUE, ACCESS),
     row(["kinesis", "StartStreamEncryption"], A_STREAM, KEY_OF_STREAM, ACCESS),
     row(["kinesis", "StopStreamEncryption"], A_STREAM, KEY_OF_STREAM, UNKNOWN),
-    // An alias can point to a version that fails.
+    // The new version that the alias points to may fail.
     row(["lambda", "UpdateAlias"], A_FUNCTION, NOTHING, CODE),
     // The trust policy: Lambda can no longer assume the role.
     row(["iam", "UpdateAssumeRolePolicy"], A_ROLE, NOTHING, ACCESS),
@@ -181,7 +181,8 @@ pub(super) fn row_of(service: &str, action: &str) -> Option<&'static Row> {
     ROWS.get(at)
 }
 
-/// Returns true if an event whose name starts like this may be a change. Lambda appends an API version to the action.
+/// Returns true if an event whose name starts with this text may be a change. Lambda appends an API version to the
+/// action.
 pub(super) fn is_event_name(start: &[u8]) -> bool {
     if !starts_like_an_action(start) {
         return false;

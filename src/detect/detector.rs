@@ -21,7 +21,7 @@ pub struct Detector {
     pub esm_changes: bool,
     /// Find calls with invalid credentials.
     pub authentication_failures: bool,
-    /// Find calls that changed what a mapping depends on, of all services.
+    /// Detect calls to any service that changed a resource that a mapping depends on.
     pub causes: bool,
 }
 
@@ -32,7 +32,7 @@ pub struct Examined {
     pub selected: bool,
     /// What was found.
     pub findings: Vec<Finding>,
-    /// A call that changed what a mapping depends on, whether or not its service is selected.
+    /// A call that changed a resource that a mapping depends on, whether or not its service is selected.
     pub change: Option<Box<Change>>,
     /// A field that detection or a rule needs does not parse, so a finding may be missing.
     pub unreadable: Option<RecordError>,
@@ -70,7 +70,7 @@ impl Detector {
             return Ok(self.rejected());
         }
         match self.examine_parsed(record.as_slice(), object, rules) {
-            // A change explains a stop. It never fails an object that would not fail without it.
+            // Changes are optional information. Detecting them never fails an object that would otherwise succeed.
             Err(_) if !self.may_matter(record, rules) => Ok(self.rejected()),
             examined => examined,
         }

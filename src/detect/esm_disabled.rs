@@ -116,7 +116,7 @@ fn plain_words(text: &str) -> String {
     plain.fold(" ".to_owned(), |text, word| text + word + " ")
 }
 
-/// What identifies an event source mapping to people.
+/// The names that identify an event source mapping to people.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct MappingNames {
     /// UUID of the mapping.

@@ -19,7 +19,7 @@ pub enum FailingCategory {
 }
 
 impl FailingCategory {
-    /// The name of the alert category.
+    /// The alert category.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -9,14 +9,14 @@ pub enum Recovery {
     Enabled,
     /// The mapping no longer exists.
     Deleted,
-    /// A user disabled the mapping that did not process its source.
+    /// A user disabled the mapping while it did not process its source.
     Disabled,
-    /// The mapping, which was enabled all the time, processes its source again.
+    /// The mapping remained enabled and processes its source again.
     Processing,
 }
 
 impl Recovery {
-    /// The name of the alert category.
+    /// The alert category.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -28,7 +28,7 @@ impl Recovery {
     }
 }
 
-/// What a mapping recovered from.
+/// The problem that a mapping recovered from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
     /// AWS had disabled it.
@@ -40,7 +40,7 @@ pub enum Trouble {
 /// An event source mapping that is no longer stopped or failing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EsmRecovered {
-    /// What it recovered from.
+    /// The problem that it recovered from.
     pub from: Trouble,
     /// How it recovered.
     pub recovery: Recovery,

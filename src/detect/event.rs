@@ -12,9 +12,9 @@ use super::principal::Principal;
 use crate::identity::Identity;
 use crate::trail::{Record, parse_value, value_of};
 
-/// The call that reports what a sweep observes.
+/// The API call whose result a sweep observes.
 const LIST: &str = "ListEventSourceMappings";
-/// Shown in place of the log object of something that a sweep observed.
+/// Shown in place of the log object if a sweep reported the event.
 const NO_OBJECT: &str = "none; reported by the Lambda API";
 
 /// The fields of an event that a finding keeps. Strings come from the record and may be hostile.
@@ -44,11 +44,11 @@ pub struct Event {
     pub source_ip_address: Option<String>,
     /// Where the record was read from.
     pub object: Arc<str>,
-    /// What reported it.
+    /// Origin of the event.
     pub origin: Origin,
 }
 
-/// What reported an event.
+/// The origin of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// A CloudTrail record.
@@ -83,7 +83,7 @@ impl Event {
         }
     }
 
-    /// What a sweep observed about a mapping at a time. CloudTrail did not log it, or its record has not arrived.
+    /// An observation of a sweep about a mapping. CloudTrail did not log it, or its record has not arrived.
     pub(crate) fn of_sweep(account: &str, region: &str, function_arn: Option<&str>, time: Timestamp) -> Self {
         Self {
             id: None,
@@ -115,13 +115,13 @@ impl Event {
     }
 }
 
-/// The service of an event source, as IAM names it; `None` if the event source is not one of AWS.
+/// The service of an event source, as IAM names it; `None` if it is not an AWS event source.
 pub(super) fn service_of(event_source: &str) -> Option<&str> {
     event_source.strip_suffix(".cn").unwrap_or(event_source).strip_suffix(".amazonaws.com")
 }
 
-/// Identifies a record without an event ID: a hash of it that does not depend on white space, escapes or the order of keys, which differ between EventBridge
-/// and log objects.
+/// Identifies a record without an event ID: a hash that does not depend on white space, escapes or the order of keys,
+/// which differ between EventBridge and log objects.
 pub(super) fn identity(record: &[u8]) -> String {
     let identity =
         value_of(record).map_or_else(|_| Identity::of(record), |value| Identity::of(value.to_string().as_bytes()));

@@ -57,8 +57,8 @@ impl EventSources {
         self.0.as_ref().is_none_or(|listed| listed.filter.accepts(record))
     }
 
-    /// Returns false if the record belongs to none of the services and is no change of another one. May also return true
-    /// if it does not.
+    /// Returns false only if the record neither belongs to one of the services nor is a change of another service. May
+    /// return true even then.
     pub(super) fn may_select_or_change(&self, record: RecordBytes<'_>) -> bool {
         self.0.as_ref().is_none_or(|listed| listed.with_changes.accepts(record))
     }

@@ -103,8 +103,8 @@ impl Finding {
         }
     }
 
-    /// The reason a mapping was disabled, the change a user made to a mapping, why a mapping fails, how it recovered, the
-    /// kind of a denial, or the name of a watch rule.
+    /// The reason for which a mapping was disabled, the change that a user made to a mapping, the problem of a failing
+    /// mapping, the kind of recovery, the kind of a denial, or the name of a watch rule.
     #[must_use]
     pub fn category(&self) -> &str {
         match &self.kind {

@@ -33,7 +33,7 @@ pub(super) enum RecordFilter {
     OneOf(Vec<Searcher>),
     /// Accepts the events of services, and changes.
     SourceOrChange(Box<SourceOrChange>),
-    /// Accepts events that built-in detection may find something in, changes included, and records with other texts.
+    /// Accepts records in which built-in detection may find something, changes included, and records with other texts.
     EventOr(Box<EventNames>, Box<Self>),
 }
 
@@ -76,11 +76,11 @@ impl RecordFilter {
         }))
     }
 
-    /// Accepts records that built-in detection may find something in, changes included, and those with a string that
+    /// Accepts records in which built-in detection may find something, changes included, and records with a string that
     /// starts with one of these texts.
     ///
-    /// The names of events are not searched for as texts: there are too many of them. A search for one key finds where the
-    /// name is, and a table decides.
+    /// There are too many event names to search for each of them. Instead, a search for the key locates the name, and a
+    /// table decides.
     pub(super) fn built_in_and_changes_or<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
         let error_code = finder(&format!("\"{}", access_denied::FIELD));
         let names = EventNames { error_code, name_key: finder(NAME_KEY) };
@@ -109,8 +109,8 @@ impl fmt::Debug for RecordFilter {
 
 /// A search for the events of services and for changes.
 ///
-/// It finds every service. It finds every change, too, unless a record repeats a key, which CloudTrail never does. Usually,
-/// `eventName` directly follows `eventSource`. It searches for `eventName` only in other records.
+/// It finds every service. It also finds every change, unless a record repeats a key, which CloudTrail never does.
+/// Usually, `eventName` directly follows `eventSource`. If it does not, a second search looks for `eventName`.
 #[derive(Clone)]
 pub(super) struct SourceOrChange {
     sources: Vec<String>,
@@ -136,8 +136,8 @@ impl SourceOrChange {
     }
 }
 
-/// A search for events that built-in detection may find something in. Two searches for one text each are faster than one
-/// search for both.
+/// A search for events in which built-in detection may find something. Two searches for one text each are faster than
+/// one search for both.
 #[derive(Clone)]
 pub(super) struct EventNames {
     error_code: Finder<'static>,
@@ -167,7 +167,7 @@ fn name_after(json: &[u8]) -> Option<&[u8]> {
     value_after(rest.trim_ascii_start(), NAME_KEY)
 }
 
-/// Returns true if built-in detection may find something in an event whose name starts like this.
+/// Returns true if built-in detection may find something in an event whose name starts with this text.
 fn is_event_name(start: &[u8]) -> bool {
     let names = [esm_disabled::EVENT_NAME, esm_changed::UPDATE, esm_changed::DELETE];
     is_change(start) || names.iter().any(|name| start.starts_with(name.as_bytes()))

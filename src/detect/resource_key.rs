@@ -1,9 +1,9 @@
 //! Keys of the resources that an event source mapping depends on.
 //!
-//! A record names a resource in many ways: a function by its name, by a partial or a whole ARN, a queue by its URL, a
-//! stream by its name or by the ARN of a consumer. All of them become the same key, so that a stopped mapping finds what
-//! changed. Every part of a key is short and consists of plain characters, because keys come from hostile text and are
-//! stored.
+//! Records name resources in many ways: a function by its name or by a partial or full ARN, a queue by its URL, a
+//! stream by its name or by the ARN of a consumer. All names of a resource are converted to the same key, so that a
+//! stop finds the changes of the resource. Keys come from hostile text and are stored, so each part of a key is short
+//! and consists of plain characters.
 
 use std::fmt;
 
@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::arn::Arn;
 
-/// Maximum length of a part of a key, in bytes. The longest is the path of a policy, 512 characters, with its name, 128.
+/// Maximum length of a part of a key, in bytes. The longest part is a policy's path of 512 characters with its name of
+/// 128.
 const MAX_PART: usize = 640;
 
 /// A kind of resource that a mapping depends on.
@@ -56,7 +57,7 @@ impl ResourceKind {
     }
 }
 
-/// Identifies a resource, in whatever way a record names it.
+/// Identifies a resource, independently of how a record names it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct ResourceKey {
@@ -68,8 +69,8 @@ pub struct ResourceKey {
 }
 
 impl ResourceKey {
-    /// Creates a key; `None` if a part is missing, too long, or contains other characters than AWS allows. The account
-    /// and the Region determine the partition, so a key has none.
+    /// Creates a key; `None` if a part is missing or too long, or contains characters that AWS does not allow. The
+    /// account and the Region determine the partition, so the key omits it.
     pub(super) fn new(kind: ResourceKind, account: &str, region: &str, name: &str) -> Option<Self> {
         let is_plain = |part: &str| {
             !part.is_empty()
@@ -93,7 +94,7 @@ impl ResourceKey {
             "sqs" => (ResourceKind::Queue, arn.resource),
             "kinesis" => (ResourceKind::Stream, path("stream/")?.split('/').next()?),
             "dynamodb" => (ResourceKind::Table, path("table/")?.split('/').next()?),
-            // Names of roles are unique in an account, whatever their path.
+            // The name of a role is unique in its account, regardless of the path.
             "iam" if arn.resource.starts_with("role/") => (ResourceKind::Role, arn.resource.rsplit('/').next()?),
             "iam" => (ResourceKind::Policy, path("policy/")?),
             "kms" => (ResourceKind::Key, path("key/")?),
@@ -107,8 +108,8 @@ impl ResourceKey {
         Self::new(ResourceKind::Function, account, region, name)
     }
 
-    /// The key of a resource that a request names, by its ARN, its name or, for a queue, its URL. The account and the
-    /// Region are those of the request, unless the ARN or the URL has its own.
+    /// The key of a resource that a request names by its ARN, by its name or, for a queue, by its URL. If the ARN or
+    /// the URL contains no account and Region, those of the request apply.
     pub(super) fn of_request(kind: ResourceKind, text: &str, account: &str, region: &str) -> Option<Self> {
         if text.starts_with("arn:") {
             return Self::of_arn(text).filter(|key| key.kind == kind);
@@ -124,7 +125,7 @@ impl ResourceKey {
                 let (front, name) = text.rsplit_once('/')?;
                 Self::new(kind, front.rsplit('/').next()?, region, name)
             }
-            // An alias is another name of a key, and the key that it stands for may have changed since.
+            // The alias may have been assigned to another key since.
             ResourceKind::Key if text.starts_with("alias/") => None,
             _ => Self::new(kind, account, region, text),
         }

@@ -83,7 +83,7 @@ impl WatchRules {
         &self.filter
     }
 
-    /// Accepts the records that may contain a finding, match a rule or be a change, of any service.
+    /// Accepts records of any service that may contain a finding, match a rule or be a change.
     pub(super) fn filter_with_changes(&self) -> &RecordFilter {
         &self.with_changes
     }

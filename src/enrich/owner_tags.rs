@@ -10,7 +10,7 @@ pub const MAX_OWNER_TAG_KEYS: usize = 10;
 /// Maximum length of a key, in characters ("Tag naming limits and requirements", Tagging AWS Resources).
 const MAX_KEY: usize = 128;
 
-/// Keys of tags that name the owner, most significant first. The case of letters is ignored.
+/// Keys of the tags that name the owner, most significant first. Not case-sensitive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnerTagKeys(Vec<String>);
 
@@ -21,7 +21,8 @@ impl Default for OwnerTagKeys {
 }
 
 impl OwnerTagKeys {
-    /// The tags that name the owner, in the order of the keys, one for each key. Tags without a value are left out.
+    /// The tags that name the owner, in the order of the keys, at most one for each key. Tags without a value are
+    /// omitted.
     pub(super) fn select(&self, mut tags: Vec<Tag>) -> Vec<Tag> {
         // Keys that differ only in case are different tags. The choice must not depend on the order of the response.
         tags.sort_by(|a, b| a.key.cmp(&b.key));
@@ -31,7 +32,7 @@ impl OwnerTagKeys {
     }
 }
 
-/// A list of keys that is not valid.
+/// An invalid list of keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnerTagKeysError(String);
 
@@ -46,7 +47,7 @@ impl std::error::Error for OwnerTagKeysError {}
 impl FromStr for OwnerTagKeys {
     type Err = OwnerTagKeysError;
 
-    /// Parses a comma-separated list of different keys.
+    /// Parses a comma-separated list of distinct keys.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let keys: Vec<_> = text.split(',').map(|key| key.trim().to_owned()).collect();
         if keys.len() > MAX_OWNER_TAG_KEYS {
@@ -58,7 +59,7 @@ impl FromStr for OwnerTagKeys {
         };
         let is_repeated = |at: usize, key: &str| keys.iter().take(at).any(|it| it.eq_ignore_ascii_case(key));
         match keys.iter().enumerate().find(|(at, key)| !is_key(key) || is_repeated(*at, key)) {
-            Some((_, key)) => Err(OwnerTagKeysError(format!("expected different keys of tags, found {key:?}"))),
+            Some((_, key)) => Err(OwnerTagKeysError(format!("expected distinct tag keys, found {key:?}"))),
             None => Ok(Self(keys)),
         }
     }

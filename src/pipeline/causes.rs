@@ -1,4 +1,4 @@
-//! Names the likely causes of stopped mappings, and records the changes that may be causes of others.
+//! Names the likely causes of stopped mappings, and records changes that may have caused other stops.
 
 use super::invocation::Running;
 use crate::clock::{Clock, time_between};
@@ -10,8 +10,8 @@ use crate::triage::{Audience, Causes, Considered, Due, Ledger, LedgerBudget, Lif
 impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates + Causes, C: Clock, A: ContextSource>
     Running<'_, S, T, L, C, A>
 {
-    /// Adds the likely causes to incidents about stopped mappings. The time is part of the ledger budget, so the alerts are
-    /// not delayed for longer than without causes.
+    /// Adds the likely causes to incidents about stopped mappings. The search uses time of the ledger budget, so it
+    /// does not increase the maximum delay of alerts.
     pub(super) async fn name_causes(&self, due: &mut [Due], budget: &LedgerBudget) -> Considered {
         if !self.searches_causes() {
             return Considered::default();
@@ -22,8 +22,8 @@ impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates + Causes, C: Clock, A:
         considered
     }
 
-    /// Records the changes that were found, and publishes follow-ups of alerts whose stops they may have caused. No alert
-    /// about a finding waits for this.
+    /// Records the changes that were found, and publishes follow-ups of alerts about stops that they may have caused.
+    /// Alerts about findings do not wait for this.
     pub(super) async fn record_changes(&self) {
         if !self.searches_causes() {
             return;
@@ -48,7 +48,8 @@ impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates + Causes, C: Clock, A:
         self.publish_due(follow_ups, budget).await;
     }
 
-    /// Old log objects, which only machines receive alerts about, explain no stop of today.
+    /// A scan of old log objects, whose alerts go only to machines, does not search for causes: old changes explain no
+    /// recent stop.
     pub(super) fn searches_causes(&self) -> bool {
         self.pipeline.detector.causes && self.audience == Audience::All
     }

@@ -39,7 +39,7 @@ pub struct Outcome {
     pub objects: Vec<ObjectReport>,
     /// Everything that failed.
     pub failures: Failures,
-    /// The first error of the lookups for context. It does not fail the invocation: alerts are published without context.
+    /// The first error of the context lookups. It does not fail the invocation: alerts are published without context.
     pub context_error: Option<ServiceError>,
     /// The first error of a lookup of likely causes, which are optional.
     pub cause_error: Option<ServiceError>,

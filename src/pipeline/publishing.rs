@@ -107,8 +107,8 @@ impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates + Causes, C: Clock, A:
         due
     }
 
-    /// Publishes alerts, and records in the ledger which topics confirmed them. A scan of old log objects has no use for
-    /// the present state of mappings.
+    /// Publishes alerts, and records in the ledger which topics confirmed them. A scan of old log objects does not look
+    /// up the present state of mappings.
     pub(super) async fn publish_due(&self, mut due: Vec<Due>, budget: &LedgerBudget) {
         if self.audience == Audience::All {
             self.enrichment.add_context(due.iter_mut().map(|it| &mut it.incident)).await;

@@ -1,8 +1,8 @@
-//! Compares the mappings that the Lambda API lists with what is known of them.
+//! Compares the mappings that the Lambda API lists with the ledger.
 //!
-//! Each account and Region is swept by itself, so one of them that cannot be listed hides nothing in the others. A step
-//! that needs an alert is recorded only when the alert is published. Otherwise the next sweep repeats the step, and the
-//! ledger ensures that the alert is not repeated.
+//! Each account and Region is swept separately, so if one of them cannot be listed, the others are not affected. A step
+//! with an alert is recorded only after the alert is published. If it is not recorded, the next sweep repeats the step,
+//! and the ledger prevents a repeated alert.
 
 mod observed;
 
@@ -35,8 +35,8 @@ use observed::{Group, Observed, Subject};
 
 /// Maximum number of accounts and Regions that are swept concurrently.
 const CONCURRENT_PLACES: usize = 32;
-/// Minimum time between two calls to an account in a Region. Lambda allows 15 calls of the control plane per second for
-/// each account and Region ("Lambda quotas", Lambda Developer Guide), which deployments of the account also need.
+/// Minimum time between two calls to an account in a Region. Lambda allows 15 control-plane calls per second for each
+/// account and Region ("Lambda quotas", Lambda Developer Guide), which deployments in the account also need.
 const CALL_INTERVAL: Duration = Duration::from_millis(250);
 /// Maximum number of pages of an account in a Region: a million mappings.
 const MAX_PAGES: usize = 10_000;
@@ -47,7 +47,7 @@ const LEDGER_TIME: Duration = Duration::from_mins(15);
 struct Sweep<'a, S, T, L, C, A> {
     running: Running<'a, S, T, L, C, A>,
     budget: LedgerBudget,
-    /// What was known when the sweep began, of places that were not swept yet.
+    /// The mappings that were known when the sweep began, in places that have not been swept yet.
     known: RefCell<HashMap<AccountRegion, HashMap<String, KnownMapping>>>,
     /// What is alerted together at the end.
     grouped: RefCell<BTreeMap<Group, Vec<Observed>>>,
@@ -90,13 +90,13 @@ where
         outcome
     }
 
-    /// The places to sweep, in an order that differs from sweep to sweep: if the time is up before all of them are swept,
-    /// it is not always the same ones that are left out. The Regions of an account remain together, because they share
+    /// The places to sweep, in an order that differs from sweep to sweep. If the time is up before all of them are
+    /// swept, each sweep therefore omits different ones. The Regions of an account stay together, because they share
     /// its credentials.
     fn places(&self, digests: &BTreeSet<AccountRegion>) -> Result<Vec<AccountRegion>, ServiceError> {
         let mut places: Vec<_> = self.sweep.of(digests).into_iter().collect();
         if places.is_empty() {
-            return Err(ServiceError::new("sweep", Fault::Other, "no account and Region to sweep"));
+            return Err(ServiceError::new("sweep", Fault::Other, "no accounts and Regions to sweep"));
         }
         let now = self.clock.now().to_string();
         places.sort_by_cached_key(|it| (Identity::of_strings(&[&now, &it.account]).to_string(), it.region.clone()));
@@ -171,7 +171,7 @@ where
             let elapsed = time_between(called, self.clock().now());
             self.clock().sleep(CALL_INTERVAL.saturating_sub(elapsed)).await;
         }
-        Err(ServiceError::new("sweep", Fault::Other, "the list of mappings has no end"))
+        Err(ServiceError::new("sweep", Fault::Other, "the list of mappings does not end"))
     }
 
     /// A page of the list. No call starts after the time is up.
@@ -198,7 +198,7 @@ where
         Ok(())
     }
 
-    /// Takes the steps for a mapping. Returns what to alert now.
+    /// Takes the steps for a mapping. Returns the findings to alert on now.
     async fn take(
         &self,
         steps: Vec<Step>,
@@ -228,7 +228,7 @@ where
         Ok(alerted)
     }
 
-    /// Records a stop. Returns false if another one is known by now.
+    /// Records a stop. Returns false if another stop has been recorded in the meantime.
     async fn is_reported(&self, observed: &Observed) -> Result<bool, ServiceError> {
         let stop = Transition::FoundStopped(observed.stop);
         let state = self.record(&observed.mapping, &observed.names, stop).await?;
@@ -268,7 +268,7 @@ where
             return false;
         }
         for it in about {
-            // If this fails, the next sweep repeats it, and the ledger knows that the alert was published.
+            // If this fails, the next sweep repeats the step. The ledger has recorded that the alert was published.
             let _ = self.record(&it.mapping, &it.names, it.published).await;
         }
         true
@@ -285,7 +285,7 @@ where
         state.ok_or_else(|| ServiceError::new("sweep", Fault::Unavailable, "the ledger is unavailable"))
     }
 
-    /// Records that a place was swept. If this fails, the next sweep counts as its first one, too.
+    /// Records that a place was swept. If this fails, the next sweep also counts as the first sweep of the place.
     async fn record_swept(&self, place: &AccountRegion) {
         self.running.deduplication.record_swept(place, after(self.clock().now(), LEDGER_TIME)).await;
     }

@@ -32,10 +32,10 @@ pub struct Pipeline<S, T, L, C, A> {
     pub ledger: L,
     /// Record a heartbeat for each digest, so that silence can be detected.
     pub heartbeats: bool,
-    /// The Lambda API, which is asked about mappings.
+    /// The Lambda API, for lookups and sweeps.
     pub api: A,
-    /// Ask it about stopped mappings before they are alerted, and about the owner of their functions, which these tags
-    /// name; `None` to ask nothing.
+    /// Keys of the tags that name an owner, to look up context before alerting on a stopped mapping; `None` to look up
+    /// no context.
     pub context: Option<OwnerTagKeys>,
     /// The accounts and Regions to sweep.
     pub sweep: SweepPlaces,

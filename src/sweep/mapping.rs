@@ -1,8 +1,7 @@
 //! An event source mapping as the Lambda API reports it.
 //!
-//! Source: `EventSourceMappingConfiguration`, AWS Lambda API Reference. The API describes the values of
-//! `StateTransitionReason` and `LastProcessingResult` only in part, so only the values that are known to be harmless
-//! count as harmless.
+//! Source: `EventSourceMappingConfiguration`, AWS Lambda API Reference. AWS documents only some values of
+//! `StateTransitionReason` and `LastProcessingResult`, so a value counts as harmless only if it is known to be.
 
 use jiff::Timestamp;
 
@@ -47,12 +46,12 @@ pub struct FilterError {
     pub message: String,
 }
 
-/// What the API reports about a mapping.
+/// The condition of a mapping, according to the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Condition {
     /// It processes its source.
     Running,
-    /// AWS disabled it, or it is not known that a user did.
+    /// It is disabled, and the API does not report that a user disabled it.
     Stopped,
     /// A user disabled it.
     DisabledByUser,
@@ -68,7 +67,7 @@ pub enum Condition {
 }
 
 impl Mapping {
-    /// What the API reports.
+    /// The condition of the mapping, according to the API.
     #[must_use]
     pub fn condition(&self) -> Condition {
         match self.state.as_deref() {
@@ -80,7 +79,7 @@ impl Mapping {
         }
     }
 
-    /// The kind of event source, if its ARN is that of one.
+    /// The kind of event source; `None` if its ARN is missing or is not the ARN of a known kind.
     #[must_use]
     pub(crate) fn source_kind(&self) -> Option<EventSourceKind> {
         self.event_source_arn.as_deref().and_then(Arn::parse).and_then(|arn| arn.event_source())

@@ -45,7 +45,7 @@ impl SweepPlaces {
                 accounts.iter().flat_map(|account| regions.iter().map(|region| place(account, region))).collect()
             }
             (SweepAccounts::OfTrail, SweepRegions::Listed(regions)) => {
-                // An account without digests in a listed Region may still have mappings there.
+                // An account may have mappings in a listed Region from which no digests arrive.
                 let accounts: BTreeSet<_> = trail.iter().map(|it| it.account.clone()).collect();
                 let listed = SweepAccounts::Listed(accounts.into_iter().collect());
                 Self { accounts: listed, regions: SweepRegions::Listed(regions.clone()) }.of(trail)

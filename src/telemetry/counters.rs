@@ -6,8 +6,8 @@ use crate::delivery::Skipped;
 ///
 /// - `objects` = `objects_read` + `objects_failed`
 /// - `records` = `records_selected` + `records_skipped` + `records_unreadable`
-/// - `findings` = `disabled_mappings` + `changed_mappings` + `failing_mappings` + `denials` + `watched_events`; each finding is part of an
-///   incident, or counted in `repeated` or `suppressed`
+/// - `findings` = `disabled_mappings` + `changed_mappings` + `failing_mappings` + `denials` + `watched_events`; each
+///   finding is part of an incident, or counted in `repeated` or `suppressed`
 /// - `incidents` = `alerts` + `incidents_known` + `incidents_summarized`
 /// - `alerts` = `alerts_published` + `alerts_failed`
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub struct Counters {
     pub incidents_summarized: u64,
     /// Calls to the ledger that failed. Their alerts are published anyway.
     pub ledger_errors: u64,
-    /// Lookups for context that failed or did not end in time. Their alerts are published without it.
+    /// Context lookups that failed or timed out. Alerts are published without this context.
     pub context_errors: u64,
     /// Calls to the ledger about likely causes that failed, and changes that were not recorded. Alerts are published
     /// without these causes.

@@ -1,7 +1,7 @@
 //! Finds the likely causes of stopped mappings.
 //!
-//! It never delays an alert for longer than its time limit, and never blocks one: if the ledger is slow or unavailable,
-//! the alert names the changes that the invocation itself has found, or none.
+//! A search delays an alert by at most its time limit, and never prevents an alert. If the ledger is slow or
+//! unavailable, the alert names the changes that the invocation itself has found, or none.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -23,7 +23,7 @@ use crate::clock::{Clock, after, time_between};
 use crate::detect::{Change, FindingKind, ResourceKey};
 use crate::service::{Fault, ServiceError};
 
-/// Time limit for naming the causes of the stops that are alerted together.
+/// Time limit for naming the causes of stops that are alerted together.
 const LOOKUP_TIME: Duration = Duration::from_millis(500);
 /// Time limit of all lookups of an invocation.
 const ALL_LOOKUPS_TIME: Duration = Duration::from_secs(2);
@@ -33,17 +33,17 @@ const RECORD_TIME: Duration = Duration::from_secs(5);
 const MAX_CAUSES: usize = 3;
 /// Maximum number of resources that are looked up for a stop.
 const MAX_RESOURCES: usize = 8;
-/// A function leads to its role, and the role to its policies.
+/// Maximum number of rounds of lookups: a function leads to its role, and the role to its policies.
 const MAX_STEPS: usize = 3;
 /// Maximum number of causes of a stop that are recorded as considered.
 const MAX_CONSIDERED: usize = 30;
 /// Maximum number of changes that an invocation keeps: about 5 MB.
 const MAX_CHANGES: usize = 10_000;
-/// Maximum number of concurrent calls, as for other calls of the ledger.
+/// Maximum number of concurrent calls, as for other ledger calls.
 const MAX_CONCURRENT_CALLS: usize = 16;
-/// Maximum length of an ARN or another string of a stop, in bytes. A longer one is not kept.
+/// Maximum length of an ARN or another string of a stop, in bytes. Longer strings are not kept.
 const MAX_BYTES: usize = 512;
-/// The threshold of a cause, which is named once.
+/// The alert threshold of a cause, which is named once.
 const ONCE: u64 = 1;
 
 /// One invocation's search for likely causes.
@@ -53,7 +53,7 @@ pub(crate) struct CauseSearch<'a, L, C> {
     clock: &'a C,
     /// Identifies the invocation.
     holder: String,
-    /// The changes that the invocation has found: the newest ones of each resource.
+    /// The changes that the invocation has found, only the newest ones of each resource.
     changes: RefCell<HashMap<ResourceKey, Vec<FoundChange>>>,
     /// Number of changes in `changes`.
     kept: Cell<usize>,
@@ -62,7 +62,7 @@ pub(crate) struct CauseSearch<'a, L, C> {
     errors: RefCell<LedgerErrors>,
 }
 
-/// A change, and the object in which it was found.
+/// A change, and the log object in which it was found.
 #[derive(Debug, Clone)]
 struct FoundChange {
     change: Arc<Change>,
@@ -98,7 +98,7 @@ impl<'a, L, C> CauseSearch<'a, L, C> {
         self.errors.into_inner()
     }
 
-    /// Keeps a change that was found in an object. Like the ledger, it keeps the newest ones of each resource.
+    /// Adds a change that was found in a log object. Like the ledger, keeps only the newest changes of each resource.
     pub(crate) fn add(&self, change: Change, object: &Arc<str>) {
         let found = FoundChange { change: Arc::new(change), object: Arc::clone(object) };
         let mut changes = self.changes.borrow_mut();
@@ -134,8 +134,8 @@ impl<'a, L, C> CauseSearch<'a, L, C> {
 }
 
 impl<L: Ledger + Causes, C: Clock> CauseSearch<'_, L, C> {
-    /// Names the likely causes of the stops that are to be alerted. Takes at most half a second, and two seconds in an
-    /// invocation; `left` limits it further.
+    /// Adds the likely causes to incidents about stops before they are alerted. Takes at most half a second, and at
+    /// most two seconds in an invocation. `left` limits the time further.
     pub(crate) async fn name_causes(&self, due: &mut [Due], left: Duration) -> Considered {
         let started = self.clock.now();
         let until = after(started, LOOKUP_TIME.min(self.lookup_time.get()).min(left));
@@ -163,8 +163,8 @@ impl<L: Ledger + Causes, C: Clock> CauseSearch<'_, L, C> {
         Some((stop.alert, considered))
     }
 
-    /// Adds the stop to the resources that it depends on, and returns the changes of them, by ID. Changes lead to further
-    /// resources: that of a function to its role.
+    /// Adds the stop to the resources that the mapping depends on, and returns their changes, by event ID. Changes lead
+    /// to further resources: a change of a function leads to its role.
     async fn changes_before(
         &self,
         stop: &StoppedMapping,
@@ -188,8 +188,8 @@ impl<L: Ledger + Causes, C: Clock> CauseSearch<'_, L, C> {
         known
     }
 
-    /// Requests the lease to name a cause; `None` if another message names it on these topics. Without the ledger, the
-    /// alert names it.
+    /// Requests the lease to name a cause; `None` if another message names the cause on these topics. If the ledger is
+    /// unavailable, the alert names the cause.
     async fn claim_cause(
         &self,
         stop: &StoppedMapping,
@@ -210,7 +210,7 @@ impl<L: Ledger + Causes, C: Clock> CauseSearch<'_, L, C> {
         self.call("ledger:Claim", until, self.ledger.claim(&of(key), &claim)).await
     }
 
-    /// Records that these topics confirmed alerts which named these causes or left them out, so that no follow-up names
+    /// Records that these topics confirmed alerts that named these causes or left them out, so that no follow-up names
     /// them.
     pub(crate) async fn record_considered(&self, confirmed: &[(&Due, &[TopicRole])], considered: &Considered) {
         let started = self.clock.now();
@@ -252,8 +252,8 @@ impl<L: Ledger + Causes, C: Clock> CauseSearch<'_, L, C> {
         due
     }
 
-    /// The follow-up about a cause; `None` if another message names it, or if the alert has been followed up often enough.
-    /// Without the ledger, there is none: it could not be deduplicated.
+    /// The follow-up about a cause. `None` if another message names the cause, if the alert already has the maximum
+    /// number of follow-ups, or if the ledger is unavailable and the follow-up could therefore not be deduplicated.
     async fn follow_up(&self, key: DedupKey, late: LateCause, topics: &[TopicRole], until: Timestamp) -> Option<Due> {
         let Some(Claimed::Granted(entry)) = self.claim(key, until).await else { return None };
         let topics = missing(&entry, topics);
@@ -268,7 +268,7 @@ impl<L: Ledger + Causes, C: Clock> CauseSearch<'_, L, C> {
         (number <= MAX_CAUSES as u64).then_some(Due { incident, threshold: ONCE, topics })
     }
 
-    /// Calls the ledger, once: the SDK has already retried what is worth retrying.
+    /// Calls the ledger once. The SDK has already retried retryable failures.
     async fn call<V>(
         &self,
         operation: &'static str,
@@ -276,7 +276,7 @@ impl<L: Ledger + Causes, C: Clock> CauseSearch<'_, L, C> {
         call: impl Future<Output = Result<V, ServiceError>>,
     ) -> Option<V> {
         let time_limit = time_between(self.clock.now(), until);
-        // The time is polled first, so no call starts after it is up.
+        // The timer is polled first, so no call starts after the time limit.
         let error = match future::select(pin!(self.clock.sleep(time_limit)), pin!(call)).await {
             Either::Right((Ok(value), _)) => return Some(value),
             Either::Right((Err(error), _)) => error,
@@ -288,8 +288,8 @@ impl<L: Ledger + Causes, C: Clock> CauseSearch<'_, L, C> {
 }
 
 impl StoppedMapping {
-    /// The stop that an incident is about; `None` if the incident is not about exactly one, if the mapping is no longer stopped, or
-    /// if the event has no time.
+    /// The stop that an incident is about. `None` if the incident is not about exactly one stop, if the mapping is no
+    /// longer stopped, or if the event has no time.
     fn of(incident: &Incident) -> Option<Self> {
         let FindingKind::EsmDisabled(esm) = &incident.finding.kind else { return None };
         let is_one = incident.scope == Scope::Event && incident.follows_up.is_none();
@@ -314,7 +314,7 @@ impl StoppedMapping {
 }
 
 impl Due {
-    /// Changes the dedup key of a follow-up from that of the alert to its own.
+    /// Replaces the dedup key of a follow-up, which is the key of the alert, with its own key.
     pub(crate) fn with_own_key(mut self) -> Self {
         if let (Some(alert), [cause]) = (self.incident.follows_up, self.incident.likely_causes.as_slice()) {
             self.incident.dedup_key = DedupKey::of_cause(alert, &cause.change.id);
@@ -323,7 +323,7 @@ impl Due {
     }
 }
 
-/// The resources that the mapping of an incident depends on, as far as its finding and its context name them.
+/// The resources that the mapping of an incident depends on, if its finding or its context names them.
 fn resources_of(incident: &Incident) -> impl Iterator<Item = ResourceKey> {
     let event = &incident.finding.event;
     let arns = match &incident.finding.kind {

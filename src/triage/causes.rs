@@ -1,8 +1,9 @@
-//! What invocations share about the likely causes of stopped mappings.
+//! The state that invocations share to find the likely causes of stopped mappings.
 //!
-//! The events of a change and of the stop that it causes arrive in any order, in different log objects, and twice. The
-//! shared state therefore keeps, for each resource, the newest changes of it and the newest stops of mappings that depend
-//! on it. Whoever adds one finds the others, so whichever comes second finds the first.
+//! The events of a change and of the stop that it causes are in different log objects, and may arrive in any order and
+//! more than once. For each resource, the shared state therefore keeps its newest changes and the newest stops of
+//! mappings that depend on it. Adding a change returns the stops, and adding a stop returns the changes, so the later
+//! one of the two finds the earlier one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,9 +16,9 @@ use crate::clock::time_between;
 use crate::detect::{Change, EsmCategory, EsmDisabled, Event, Finding, FindingKind, Origin, Principal, ResourceKey};
 use crate::service::ServiceError;
 
-/// How long before a stop its cause can be, and how long changes and stops are kept at least.
+/// Maximum time between a cause and its stop, and minimum time for which changes and stops are kept.
 pub const CAUSE_WINDOW: Duration = Duration::from_hours(48);
-/// Number of changes of a resource, and of stops of mappings that depend on it, that are kept.
+/// Number of changes, and of stops, that are kept for a resource.
 pub const MAX_KEPT_CAUSES: usize = 10;
 
 /// The event source and the name of the event that AWS logs when it disables a mapping.
@@ -26,9 +27,9 @@ const STOP: &str = "LambdaESMDisabled";
 
 /// The changes and the stops that all invocations share.
 ///
-/// Each call is one attempt. It can be repeated: a change or a stop that is already kept is not added again. For any two
-/// calls about the same resource, the later one returns what the earlier one added, unless ten newer ones have replaced
-/// it. It may be slow or hang, so callers limit its time.
+/// Each call is one attempt and is idempotent: a change or a stop that is already kept is not added again. Of any two
+/// calls about the same resource, the later one returns the element that the earlier one added, unless ten newer
+/// elements have replaced it. A call may be slow or hang, so callers limit its time.
 pub trait Causes {
     /// Adds a change of the resource, and returns the newest stops of mappings that depend on it.
     ///
@@ -40,7 +41,7 @@ pub trait Causes {
         change: &Change,
     ) -> impl Future<Output = Result<Vec<StoppedMapping>, ServiceError>>;
 
-    /// Adds the stop of a mapping that depends on the resource, and returns the newest changes of it.
+    /// Adds the stop of a mapping that depends on the resource, and returns the newest changes of the resource.
     ///
     /// # Errors
     /// If the store is unavailable.
@@ -51,7 +52,7 @@ pub trait Causes {
     ) -> impl Future<Output = Result<Vec<Change>, ServiceError>>;
 }
 
-/// A change that probably caused a stop.
+/// A change that may have caused a stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LikelyCause {
     /// The change.
@@ -60,7 +61,8 @@ pub struct LikelyCause {
     pub before: Duration,
 }
 
-/// A stop, with what a later message about it needs. It is stored as JSON with short names, so its strings are bounded.
+/// A stop, with the fields that a follow-up needs. It is stored as JSON with short names, and its strings have a
+/// maximum length.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoppedMapping {
     /// The alert about the stop.
@@ -89,7 +91,7 @@ pub struct StoppedMapping {
 }
 
 impl StoppedMapping {
-    /// The finding about the stop, without its reason. `object` is where the later message comes from.
+    /// The finding about the stop, without its reason. `object` is the log object of the follow-up.
     pub(super) fn finding(&self, object: &Arc<str>) -> Finding {
         let principal = Principal {
             key: LAMBDA.to_owned(),
@@ -123,8 +125,8 @@ impl StoppedMapping {
         Finding { event, kind }
     }
 
-    /// The change as a likely cause of the stop; `None` if it was made later, more than two days earlier, or cannot cause a
-    /// stop of this category.
+    /// The change as a likely cause of the stop. `None` if it was made after the stop or more than two days before it,
+    /// or if it cannot cause a stop of this category.
     pub(super) fn caused_by(&self, change: &Change) -> Option<LikelyCause> {
         let before = time_between(change.at, self.at);
         let is_cause = change.at <= self.at && before <= CAUSE_WINDOW && change.can_cause(self.category);
@@ -132,7 +134,7 @@ impl StoppedMapping {
     }
 }
 
-// The signature that serde expects.
+// `serde` requires this signature.
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
 fn write_category<S: Serializer>(category: &EsmCategory, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(category.as_str())

@@ -1,8 +1,9 @@
-//! What the Lambda API says about a stopped mapping when its alert is due.
+//! Context of a stopped mapping, from the Lambda API when the alert is due.
 //!
-//! All strings may be hostile: whoever may change a mapping or a function chooses its tags, and names appear in messages.
+//! All strings may be hostile: anyone who may change a mapping or a function chooses its tags, and names appear in
+//! messages.
 
-/// What is known about a mapping and its function. Each part is present only if it was found in time.
+/// Context of a mapping and its function. Each part is present only if it arrived in time.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Context {
     /// The mapping.
@@ -18,7 +19,7 @@ pub struct Context {
 pub struct MappingNow {
     /// Its state.
     pub state: PresentState,
-    /// Whether a user or Lambda made the last change, or why Lambda made it.
+    /// Whether a user or Lambda made the last change, or the reason for which Lambda made it.
     pub state_reason: Option<String>,
     /// Result of the last invocation of the function, such as `OK` or `PROBLEM: Function call failed`.
     pub last_processing_result: Option<String>,
@@ -42,7 +43,7 @@ pub struct FunctionNow {
 /// A tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tag {
-    /// Key, as the function has it.
+    /// Key, with its case unchanged.
     pub key: String,
     /// Value, never blank.
     pub value: String,
@@ -107,7 +108,7 @@ impl PresentState {
         }
     }
 
-    /// Returns true if the mapping reads its source again, or is about to.
+    /// Returns true if the mapping reads its source again or will soon.
     #[must_use]
     pub fn is_enabled(&self) -> bool {
         matches!(self, Self::Enabling | Self::Enabled)

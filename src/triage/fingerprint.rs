@@ -83,13 +83,13 @@ impl DedupKey {
         Self(Identity::of_strings(&[audience.as_str(), finding.alert_type(), finding.event.identity()]))
     }
 
-    /// The key of an alert to people that these strings identify.
+    /// The key of an alert to people, which these strings identify.
     pub(super) fn of_alert(strings: &[&str]) -> Self {
         let strings: Vec<_> = [Audience::All.as_str()].into_iter().chain(strings.iter().copied()).collect();
         Self(Identity::of_strings(&strings))
     }
 
-    /// The key of what follows up an alert about a stop: that this change is a likely cause of it.
+    /// The key of a likely cause: this change may have caused the stop of this alert.
     pub(super) fn of_cause(stop: Self, change: &str) -> Self {
         Self(Identity::of_strings(&["cause", &stop.to_string(), change]))
     }

@@ -52,11 +52,11 @@ pub struct Incident {
     /// The lifecycle of the mapping that the incident is about; `None` if it is unknown, or the incident is not about a
     /// stopped mapping.
     pub lifecycle: Option<Lifecycle>,
-    /// What the Lambda API says about the mapping and its function; `None` if it was not asked, or did not respond.
+    /// Context of the mapping and its function; `None` if it was not looked up, or if no response arrived in time.
     pub context: Option<Context>,
-    /// Likely causes of the stop that the incident is about, the latest one first.
+    /// Likely causes of the stop that the incident is about, latest first.
     pub likely_causes: Vec<LikelyCause>,
-    /// The alert about a stop that the incident follows up, because a likely cause became known after it.
+    /// In a follow-up: the alert about the stop. A likely cause became known after it.
     pub follows_up: Option<DedupKey>,
     /// The incident is fictitious, for a test of alert delivery.
     pub is_test: bool,
@@ -142,11 +142,11 @@ impl Incident {
         Some(incident)
     }
 
-    /// Follows up the alert about a stop with a likely cause of it, from a record of this object. Its dedup key is that of
-    /// the alert, which identifies the stop.
+    /// A follow-up of the alert about a stop, with a likely cause from a record in this log object. Its dedup key is
+    /// the key of the alert, which identifies the stop.
     pub(super) fn follow_up(stop: &StoppedMapping, cause: LikelyCause, object: &Arc<str>) -> Self {
         let incident = Self::of(stop.alert, None, Scope::Event, stop.finding(object));
-        // The stop is not news, so it does not count for the lag of alerts.
+        // The stop was alerted before, so it does not count for the alert lag.
         Self { likely_causes: vec![cause], follows_up: Some(stop.alert), first: None, last: None, ..incident }
     }
 
@@ -203,7 +203,7 @@ impl Incident {
         }
     }
 
-    /// Sets the context. Names that the record of a stopped mapping lacks are taken from it.
+    /// Sets the context. If the record of a stopped mapping lacks names, they are taken from the context.
     pub(crate) fn set_context(&mut self, context: Context) {
         if let (FindingKind::EsmDisabled(esm), Some(mapping)) = (&mut self.finding.kind, &context.mapping) {
             let function =
@@ -227,8 +227,8 @@ impl Incident {
         severity.then_with(|| self.first.cmp(&other.first))
     }
 
-    /// Identifies the alert for people and machines: that of the stop, if the incident resolves it, follows it up or is a
-    /// reminder of it.
+    /// Identifies the alert for people and machines. A resolution, a follow-up and a reminder have the ID of the alert
+    /// about the stop.
     #[must_use]
     pub fn alert_id(&self) -> DedupKey {
         match self.lifecycle {
@@ -255,7 +255,7 @@ impl Incident {
         if self.resolves() || self.follows_up.is_some() { Severity::Low } else { self.finding.severity() }
     }
 
-    /// Whether a mapping is stopped or failing; `None` if the incident is not about one.
+    /// Whether the mapping is stopped or failing; `None` if the incident is not about a stopped or failing mapping.
     #[must_use]
     pub fn status(&self) -> Option<&'static str> {
         match (&self.finding.kind, self.lifecycle) {
@@ -269,7 +269,7 @@ impl Incident {
         }
     }
 
-    /// When the mapping stopped or began to fail, if the incident resolves this or is a reminder of it.
+    /// In a resolution or a reminder: when the mapping stopped or began to fail.
     #[must_use]
     pub fn stopped_at(&self) -> Option<String> {
         match self.lifecycle {

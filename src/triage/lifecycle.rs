@@ -1,8 +1,8 @@
 //! The lifecycle of an event source mapping that AWS disabled: it is stopped until it is enabled or deleted.
 //!
-//! The events may arrive late, twice and in any order, and a sweep may find a stop before its event arrives. The shared
-//! state therefore keeps only the latest stop and the latest end of each mapping, and each transition replaces an older
-//! one of its kind. Whichever comes second finds the other.
+//! Events may arrive late, more than once and in any order, and a sweep may find a stop before its event arrives. The
+//! shared state therefore keeps only the latest stop and the latest end of each mapping. Each transition replaces an
+//! older one of its kind, and the later one of a stop and its end finds the other.
 
 use jiff::Timestamp;
 
@@ -31,7 +31,7 @@ impl MappingKey {
 }
 
 impl DedupKey {
-    /// The key of the alert about a stop that a sweep found. It is the same in each sweep that finds the stop.
+    /// The key of the alert about a stop that a sweep found. Each sweep that finds the stop computes the same key.
     pub(crate) fn of_found_stop(mapping: &MappingKey, at: Timestamp) -> Self {
         mapping.alert("stopped", &at.to_string())
     }
@@ -46,7 +46,7 @@ impl DedupKey {
         mapping.alert("failing", &since.to_string())
     }
 
-    /// The key of the alert that a mapping is no longer stopped or failing, which ends this alert about it.
+    /// The key of the resolution of this alert: the mapping is no longer stopped or failing.
     pub(crate) fn of_resolution(mapping: &MappingKey, alert: Self) -> Self {
         mapping.alert("resolved", &alert.to_string())
     }

@@ -1,4 +1,4 @@
-//! What invocations share about event source mappings that are stopped or failing.
+//! The state that invocations share about event source mappings that are stopped or failing.
 
 use std::collections::BTreeSet;
 
@@ -28,9 +28,10 @@ pub enum Transition {
     Stopped(Stop),
     /// The mapping was enabled or deleted at this time. Replaces an earlier end.
     Ended(Timestamp),
-    /// A sweep found the mapping stopped. Has no effect if a stop is known that has not ended, or an end after this stop.
+    /// A sweep found the mapping stopped. Has no effect if a stop is known that has not ended, or if an end after this
+    /// stop is known.
     FoundStopped(Stop),
-    /// A sweep that found the mapping stopped published the alert about it or a reminder.
+    /// A sweep found the mapping stopped, and published the alert about the stop or a reminder.
     Reported {
         /// The alert about the stop. Has no effect on another stop.
         alert: DedupKey,
@@ -39,15 +40,15 @@ pub enum Transition {
         /// When the sweep found the mapping stopped.
         at: Timestamp,
     },
-    /// A sweep found the mapping failing. Has no effect if it is known to fail.
+    /// A sweep found the mapping failing. Has no effect if the mapping is already known to fail.
     Failing(Timestamp),
     /// The alert about the mapping, which has been failing since this time, was published.
     FailingNotified(Timestamp),
-    /// A sweep no longer found the mapping failing.
+    /// A sweep found that the mapping no longer fails.
     NotFailing,
     /// A sweep did not find the mapping. Has no effect if an earlier sweep did not find it either.
     Missing(Timestamp),
-    /// A sweep found the mapping that an earlier sweep did not find.
+    /// A sweep found the mapping again, after an earlier sweep had not found it.
     Present,
 }
 
@@ -67,17 +68,17 @@ pub struct MappingState {
     pub stopped: Option<Stop>,
     /// When the mapping was last enabled or deleted.
     pub ended: Option<Timestamp>,
-    /// A sweep found the latest stop. If not, CloudTrail logged it.
+    /// True if a sweep found the latest stop, false if CloudTrail logged it.
     pub is_found: bool,
-    /// The last report of a sweep about the latest stop: 0 for the alert, otherwise the number of the reminder.
+    /// The last alert of a sweep about the latest stop: 0 for the first alert, otherwise the number of the reminder.
     pub reported: Option<u64>,
-    /// When a sweep last found the mapping stopped and published an alert about it or a reminder.
+    /// When a sweep last found the mapping stopped and published an alert or a reminder about it.
     pub reported_at: Option<Timestamp>,
     /// When a sweep first found the mapping failing.
     pub failing: Option<Timestamp>,
     /// The alert about the failing mapping was published.
     pub failing_notified: bool,
-    /// When a sweep first did not find the mapping.
+    /// When a sweep first found the mapping missing.
     pub missing: Option<Timestamp>,
 }
 
@@ -133,7 +134,7 @@ pub struct KnownMapping {
     pub state: MappingState,
 }
 
-/// What earlier sweeps and invocations know.
+/// The state that earlier sweeps and invocations recorded.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct SweepState {
     /// The mappings that are stopped or failing.
@@ -146,8 +147,8 @@ pub struct SweepState {
 
 /// The state of mappings that all invocations share.
 pub trait MappingStates {
-    /// Records a transition, and returns the state [`after`](MappingState::after) it. A transition can be recorded
-    /// repeatedly. The names are kept if the transition is the beginning of a stop or of a failure.
+    /// Records a transition, and returns the state [`after`](MappingState::after) it. Recording the same
+    /// transition twice is safe. The names are kept if the transition begins a stop or a failure.
     ///
     /// # Errors
     /// If the store is unavailable.

@@ -1,7 +1,7 @@
-//! What a sweep does about a mapping, given what earlier sweeps and invocations know of it.
+//! The steps of a sweep for a mapping, given the state that earlier sweeps and invocations recorded.
 //!
-//! CloudTrail names who enabled a mapping, and for most kinds of event sources why AWS disabled it. Its events arrive some
-//! minutes late, so a sweep leaves recent changes to them.
+//! CloudTrail logs who enabled a mapping and, for most kinds of event sources, why AWS disabled it. Its events arrive
+//! some minutes late, so a sweep waits for the events of recent changes.
 
 use std::time::Duration;
 
@@ -13,23 +13,24 @@ use crate::clock::{time_between, whole_seconds};
 use crate::detect::{EventSourceKind, FailingCategory, Recovery};
 use crate::sweep::{Condition, Mapping};
 
-/// Time after which the event about a change no longer counts as on its way. CloudTrail delivers within about five minutes on
-/// average, without a guarantee ("How CloudTrail works", CloudTrail User Guide).
+/// How long a sweep waits for the event of a change. CloudTrail delivers events within about five minutes on average,
+/// without a guarantee ("How CloudTrail works", CloudTrail User Guide).
 const EVENT_DELAY: Duration = Duration::from_mins(15);
-/// Time after which the list of mappings counts as newer than a change, even if the time of the change does not show it.
+/// If a stop is at least this old, the list of mappings counts as newer than the stop, even if the time of the last
+/// change does not show this.
 const LIST_DELAY: Duration = Duration::from_hours(1);
 /// Ages of a stop at which reminders are due, in days. Further reminders are weekly.
 const REMINDER_DAYS: [u64; 4] = [1, 3, 7, 14];
 const DAY: u64 = 86_400;
 
-/// What to do about a mapping.
+/// A step of a sweep for a mapping.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Record the stop, and alert it unless another invocation has recorded one.
+    /// Record the stop, and alert on it unless another invocation has already recorded a stop.
     ReportStop(Timestamp),
-    /// Alert the stop, which was recorded but not alerted.
+    /// Alert on the stop, which was recorded but not alerted.
     AlertStop(Stop),
-    /// Remind of the stop.
+    /// Send this reminder of the stop.
     Remind(Stop, u64),
     /// Record the end of the stop, and alert that it is over.
     EndStop(Stop, Timestamp, Recovery),
@@ -65,7 +66,7 @@ pub(crate) fn steps_for_listed(
 }
 
 /// The steps for a known mapping that the API did not list. A single list may be incomplete, so the mapping counts as
-/// deleted only when the second one does not contain it either.
+/// deleted only if a second list does not contain it either.
 pub(crate) fn steps_for_missing(known: &KnownMapping, now: Timestamp) -> Vec<Step> {
     let state = known.state;
     if state.missing.is_none() {
@@ -119,7 +120,7 @@ fn for_failing(
     }
 }
 
-/// The end of a failure. One that was not alerted is only recorded.
+/// The end of a failure. If the failure was not alerted, its end is only recorded.
 fn end_of_failing(key: &MappingKey, state: MappingState, now: Timestamp, recovery: Recovery) -> Option<Step> {
     let since = state.failing?;
     Some(if state.failing_notified {

@@ -249,7 +249,7 @@ def test_a_storm_with_killed_processes_loses_no_alert(clean: Stack) -> None:
 def test_an_alert_says_what_state_the_mapping_is_in_and_who_owns_the_function(clean: Stack) -> None:
     client = clean.emulator.client("lambda")
     mapping = clean.outputs["OnFailureRedriveMappingId"]
-    # The emulator creates mappings enabled, whatever the template says.
+    # The emulator ignores the template and creates mappings enabled.
     client.update_event_source_mapping(UUID=mapping, Enabled=False)
     function = client.get_function_configuration(FunctionName=clean.outputs["FunctionName"])
     client.tag_resource(Resource=function["FunctionArn"], Tags={"Team": "platform"})

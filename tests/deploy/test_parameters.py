@@ -46,9 +46,9 @@ def test_sweeps_are_scheduled(hardened: Stack) -> None:
     found = [it for it in scheduler.list_schedules()["Schedules"] if hardened.outputs["FunctionName"] in it["Target"]["Arn"]]
     (schedule,) = [scheduler.get_schedule(Name=it["Name"], GroupName=it["GroupName"]) for it in found]
     assert schedule["ScheduleExpression"] == "rate(30 minutes)"
-    # No digest has arrived, so there is nothing to sweep yet, which is an error that an alarm reports.
+    # No digest has arrived, so there is nothing to sweep yet. This is an error, so that an alarm reports it.
     response, error = hardened.invoke(json.loads(schedule["Target"]["Input"]))
-    assert error and response["errorMessage"] == "sweep failed: sweep: no account and Region to sweep"
+    assert error and response["errorMessage"] == "sweep failed: sweep: no accounts and Regions to sweep"
     digest = f"AWSLogs/{ORGANIZATION}/{ACCOUNT}/CloudTrail-Digest/{REGION}/2026/01/02/a.json.gz"
     hardened.emulator.client("s3").put_object(Bucket=hardened.outputs["TrailBucketName"], Key=digest, Body=b"")
     for _ in range(60):

@@ -1,6 +1,7 @@
 //! The changes and stops of a resource, in its item of the ledger.
 //!
-//! One `UpdateItem` adds to one set and returns both, so of a change and a stop, whichever comes second finds the first.
+//! One `UpdateItem` adds to one set and returns both. The later one of a change and a stop therefore finds the earlier
+//! one.
 
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
@@ -16,8 +17,8 @@ use crate::triage::{CAUSE_WINDOW, Causes, MAX_KEPT_CAUSES, StoppedMapping};
 
 const CHANGES: &str = "changes";
 const STOPS: &str = "stops";
-/// Number of elements above which a set is reduced to the newest ones. It is larger than what is kept, so that few
-/// additions need a second call.
+/// A set with more elements is reduced to the newest ones. The number is larger than the number of elements that are
+/// kept, so that few additions need a second call.
 const FULL: usize = MAX_KEPT_CAUSES + 5;
 
 impl Causes for LedgerTable {
@@ -43,7 +44,7 @@ impl LedgerTable {
     ) -> Result<Item, ServiceError> {
         let element = serde_json::to_string(element)
             .map_err(|error| ServiceError::new(UPDATE, Fault::Other, "invalid element").with_source(Some(error)))?;
-        // The time to live counts from now, so it is at least that of the newest element.
+        // The time to live starts now, so the item never expires before the window of its newest element ends.
         let expires = seconds_now() + CAUSE_WINDOW.as_secs();
         let request = self
             .update_resource(resource)
@@ -83,7 +84,7 @@ impl LedgerTable {
     }
 }
 
-/// The newest elements of a set, without those that another version wrote and this one cannot read.
+/// The newest elements of a set. Omits elements that another version wrote and that this version cannot parse.
 fn newest<T: DeserializeOwned>(item: &Item, set: &str, time: impl Fn(&T) -> i64) -> Vec<T> {
     let mut found: Vec<T> = elements(item, set).iter().filter_map(|it| serde_json::from_str(it).ok()).collect();
     found.sort_by_key(|it| std::cmp::Reverse(time(it)));

@@ -1,4 +1,4 @@
-//! Every row of the table, with a record as CloudTrail writes it.
+//! Every row of the table, with a record in CloudTrail's format.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ fn record(service: &str, event_name: &str, request: &Value, response: &Value, re
     })
 }
 
-/// The change in a record, in the default mode and if all services are examined.
+/// The change in a record, which must be the same in the default mode and if all services are examined.
 fn change(record: &Value) -> Option<Change> {
     let examine = |event_sources| {
         let detector = Detector { event_sources, causes: true, ..Detector::default() };
@@ -64,7 +64,7 @@ fn shown(change: &Change) -> String {
     format!("{service}:{action} {}{related}", list(resources))
 }
 
-/// What a record of each row contains: service, event name, request, response, ARN in `resources`, and the expected
+/// The contents of a record for each row: service, event name, request, response, ARN in `resources`, and the expected
 /// resources.
 type Case = (&'static str, &'static str, Value, Value, Option<&'static str>, &'static str);
 
@@ -317,7 +317,7 @@ fn hostile_strings_are_bounded_and_never_part_of_a_key() {
     }
 }
 
-/// A change explains a stop. It must not turn an object that is read into one that fails.
+/// Changes are optional information, so they must not cause an object to fail.
 #[test]
 fn an_unreadable_change_does_not_fail_its_object() {
     let detector = Detector { causes: true, ..Detector::default() };

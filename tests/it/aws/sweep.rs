@@ -50,7 +50,7 @@ fn list(server: &LambdaServer, state: impl Fn(usize) -> &'static str) {
     }
 }
 
-/// The most calls to one account and Region within a second.
+/// The maximum number of calls to one account and Region within a second.
 fn most_calls_per_second(calls: &[Call]) -> usize {
     let mut places: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for call in calls {
@@ -149,7 +149,7 @@ async fn an_organization_is_swept_over_sockets() {
     assert!(most < 15, "{most} calls in a second");
 }
 
-/// An account whose calls hang ends with the time of the invocation, and the others are swept.
+/// Calls to one account hang until the invocation must end. The other accounts are swept.
 #[tokio::test]
 async fn a_list_that_hangs_ends_with_the_time_of_the_invocation() {
     let server = LambdaServer::start().await;

@@ -34,7 +34,7 @@ pub(crate) struct MemoryApi {
     pub(crate) faults: Cell<ApiFaults>,
     /// The calls so far.
     pub(crate) calls: RefCell<Vec<String>>,
-    /// Calls in flight now, and the most so far.
+    /// Number of calls in flight, and its maximum so far.
     pub(crate) in_flight: Cell<(usize, usize)>,
     /// The list of mappings.
     pub(crate) list: MemoryList,
@@ -73,7 +73,7 @@ impl Default for MemoryList {
 }
 
 impl MemoryApi {
-    /// Performs a call, with the faults of the test.
+    /// Performs a call with the faults that the test sets.
     async fn call(&self, operation: &'static str, resource: &str) -> Result<(), ServiceError> {
         let ApiFaults { latency, hangs, fails } = self.faults.get();
         self.calls.borrow_mut().push(format!("{operation} {resource}"));

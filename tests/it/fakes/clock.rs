@@ -16,7 +16,7 @@ thread_local! {
 }
 
 impl TestClock {
-    /// Starts again at 1970-01-01. Otherwise, the tests of a thread share the start.
+    /// Resets the clock to 1970-01-01. Otherwise, the tests of a thread share the start time.
     pub(crate) fn restart() {
         START.set(None);
     }

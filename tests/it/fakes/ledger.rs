@@ -36,7 +36,7 @@ pub(crate) struct LedgerFaults {
     pub(crate) claim: Duration,
     /// The additional time that recording takes.
     pub(crate) record: Duration,
-    /// The additional time that adding a change or a stop of a resource takes.
+    /// The additional time that a call takes if it adds a change or a stop of a resource.
     pub(crate) causes: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! What the Lambda API says about a stopped mapping, in every format.
+//! Context of a stopped mapping, in every format.
 
 use insta::assert_snapshot;
 use serde_json::{Value, json};

@@ -110,7 +110,7 @@ fn replace_strings<'a>(value: &mut Value, texts: &mut impl Iterator<Item = &'a S
     }
 }
 
-/// What the Lambda API says, with these strings.
+/// Context with these strings.
 pub(super) fn context_with(texts: &[String; 6]) -> Context {
     let [state, reason, result, role, key, value] = texts.clone();
     let mapping = MappingNow {

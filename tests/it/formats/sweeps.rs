@@ -11,7 +11,7 @@ use super::hostile::ATTACKS;
 use crate::fixture::Fixture;
 use crate::fixture::records::{ACCOUNT, REGION};
 
-/// A mapping whose names and texts are all this text.
+/// A mapping with this text as each of its names and texts.
 fn mapping(n: usize, text: &str, state: &str, last_result: &str) -> Mapping {
     Mapping {
         uuid: format!("863d0ee4-2f3c-4994-8005-{n:012}"),
@@ -25,7 +25,8 @@ fn mapping(n: usize, text: &str, state: &str, last_result: &str) -> Mapping {
     }
 }
 
-/// Publishes an alert of each kind that a sweep has, and checks every message. Returns the types and states of the alerts.
+/// Publishes each kind of alert that a sweep sends, and checks every message. Returns the types and states of the
+/// alerts.
 async fn check(text: &str) -> Vec<(String, String)> {
     let fixture = Fixture::new().with_chat_topic().with_event_topic();
     let sweep = async |mappings: Vec<Mapping>| {

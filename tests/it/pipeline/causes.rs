@@ -1,4 +1,4 @@
-//! Likely causes of stopped mappings: who changed what the mapping depends on before.
+//! Likely causes of stopped mappings: who changed a resource that the mapping depends on.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -32,7 +32,7 @@ fn stopped(n: i64) -> Value {
     record
 }
 
-/// Alice deletes the queue at minute `n`. Each `n` gives another event.
+/// Alice deletes the queue at minute `n`. Each `n` gives a different event.
 fn deleted(n: i64) -> Value {
     change(n, "sqs", "DeleteQueue", &json!({"queueUrl": queue_url("orders")}))
 }
@@ -90,7 +90,7 @@ async fn the_alert_names_the_likely_cause() {
 
     Why
       AUTHORIZATION_ERROR: the permissions to read the event source are missing or incorrect.
-      Likely cause: role deployer (session alice) called sqs:DeleteQueue on orders-queue 4 minutes before.
+      Likely cause: role deployer (session alice) called sqs:DeleteQueue on orders-queue 4 minutes before the stop.
 
     What to do
       1. Check the state of the mapping:
@@ -114,7 +114,7 @@ async fn the_alert_names_the_likely_cause() {
     AWS disabled the event source mapping at 2026-01-04 03:00:00 UTC in us-east-1 (account 111122223333).
     Until the mapping is enabled again, messages accumulate in the queue and eventually expire.
     AUTHORIZATION_ERROR: the permissions to read the event source are missing or incorrect.
-    Likely cause: role deployer (session alice) called sqs:DeleteQueue on orders-queue 4 minutes before.
+    Likely cause: role deployer (session alice) called sqs:DeleteQueue on orders-queue 4 minutes before the stop.
     "#);
     assert_snapshot!(run.2, @r#"
     {
@@ -180,7 +180,7 @@ async fn a_cause_that_arrives_after_the_alert_follows_it_up() {
     AWS disabled the event source mapping at 2026-01-04 03:00:00 UTC in us-east-1 (account 111122223333).
 
     Why
-      This follows up the alert fc92e864304dc2b342a815059ecb7181. The log of this call arrived after the alert was sent.
+      This follows up on the alert fc92e864304dc2b342a815059ecb7181. The log of this call arrived after the alert was sent.
 
     What to do
       1. If this call was unexpected, find out who made it, and undo it:
@@ -198,7 +198,7 @@ async fn a_cause_that_arrives_after_the_alert_follows_it_up() {
     assert_snapshot!(run.1, @r#"
     Role deployer (session alice) called sqs:DeleteQueue on orders-queue 4 minutes before Lambda stopped reading the SQS queue orders-queue for function orders.
     AWS disabled the event source mapping at 2026-01-04 03:00:00 UTC in us-east-1 (account 111122223333).
-    This follows up the alert fc92e864304dc2b342a815059ecb7181. The log of this call arrived after the alert was sent.
+    This follows up on the alert fc92e864304dc2b342a815059ecb7181. The log of this call arrived after the alert was sent.
     "#);
     assert_snapshot!(run.2, @r#"
     {
@@ -244,7 +244,7 @@ async fn a_cause_in_the_same_object_is_named_in_the_alert() {
         let run = fixture.invoke(&["a"]).await;
         assert_eq!(
             causes(&run),
-            ["role deployer (session alice) called sqs:DeleteQueue on orders-queue 4 minutes before."]
+            ["role deployer (session alice) called sqs:DeleteQueue on orders-queue 4 minutes before the stop."]
         );
         assert_eq!(fixture.invoke(&["a"]).await.alerts.len(), 0);
     }
@@ -379,7 +379,7 @@ async fn changes_of_other_services_are_not_selected() {
     assert_eq!((run.counters.records_selected, run.counters.records_skipped), (0, 2));
 }
 
-/// Ten of the changes of a resource are recorded, however many an invocation finds.
+/// At most ten changes of a resource are recorded, regardless of how many an invocation finds.
 #[tokio::test(start_paused = true)]
 async fn each_change_is_one_write_and_at_most_ten_of_a_resource() {
     let of_queue = |n: u64| called_by_alice(n, "sqs", "DeleteQueue", &json!({"queueUrl": queue_url(&n.to_string())}));
@@ -500,7 +500,7 @@ fn deliveries() -> impl Strategy<Value = Vec<(Event, usize)>> {
     })
 }
 
-/// The minutes of the changes that messages about a stop name, by the minute of the stop.
+/// The minutes of the changes that the messages about a stop name, by the minute of the stop.
 fn named(fixture: &Fixture) -> Vec<(i64, i64)> {
     let start: jiff::Timestamp = time(0).as_str().expect("text").parse().expect("a time");
     let minute = |text: &Value| {

@@ -1,4 +1,4 @@
-//! Context of stopped mappings: what is looked up before an alert, and what happens if it is not available.
+//! Context of stopped mappings: the lookups before an alert, and their failures.
 
 use std::time::Duration;
 

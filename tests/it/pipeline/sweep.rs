@@ -1,4 +1,4 @@
-//! Sweeps: what the Lambda API reports, compared with what is known.
+//! Sweeps: the mappings in the Lambda API, compared with the ledger.
 
 mod kinds;
 mod organization;
@@ -33,7 +33,7 @@ pub(super) fn uuid(n: usize) -> String {
     format!("863d0ee4-2f3c-4994-8005-{n:012}")
 }
 
-/// A mapping that a queue's messages reach. Its state was reached now.
+/// A mapping of a queue, whose state changed now.
 fn mapping(n: usize, state: &str, reason: &str, last_result: &str) -> Mapping {
     Mapping {
         uuid: uuid(n),
@@ -72,7 +72,7 @@ async fn pass(minutes: u64) {
     tokio::time::sleep(Duration::from_mins(minutes)).await;
 }
 
-/// A fixture whose account and Region were swept before, when everything ran.
+/// A fixture whose account and Region were swept before, when all mappings were running.
 async fn swept() -> Fixture {
     let fixture = Fixture::new().with_event_topic();
     list(&fixture, (0..5).map(running).collect());
@@ -107,8 +107,8 @@ async fn the_first_sweep_lists_what_is_stopped_already_in_one_alert() {
       - the SQS queue q2 for function f2, mapping 863d0ee4-2f3c-4994-8005-000000000002, in us-east-1 (account 111122223333), stopped since 1970-01-01 00:00:00 UTC: "Lambda initiated"
 
     Why
-      The accounts and Regions were swept for the first time. Mappings that stop from now on are alerted one by one.
-      AWS disabled these mappings, or does not report that a user did.
+      This was the first sweep of these accounts and Regions. Each mapping that stops from now on causes its own alert.
+      AWS disabled these mappings, or the Lambda API does not report that a user did.
 
     What to do
       1. Show the mappings with the reasons of their states, in each account and Region:
@@ -201,7 +201,7 @@ async fn a_stop_that_the_trail_does_not_report_is_alerted_by_a_sweep_until_it_is
 
     Why
       This resolves the alert c8cee17a4c31ca2173efea3de55ea94d.
-      The Lambda API reports it.
+      The Lambda API reported this state in a sweep.
 
     What to do
       1. No action is needed. To check that events are being processed:
@@ -238,7 +238,8 @@ async fn a_stop_that_a_sweep_finds_has_a_likely_cause() {
     list(&fixture, vec![Mapping { event_source_arn: source, ..stopped(0) }]);
     pass(20).await;
     let run = sweep(&fixture).await;
-    let said = "Likely cause: role deployer (session alice) called sqs:DeleteQueue on f0-queue 4 minutes before.";
+    let said =
+        "Likely cause: role deployer (session alice) called sqs:DeleteQueue on f0-queue 4 minutes before the stop.";
     assert!(run.alerts[0].body.contains(said), "{}", run.rendered());
 }
 
@@ -529,7 +530,7 @@ async fn a_mapping_that_fails_in_two_sweeps_is_alerted_until_it_processes_its_so
 
     Why
       This resolves the alert 363bad9b8e7a0ddef74588e0d7efa851.
-      The Lambda API reports it.
+      The Lambda API reported this state in a sweep.
 
     What to do
       1. No action is needed. To check that events are being processed:
@@ -558,7 +559,7 @@ async fn a_mapping_that_fails_in_two_sweeps_is_alerted_until_it_processes_its_so
 
     Why
       This resolves the alert f5d7730747a545708a65535461a0c64c.
-      The Lambda API reports it.
+      The Lambda API reported this state in a sweep.
 
     What to do
       1. After the cause has been fixed, enable the mapping again:
@@ -687,7 +688,7 @@ async fn the_trail_can_name_the_accounts_and_regions() {
         it.sweep.accounts = SweepAccounts::OfTrail;
         it.sweep.regions = SweepRegions::OfTrail;
     });
-    assert_eq!(sweep(&fixture).await.failed(), "sweep failed: sweep: no account and Region to sweep");
+    assert_eq!(sweep(&fixture).await.failed(), "sweep failed: sweep: no accounts and Regions to sweep");
     let digests = ["us-east-1", "eu-west-1"]
         .map(|region| format!("AWSLogs/{ACCOUNT}/CloudTrail-Digest/{region}/2026/01/02/d.json.gz"));
     fixture.invoke_with(&crate::fixture::payload::notification_of(&digests)).await;

@@ -94,7 +94,7 @@ fn the_reader_and_a_json_parser_agree_on_real_trails() {
     );
 }
 
-/// The changes of roles in real trails, which have more of them than of other resources.
+/// The changes of roles in real trails, which contain more changes of roles than of other resources.
 #[test]
 fn changes_in_real_trails_are_found_in_both_modes() {
     let with_causes = |event_sources| Detector { event_sources, causes: true, ..Detector::default() };

@@ -50,7 +50,7 @@ struct State {
     calls: Mutex<Vec<(Operation, Call)>>,
     /// The mappings to list, by account and Region.
     mappings: Mutex<HashMap<(String, String), Vec<Value>>>,
-    /// Every call with a number that is a multiple of this one is throttled; none if it is 0.
+    /// Each call whose number is a multiple of this number is throttled; 0 throttles no call.
     throttled: AtomicUsize,
 }
 
@@ -80,7 +80,7 @@ impl LambdaServer {
         self.state.faults.lock().expect("a lock").insert(operation, fault);
     }
 
-    /// Throttles every call with a number that is a multiple of this one.
+    /// Throttles each call whose number is a multiple of this number.
     pub(crate) fn throttle_every(&self, number: usize) {
         self.state.throttled.store(number, Ordering::Relaxed);
     }

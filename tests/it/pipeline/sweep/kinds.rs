@@ -33,7 +33,7 @@ const KINDS: [(&str, &str); 20] = [
     ("an invalid ARN", "not an ARN"),
 ];
 
-/// States with their reason, the last result and the error of the filter criteria, and what they mean after two sweeps.
+/// States with their reason, last result and filter criteria error, and the expected alert after two sweeps.
 const STATES: [(&str, &str, &str, bool, &str); 20] = [
     ("Enabled", "USER_INITIATED", "OK", false, ""),
     ("Enabled", "User action", "No records processed", false, ""),

@@ -26,7 +26,7 @@ fn mappings(is_stopped: impl Fn(usize) -> bool) -> BTreeMap<AccountRegion, Vec<M
     mappings
 }
 
-/// Every call to a place follows the one before it by the interval.
+/// Consecutive calls to a place are at least the interval apart.
 fn assert_paced(fixture: &Fixture) {
     let mut last = HashMap::new();
     for (at, place) in fixture.pipeline.api.list.calls.borrow().iter() {
@@ -54,8 +54,8 @@ async fn every_stopped_mapping_of_an_organization_is_alerted_once() {
     *api.mappings.borrow_mut() = mappings(|n| is_stopped[n]);
     pass(16).await;
     for n in 0..6 {
-        // Each sweep has other faults: throttled and denied lists, a ledger that conflicts or loses acknowledgements, and
-        // a topic that is down.
+        // Each sweep has different faults: throttled and denied lists, a ledger that conflicts or loses
+        // acknowledgements, and a topic that is down.
         api.failures.set(if n == 5 { 0.0 } else { 0.05 });
         let faults = LedgerFaults { conflicts: 0.1, lost: 0.1, failures: 0.01, ..LedgerFaults::default() };
         fixture.pipeline.ledger.faults.set(if n == 5 { LedgerFaults::default() } else { faults });

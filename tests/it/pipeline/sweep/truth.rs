@@ -14,7 +14,7 @@ use crate::fakes::TestClock;
 use crate::fixture::Fixture;
 use crate::fixture::records::{ACCOUNT, REGION, disabled_mapping, enabled_mapping};
 
-/// Length of the story, in minutes. Afterwards, sweeps follow until the state is known.
+/// Length of a story, in minutes. Afterward, sweeps follow until the state is known.
 const STORY: u64 = 180;
 
 /// The mapping stops or is enabled.
@@ -142,7 +142,7 @@ fn check(story: &Story, fixture: &Fixture, delivered: &BTreeMap<usize, u64>) {
     for (n, change) in story.changes.iter().enumerate().filter(|(_, it)| it.is_stop) {
         let time = clock(change.minute);
         let alerted = stopped.iter().filter(|it| **it == time).count();
-        // The event of an earlier stop that arrives after a sweep has reported a later one may repeat its alert.
+        // If the event of an earlier stop arrives after a sweep has reported a later stop, its alert may be repeated.
         let is_superseded = stopped.iter().any(|it| *it > time);
         assert!(alerted <= 1 || alerted == 2 && is_superseded, "{time} was alerted {alerted} times");
         // A sweep that finds a later stop reports that the mapping is stopped. If the end of an earlier stop is unknown, the
