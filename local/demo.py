@@ -29,7 +29,7 @@ RESOLVED = {"enabled": 1}
 # What the alert about the stopped mapping of the function `shipments` says.
 FUNCTION = "shipments"
 STORY = [
-    "Likely cause: role deployer (session alice) called iam:DeleteRolePolicy on shipments-role 4 minutes before.",
+    "Likely cause: role deployer (session alice) called iam:DeleteRolePolicy on shipments-role 4 minutes before the stop.",
     "When this alert was sent, the mapping was still disabled",
     "Owner         logistics (team tag)",
     "Role          arn:aws:iam::111122223333:role/shipments-role",

@@ -217,7 +217,7 @@ where
             if suppressing_rule(&self.running.rules.suppress, &observed.finding, b"{}").is_some() {
                 continue;
             }
-            if is_new && !self.is_reported(&observed).await? {
+            if is_new && !self.record_stop(&observed).await? {
                 continue;
             }
             match observed.group(is_first) {
@@ -229,7 +229,7 @@ where
     }
 
     /// Records a stop. Returns false if another stop has been recorded in the meantime.
-    async fn is_reported(&self, observed: &Observed) -> Result<bool, ServiceError> {
+    async fn record_stop(&self, observed: &Observed) -> Result<bool, ServiceError> {
         let stop = Transition::FoundStopped(observed.stop);
         let state = self.record(&observed.mapping, &observed.names, stop).await?;
         Ok(state.open().is_some_and(|open| open.alert == observed.stop.alert))

@@ -286,7 +286,7 @@ async fn the_latest_changes_are_named_first() {
         .object("stop", [stopped(0)]);
     fixture.invoke(&["changes"]).await;
     let run = fixture.invoke(&["stop"]).await;
-    let minutes: Vec<_> = causes(&run).iter().map(|it| it.rsplit(' ').nth(2).expect("minutes").to_owned()).collect();
+    let minutes: Vec<_> = causes(&run).iter().map(|it| it.rsplit(' ').nth(4).expect("minutes").to_owned()).collect();
     assert_eq!(minutes, ["3", "30", "40"]);
     assert_eq!(fixture.invoke(&["changes"]).await.alerts.len(), 0, "a redelivery names no other cause");
 }
