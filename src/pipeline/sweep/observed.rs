@@ -58,8 +58,8 @@ impl<'a> Subject<'a> {
     }
 
     /// What a step alerts; `None` if it alerts nothing.
-    pub(super) fn observe(&self, step: Step, now: Timestamp) -> Option<Observed> {
-        match step {
+    pub(super) fn observe(&self, next: Step, now: Timestamp) -> Option<Observed> {
+        match next {
             Step::Record(_) => None,
             Step::ReportStop(at) => {
                 Some(self.stopped(Stop { at, alert: DedupKey::of_found_stop(&self.key, at) }, None, now))
