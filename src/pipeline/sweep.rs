@@ -238,7 +238,7 @@ where
     /// Publishes alerts, one for each mapping, and records the transitions of those that were published.
     async fn alert(&self, observed: Vec<Observed>) {
         for it in observed {
-            self.publish(it.incident(), &[it]).await;
+            self.publish(Some(it.incident()), &[it]).await;
         }
     }
 

@@ -142,14 +142,14 @@ impl Observed {
     }
 
     /// The incident about the mapping.
-    pub(super) fn incident(&self) -> Option<Incident> {
-        Some(Incident::of_mapping(self.dedup_key, self.lifecycle, self.finding.clone()))
+    pub(super) fn incident(&self) -> Incident {
+        Incident::of_mapping(self.dedup_key, self.lifecycle, self.finding.clone())
     }
 
     /// The incident about several mappings, or about one. Its key depends on all of them, so that a list with other members
     /// is another alert.
     pub(super) fn incident_of(observed: &[Self]) -> Option<Incident> {
-        let [first, _, ..] = observed else { return observed.first().and_then(Self::incident) };
+        let [first, _, ..] = observed else { return observed.first().map(Self::incident) };
         let dedup_key = DedupKey::of_several(observed.iter().map(|it| it.dedup_key));
         let listed = observed.iter().map(|it| ListedMapping { alert: it.stop.alert, finding: it.finding.clone() });
         Incident::of_mappings(dedup_key, first.lifecycle, listed.collect())
