@@ -68,7 +68,9 @@ fn write_small_trail(folder: &Path) -> Result<(), Box<dyn Error>> {
 fn deleted_permission() -> Value {
     let parameters = json!({"roleName": "shipments-role", "policyName": "read-shipments-queue"});
     let mut record = called_by_alice(20_000, "iam", "DeleteRolePolicy", &parameters);
-    record["eventTime"] = json!("2026-01-02T02:56:05Z");
+    if let Some(fields) = record.as_object_mut() {
+        fields.insert("eventTime".to_owned(), json!("2026-01-02T02:56:05Z"));
+    }
     record
 }
 
