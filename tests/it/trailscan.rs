@@ -3,6 +3,7 @@
 mod faults;
 mod output;
 mod rules;
+mod selection;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

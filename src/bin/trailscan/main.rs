@@ -3,6 +3,7 @@
 mod inputs;
 mod report;
 mod scan;
+mod selection;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -13,6 +14,8 @@ use trailwarden::detect::{Detector, EventSources};
 use trailwarden::rules::{Rules, RulesError};
 
 use report::{Format, Report};
+use scan::Search;
+use selection::Selection;
 
 /// Find disabled event source mappings and denied calls in AWS CloudTrail log files.
 #[derive(Debug, Parser)]
@@ -27,7 +30,7 @@ enum Command {
     /// Search log files and print findings
     ///
     /// Findings are printed to standard output. Progress and a summary are printed to standard error.
-    Scan(ScanArgs),
+    Scan(Box<ScanArgs>),
     /// Work with rules files
     #[command(subcommand)]
     Rules(RulesCommand),
@@ -57,6 +60,8 @@ struct ScanArgs {
     /// Also report calls with expired or invalid credentials
     #[arg(long)]
     authentication_failures: bool,
+    #[command(flatten)]
+    selection: Selection,
 }
 
 #[derive(Debug, Subcommand)]
@@ -70,7 +75,7 @@ enum RulesCommand {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Scan(args) => run_scan(args),
+        Command::Scan(args) => run_scan(*args),
         Command::Rules(RulesCommand::Check { file }) => check_rules(&file),
     };
     outcome.unwrap_or_else(|error| {
@@ -88,9 +93,10 @@ fn run_scan(args: ScanArgs) -> Result<ExitCode, Failure> {
         // Causes are in the ledger of the function.
         causes: false,
     };
+    let search = Search { detector, rules, selection: args.selection };
     let inputs = inputs::collect(&args.paths);
     let mut report = Report::new(args.format);
-    let written = scan::run(&inputs, &detector, &rules, |scanned| report.add(scanned));
+    let written = scan::run(&inputs, &search, |scanned| report.add(scanned));
     match written.and_then(|elapsed| report.finish(&inputs, elapsed)) {
         Ok(()) if report.is_complete() => Ok(ExitCode::SUCCESS),
         Ok(()) => Ok(ExitCode::FAILURE),

@@ -46,6 +46,7 @@ struct Totals {
     problems: u64,
     findings: BTreeMap<&'static str, u64>,
     suppressed: BTreeMap<String, u64>,
+    not_selected: u64,
     principals: HashMap<String, u64>,
     actions: HashMap<String, u64>,
     functions: HashMap<String, u64>,
@@ -115,6 +116,7 @@ impl Totals {
         self.lambda_events += scanned.lambda_events;
         self.inflated_bytes += scanned.inflated_bytes;
         self.problems += scanned.problem_count;
+        self.not_selected += scanned.not_selected;
         for (rule, count) in &scanned.suppressed {
             *self.suppressed.entry(rule.clone()).or_default() += count;
         }
@@ -146,6 +148,9 @@ impl Totals {
                 or_none(&self.findings.iter().map(|(kind, count)| format!("{count} {kind}")).collect::<Vec<_>>())
             ),
         ];
+        if self.not_selected > 0 {
+            lines.push(format!("not selected   {}", self.not_selected));
+        }
         if !self.suppressed.is_empty() {
             let rules = self.suppressed.iter().map(|(rule, count)| format!("{count} by {}", sanitize::name(rule)));
             lines.push(format!("suppressed     {}", or_none(&rules.collect::<Vec<_>>())));

@@ -15,6 +15,7 @@ use trailwarden::trail::{Entry, Limits, RecordReader};
 use trailwarden::triage::suppressing_rule;
 
 use crate::inputs::{Inputs, Source};
+use crate::selection::Selection;
 
 /// Number of bytes that are read at a time.
 const CHUNK: usize = 256 * 1024;
@@ -22,6 +23,13 @@ const CHUNK: usize = 256 * 1024;
 const AHEAD: usize = 4;
 /// Maximum number of problems that are listed for one input. All are counted.
 const MAX_LISTED: usize = 10;
+
+/// What to search for.
+pub(crate) struct Search {
+    pub(crate) detector: Detector,
+    pub(crate) rules: Rules,
+    pub(crate) selection: Selection,
+}
 
 /// The result of one input.
 #[derive(Debug, Default)]
@@ -31,6 +39,8 @@ pub(crate) struct Scanned {
     pub(crate) findings: Vec<Finding>,
     /// Suppressed findings, by the name of the rule.
     pub(crate) suppressed: BTreeMap<String, u64>,
+    /// Number of findings that the options do not select.
+    pub(crate) not_selected: u64,
     pub(crate) records: u64,
     pub(crate) lambda_events: u64,
     pub(crate) inflated_bytes: u64,
@@ -43,15 +53,14 @@ pub(crate) struct Scanned {
 /// Scans the inputs and passes each result to `take`, in the order of the inputs. Returns the elapsed time.
 pub(crate) fn run(
     inputs: &Inputs,
-    detector: &Detector,
-    rules: &Rules,
+    search: &Search,
     mut take: impl FnMut(Scanned) -> io::Result<()>,
 ) -> io::Result<Duration> {
     let started = Instant::now();
     let progress = progress_bar(inputs);
     let workers = std::thread::available_parallelism().map_or(1, NonZero::get).min(inputs.sources.len());
     let worker = || {
-        let mut worker = Worker::new(detector, rules, &progress);
+        let mut worker = Worker::new(search, &progress);
         move |source| worker.scan(source)
     };
     let outcome = in_order(&inputs.sources, workers, worker, |scanned| progress.suspend(|| take(scanned)));
@@ -123,18 +132,17 @@ fn progress_bar(inputs: &Inputs) -> ProgressBar {
 
 /// Scans inputs one after another on a thread, and reuses its buffers.
 struct Worker<'a> {
-    detector: &'a Detector,
+    search: &'a Search,
     lambda: EventSources,
-    rules: &'a Rules,
     progress: &'a ProgressBar,
     chunk: Vec<u8>,
     records: RecordReader,
 }
 
 impl<'a> Worker<'a> {
-    fn new(detector: &'a Detector, rules: &'a Rules, progress: &'a ProgressBar) -> Self {
+    fn new(search: &'a Search, progress: &'a ProgressBar) -> Self {
         let records = RecordReader::new(Limits { object_bytes: u64::MAX, ..Limits::default() });
-        Self { detector, lambda: EventSources::default(), rules, progress, chunk: vec![0; CHUNK], records }
+        Self { search, lambda: EventSources::default(), progress, chunk: vec![0; CHUNK], records }
     }
 
     fn scan(&mut self, source: &Source) -> Scanned {
@@ -143,9 +151,8 @@ impl<'a> Worker<'a> {
             Source::File { path, .. } => path.display().to_string(),
         };
         let mut scanning = Scanning {
-            detector: self.detector,
+            search: self.search,
             lambda: self.lambda.clone(),
-            rules: self.rules,
             object: Arc::from(name.as_str()),
             scanned: Scanned { name, ..Scanned::default() },
         };
@@ -185,9 +192,8 @@ enum ReadProblem {
 
 /// The scan of one input.
 struct Scanning<'a> {
-    detector: &'a Detector,
+    search: &'a Search,
     lambda: EventSources,
-    rules: &'a Rules,
     object: Arc<str>,
     scanned: Scanned,
 }
@@ -201,7 +207,7 @@ impl Scanning<'_> {
                 return self.problem(&format_args!("record at inflated byte {offset}: {error}"));
             }
         };
-        match self.detector.examine(bytes, &self.object, &self.rules.watch) {
+        match self.search.detector.examine(bytes, &self.object, &self.search.rules.watch) {
             Ok(examined) => {
                 self.scanned.lambda_events += u64::from(self.lambda.includes(bytes));
                 if let Some(error) = examined.unreadable {
@@ -214,7 +220,11 @@ impl Scanning<'_> {
     }
 
     fn take(&mut self, finding: Finding, record: &[u8]) {
-        match suppressing_rule(&self.rules.suppress, &finding, record) {
+        if !self.search.selection.includes(&finding) {
+            self.scanned.not_selected += 1;
+            return;
+        }
+        match suppressing_rule(&self.search.rules.suppress, &finding, record) {
             Some(rule) => *self.scanned.suppressed.entry(rule.name.clone()).or_default() += 1,
             None => self.scanned.findings.push(finding),
         }

@@ -1,0 +1,145 @@
+//! Selects findings by the options on the command line.
+
+use clap::{Args, ValueEnum};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp, ToSpan};
+use trailwarden::detect::Finding;
+
+/// Options that select findings. A finding must match all options that are given, and one value of each.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Selection")]
+pub(crate) struct Selection {
+    /// Only findings at or after TIME
+    ///
+    /// TIME is an RFC 3339 time (2026-01-31T09:00:00Z), a date (2026-01-31, in UTC), or how long ago (90m, 12h, 7d).
+    /// A finding without a time is always selected.
+    #[arg(long, value_name = "TIME", value_parser = start)]
+    since: Option<Timestamp>,
+    /// Only findings before TIME, or until the end of a date
+    #[arg(long, value_name = "TIME", value_parser = end)]
+    until: Option<Timestamp>,
+    /// Only findings in these accounts, separated by commas
+    #[arg(long, value_name = "ACCOUNTS", value_delimiter = ',')]
+    account: Vec<String>,
+    /// Only findings in these Regions, separated by commas
+    #[arg(long, value_name = "REGIONS", value_delimiter = ',')]
+    region: Vec<String>,
+    /// Only findings of these kinds, separated by commas
+    #[arg(long, value_name = "KINDS", value_delimiter = ',', value_enum)]
+    kind: Vec<Kind>,
+    /// Only findings about callers whose ARN or name contains TEXT, in upper or lower case
+    #[arg(long, value_name = "TEXT")]
+    caller: Option<String>,
+    /// Only findings about these Lambda functions, separated by commas
+    #[arg(long, value_name = "FUNCTIONS", value_delimiter = ',')]
+    function: Vec<String>,
+}
+
+/// The kinds of findings in a trail. Their names are those of the field `alert_type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum Kind {
+    /// AWS disabled an event source mapping
+    EsmDisabled,
+    /// A user disabled, deleted or enabled an event source mapping
+    EsmChanged,
+    /// A call was denied
+    AccessDenied,
+    /// A watch rule matched
+    Watch,
+}
+
+impl Kind {
+    fn alert_type(self) -> &'static str {
+        match self {
+            Self::EsmDisabled => "esm_disabled",
+            Self::EsmChanged => "esm_changed",
+            Self::AccessDenied => "access_denied",
+            Self::Watch => "watch",
+        }
+    }
+}
+
+impl Selection {
+    /// Returns true if the options select the finding.
+    pub(crate) fn includes(&self, finding: &Finding) -> bool {
+        let event = &finding.event;
+        self.includes_time(event.time.as_deref())
+            && includes(&self.account, event.account.as_deref())
+            && includes(&self.region, event.region.as_deref())
+            && includes(&self.function, event.function_name.as_deref())
+            && (self.kind.is_empty() || self.kind.iter().any(|kind| kind.alert_type() == finding.alert_type()))
+            && self
+                .caller
+                .as_deref()
+                .is_none_or(|text| [&event.principal.key, &event.principal.display].iter().any(|it| contains(it, text)))
+    }
+
+    fn includes_time(&self, time: Option<&str>) -> bool {
+        if self.since.is_none() && self.until.is_none() {
+            return true;
+        }
+        let Some(time) = time.and_then(|it| it.parse::<Timestamp>().ok()) else { return true };
+        self.since.is_none_or(|since| time >= since) && self.until.is_none_or(|until| time < until)
+    }
+}
+
+/// Returns true if the values include this one, or if there are none.
+fn includes(values: &[String], value: Option<&str>) -> bool {
+    values.is_empty() || value.is_some_and(|value| values.iter().any(|it| it == value))
+}
+
+/// Returns true if `text` contains `part`, in upper or lower case.
+fn contains(text: &str, part: &str) -> bool {
+    text.to_lowercase().contains(&part.to_lowercase())
+}
+
+fn start(text: &str) -> Result<Timestamp, String> {
+    moment(text, 0.days())
+}
+
+/// The end of a time range: the start of the next day for a date.
+fn end(text: &str) -> Result<Timestamp, String> {
+    moment(text, 1.day())
+}
+
+/// Parses a time, a date plus a span, or how long ago.
+fn moment(text: &str, after_midnight: Span) -> Result<Timestamp, String> {
+    let moment = if let Ok(time) = text.parse::<Timestamp>() {
+        Some(time)
+    } else if let Ok(date) = text.parse::<Date>() {
+        let start = date.checked_add(after_midnight).and_then(|it| it.to_zoned(TimeZone::UTC));
+        start.ok().map(|it| it.timestamp())
+    } else {
+        let ago = text.parse::<Span>().ok();
+        let now = Timestamp::now().to_zoned(TimeZone::UTC);
+        ago.and_then(|ago| now.checked_sub(ago.abs()).ok()).map(|it| it.timestamp())
+    };
+    moment.ok_or_else(|| "expected a time (2026-01-31T09:00:00Z), a date (2026-01-31) or an age (7d)".to_owned())
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_parsed() {
+        let parsed = |text: &str| [start(text), end(text)].map(|it| it.map(|it| it.to_string()).unwrap_or_default());
+        let time = "2026-01-31T08:00:00Z";
+        assert_eq!(parsed("2026-01-31T09:00:00+01:00"), [time, time]);
+        assert_eq!(parsed("2026-01-31"), ["2026-01-31T00:00:00Z", "2026-02-01T00:00:00Z"]);
+        for text in ["", "yesterday", "2026-01-32", "7", "9999-12-31T", "99999999999d"] {
+            assert_eq!(parsed(text), ["", ""], "{text}");
+        }
+    }
+
+    #[test]
+    fn ages_are_counted_from_now() {
+        for (text, minutes) in [("7d", 10_080), ("12h", 720), ("-12h", 720), ("90m", 90), ("1 week", 10_080)] {
+            let time = start(text).expect("a time");
+            assert_eq!(Timestamp::now().duration_since(time).as_mins(), minutes, "{text}");
+        }
+    }
+}
