@@ -76,8 +76,8 @@ pub(crate) struct Enrichment<'a, A, C> {
     /// The tags that name the owner; `None` if nothing is looked up.
     owner_keys: Option<&'a OwnerTagKeys>,
     left: Cell<Duration>,
-    /// Calls that an account denied or throttled, or that failed because it was unavailable. They are not made again
-    /// there.
+    /// Calls that were denied or throttled, or that failed because the API was unavailable, by account. They are not
+    /// repeated.
     refused: RefCell<HashSet<(String, Call)>>,
     errors: RefCell<ContextErrors>,
 }

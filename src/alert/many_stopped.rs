@@ -40,9 +40,11 @@ fn headline(incident: &Incident) -> String {
 
 fn why(incident: &Incident) -> Vec<String> {
     match incident.lifecycle {
-        Some(Lifecycle::Reminder(..)) => vec!["This is a reminder. Each mapping has been alerted before.".to_owned()],
+        Some(Lifecycle::Reminder(..)) => {
+            vec!["This is a reminder. An alert about each mapping was sent earlier.".to_owned()]
+        }
         _ => vec![
-            "This was the first sweep of these accounts and Regions. Each mapping that stops from now on causes its own alert."
+            "This was the first sweep of these Regions. Each mapping that stops from now on causes its own alert."
                 .to_owned(),
             "AWS disabled these mappings, or the Lambda API does not report that a user did.".to_owned(),
         ],

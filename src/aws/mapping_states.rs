@@ -30,6 +30,8 @@ const MAPPING_RETENTION: Duration = Duration::from_hours(90 * 24);
 const MAPPING: &str = "mapping#";
 /// Prefix of the keys of accounts and Regions that were swept.
 const SWEPT: &str = "swept#";
+/// The start of an update that records a stop.
+const NEW_STOP: &str = "SET stopped_at = :at, alert = :alert, expires = :expires";
 /// Number of parts of the table that are read concurrently.
 const SEGMENTS: i32 = 4;
 
@@ -41,13 +43,17 @@ impl MappingStates for LedgerTable {
         transition: Transition,
     ) -> Result<MappingState, ServiceError> {
         let state = self.update_mapping(mapping, |request| apply(request, names, transition)).await?;
-        match transition {
-            // A sweep has already alerted this stop, as an earlier one.
-            Transition::Stopped(stop) if state.stopped.is_some_and(|it| it.at < stop.at) => {
-                self.update_mapping(mapping, |request| move_stop(request, stop.at)).await
-            }
-            _ => Ok(state),
+        let Transition::Stopped(stop) = transition else { return Ok(state) };
+        let is_earlier = |state: &MappingState| state.stopped.is_some_and(|it| it.at < stop.at);
+        if !is_earlier(&state) {
+            return Ok(state);
         }
+        // A sweep has published an alert about this stop, with an earlier time.
+        let state = self.update_mapping(mapping, |request| move_stop(request, stop.at)).await?;
+        if !is_earlier(&state) {
+            return Ok(state);
+        }
+        self.update_mapping(mapping, |request| stop_again(request, names, stop)).await
     }
 
     async fn sweep_state(&self) -> Result<SweepState, ServiceError> {
@@ -125,27 +131,36 @@ impl LedgerTable {
     }
 }
 
-/// Moves a stop to a later time.
+/// Moves a stop to a later time, unless it had ended before.
 fn move_stop(request: UpdateItemFluentBuilder, at: Timestamp) -> UpdateItemFluentBuilder {
+    with_time(request, at).update_expression("SET stopped_at = :at, expires = :expires").condition_expression(
+        "stopped_at < :at AND reported_at >= :at AND \
+             (attribute_not_exists(ended_at) OR ended_at <= stopped_at OR ended_at > :at)",
+    )
+}
+
+/// Replaces a stop that had ended before this one.
+fn stop_again(request: UpdateItemFluentBuilder, names: &MappingNames, stop: Stop) -> UpdateItemFluentBuilder {
+    let (request, more) = with_names(with_stop(request, stop), names);
     request
-        .expression_attribute_values(":at", AttributeValue::N(at.as_second().to_string()))
-        .update_expression("SET stopped_at = :at, expires = :expires")
-        .condition_expression("stopped_at < :at AND reported_at >= :at")
+        .update_expression(format!("{NEW_STOP}, reported_at = ended_at{more} REMOVE is_found, reported, missing_since"))
+        .condition_expression("stopped_at < ended_at AND ended_at <= :at AND reported_at >= :at")
+}
+
+fn with_stop(request: UpdateItemFluentBuilder, stop: Stop) -> UpdateItemFluentBuilder {
+    let alert = AttributeValue::S(stop.alert.to_string());
+    with_time(request, stop.at).expression_attribute_values(":alert", alert)
+}
+
+fn with_time(request: UpdateItemFluentBuilder, at: Timestamp) -> UpdateItemFluentBuilder {
+    request.expression_attribute_values(":at", AttributeValue::N(at.as_second().to_string()))
 }
 
 /// Adds the expressions of a transition. They implement [`MappingState::after`].
 fn apply(request: UpdateItemFluentBuilder, names: &MappingNames, transition: Transition) -> UpdateItemFluentBuilder {
-    const NEW_STOP: &str = "SET stopped_at = :at, alert = :alert, expires = :expires";
-    let at = |request: UpdateItemFluentBuilder, at: Timestamp| {
-        request.expression_attribute_values(":at", AttributeValue::N(at.as_second().to_string()))
-    };
-    let stop = |request, stop: Stop| {
-        let alert = AttributeValue::S(stop.alert.to_string());
-        at(request, stop.at).expression_attribute_values(":alert", alert)
-    };
     match transition {
         Transition::Stopped(it) => {
-            let (request, more) = with_names(stop(request, it), names);
+            let (request, more) = with_names(with_stop(request, it), names);
             request
                 .update_expression(format!("{NEW_STOP}{more} REMOVE is_found, reported, missing_since"))
                 .condition_expression(
@@ -154,7 +169,7 @@ fn apply(request: UpdateItemFluentBuilder, names: &MappingNames, transition: Tra
                 )
         }
         Transition::FoundStopped(it) => {
-            let (request, more) = with_names(stop(request, it), names);
+            let (request, more) = with_names(with_stop(request, it), names);
             request
                 .expression_attribute_values(":true", AttributeValue::Bool(true))
                 .update_expression(format!("{NEW_STOP}, is_found = :true{more} REMOVE reported, missing_since"))
@@ -163,28 +178,28 @@ fn apply(request: UpdateItemFluentBuilder, names: &MappingNames, transition: Tra
                      (attribute_not_exists(ended_at) OR ended_at < :at)",
                 )
         }
-        Transition::Ended(time) => at(request, time)
+        Transition::Ended(time) => with_time(request, time)
             .update_expression("SET ended_at = :at, expires = :expires")
             .condition_expression("attribute_not_exists(ended_at) OR ended_at < :at"),
-        Transition::Reported { alert, number: report, at: time } => at(request, time)
+        Transition::Reported { alert, number: report, at: time } => with_time(request, time)
             .expression_attribute_values(":alert", AttributeValue::S(alert.to_string()))
             .expression_attribute_values(":report", number(report))
             .update_expression("SET reported = :report, reported_at = :at, expires = :expires")
             .condition_expression("alert = :alert AND (attribute_not_exists(reported) OR reported <= :report)"),
         Transition::Failing(time) => {
-            let (request, more) = with_names(at(request, time), names);
+            let (request, more) = with_names(with_time(request, time), names);
             request.update_expression(format!(
                 "SET failing_since = if_not_exists(failing_since, :at), expires = :expires{more}"
             ))
         }
-        Transition::FailingNotified(since) => at(request, since)
+        Transition::FailingNotified(since) => with_time(request, since)
             .expression_attribute_values(":true", AttributeValue::Bool(true))
             .update_expression("SET failing_notified = :true, expires = :expires")
             .condition_expression("failing_since = :at"),
         Transition::NotFailing => {
             request.update_expression("SET expires = :expires REMOVE failing_since, failing_notified")
         }
-        Transition::Missing(time) => at(request, time)
+        Transition::Missing(time) => with_time(request, time)
             .update_expression("SET missing_since = if_not_exists(missing_since, :at), expires = :expires"),
         Transition::Present => request.update_expression("SET expires = :expires REMOVE missing_since"),
     }

@@ -94,13 +94,9 @@ impl State {
     /// Counts a finding of a record, and adds it to triage unless a rule suppresses it.
     pub(super) fn add(&mut self, finding: Finding, record: &[u8], rules: &Rules) {
         self.count(&finding);
-        let Self { triage, outcome, .. } = self;
         match suppressing_rule(&rules.suppress, &finding, record) {
-            Some(rule) => {
-                outcome.counters.suppressed += 1;
-                *outcome.suppressed.entry(rule.name.clone()).or_default() += 1;
-            }
-            None => triage.add(finding),
+            Some(rule) => self.count_suppressed(&rule.name),
+            None => self.triage.add(finding),
         }
     }
 
@@ -109,6 +105,12 @@ impl State {
         if suppressing_rule(&rules.suppress, &finding, record).is_none() {
             self.triage.add_change(finding);
         }
+    }
+
+    /// Counts a finding that a rule suppressed.
+    pub(super) fn count_suppressed(&mut self, rule: &str) {
+        self.outcome.counters.suppressed += 1;
+        *self.outcome.suppressed.entry(rule.to_owned()).or_default() += 1;
     }
 
     pub(super) fn count(&mut self, finding: &Finding) {

@@ -2,7 +2,7 @@
 //!
 //! Each account and Region is swept separately, so if one of them cannot be listed, the others are not affected. A step
 //! with an alert is recorded only after the alert is published. If it is not recorded, the next sweep repeats the step,
-//! and the ledger prevents a repeated alert.
+//! and the ledger prevents a repeated alert about one mapping.
 
 mod observed;
 
@@ -127,10 +127,9 @@ where
         let failed: Vec<_> = stream::iter(sweeps).buffer_unordered(CONCURRENT_PLACES).collect().await;
         let failed: Vec<_> = failed.into_iter().flatten().collect();
         let first = places.iter().filter(|place| is_first(place) && !failed.iter().any(|it| it.place == **place));
-        if self.alert_groups().await {
-            for place in first {
-                self.record_swept(place).await;
-            }
+        let unpublished = self.alert_groups().await;
+        for place in first.filter(|place| !unpublished.contains(&place.account)) {
+            self.record_swept(place).await;
         }
         failed
     }
@@ -214,7 +213,8 @@ where
             }
             let is_new = matches!(step, Step::ReportStop(_));
             let Some(observed) = subject.observe(step, now) else { continue };
-            if suppressing_rule(&self.running.rules.suppress, &observed.finding, b"{}").is_some() {
+            if let Some(rule) = suppressing_rule(&self.running.rules.suppress, &observed.finding, b"{}") {
+                self.suppress(&observed, &rule.name).await?;
                 continue;
             }
             if is_new && !self.record_stop(&observed).await? {
@@ -226,6 +226,16 @@ where
             }
         }
         Ok(alerted)
+    }
+
+    /// Counts a suppressed finding. A suppressed recovery is still recorded, so that the next stop or failure is alerted.
+    async fn suppress(&self, observed: &Observed, rule: &str) -> Result<(), ServiceError> {
+        self.running.state.borrow_mut().count(&observed.finding);
+        self.running.state.borrow_mut().count_suppressed(rule);
+        if observed.is_recovery() {
+            self.record(&observed.mapping, &observed.names, observed.published).await?;
+        }
+        Ok(())
     }
 
     /// Records a stop. Returns false if another stop has been recorded in the meantime.
@@ -242,16 +252,19 @@ where
         }
     }
 
-    /// Publishes the alerts about several mappings. Returns false if one of them was not published.
-    async fn alert_groups(&self) -> bool {
-        let mut all_published = true;
-        for mut observed in self.grouped.take().into_values() {
+    /// Publishes the alerts about several mappings. Returns the accounts with a list of stopped mappings that was not
+    /// published.
+    async fn alert_groups(&self) -> BTreeSet<String> {
+        let mut unpublished = BTreeSet::new();
+        for (group, mut observed) in self.grouped.take() {
             observed.sort_by(|a, b| (a.stop.at, &a.mapping).cmp(&(b.stop.at, &b.mapping)));
             for listed in observed.chunks(MAX_LISTED) {
-                all_published &= self.publish(Observed::incident_of(listed), listed).await;
+                if !self.publish(Observed::incident_of(listed), listed).await && !group.is_reminder {
+                    unpublished.insert(group.account.clone());
+                }
             }
         }
-        all_published
+        unpublished
     }
 
     /// Publishes an alert, and records the transitions if it was published. Returns true if it was.
@@ -268,7 +281,8 @@ where
             return false;
         }
         for it in about {
-            // If this fails, the next sweep repeats the step. The ledger has recorded that the alert was published.
+            // If this fails, the next sweep repeats the step. The ledger then prevents a repeated alert about one mapping, but
+            // a list with other members is another alert.
             let _ = self.record(&it.mapping, &it.names, it.published).await;
         }
         true

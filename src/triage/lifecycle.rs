@@ -35,12 +35,14 @@ impl DedupKey {
     pub(crate) fn of_found_stop(mapping: &MappingKey, at: Timestamp) -> Self {
         mapping.alert("stopped", &at.to_string())
     }
+
     /// The key of an alert about several mappings, each of which has one of these keys if it is alerted by itself.
     pub(crate) fn of_several(keys: impl Iterator<Item = Self>) -> Self {
         let keys: Vec<_> = keys.map(|key| key.to_string()).collect();
         let strings: Vec<_> = ["several"].into_iter().chain(keys.iter().map(String::as_str)).collect();
         Self::of_alert(&strings)
     }
+
     /// The key of the alert about a mapping that has been failing since this time.
     pub(crate) fn of_failing(mapping: &MappingKey, since: Timestamp) -> Self {
         mapping.alert("failing", &since.to_string())
@@ -193,6 +195,20 @@ mod tests {
         assert_eq!(of_stop(&[found, reported, Transition::Ended(at(300))], 90), Lifecycle::Reported { ended });
         let later = [found, reported, Transition::Ended(at(300)), Transition::Stopped(stop(400))];
         assert_eq!(of_stop(&later, 100), Lifecycle::Reported { ended }, "stopped again");
+    }
+
+    /// The sweep reported the second stop with the alert about the first, which was then resolved.
+    #[test]
+    fn a_stop_after_a_resolved_one_is_alerted_even_if_a_sweep_reported_it() {
+        let reported = Transition::Reported { alert: stop(100).alert, number: 0, at: at(190) };
+        let ended = [Transition::FoundStopped(stop(100)), reported, Transition::Ended(at(150))];
+        let again = [ended.as_slice(), &[Transition::Stopped(stop(180))]].concat();
+        assert_eq!(of_stop(&ended, 180), Lifecycle::Open);
+        assert_eq!(state(&again).open(), Some(stop(180)));
+        assert_eq!(of_stop(&again, 180), Lifecycle::Open, "the event is repeated");
+        assert_eq!(of_stop(&again, 100), Lifecycle::Reported { ended: Some(at(150)) }, "the event of the first stop");
+        let end = Transition::Ended(at(300));
+        assert_eq!(end.lifecycle(state(&again).after(end)), Some(Lifecycle::Resolves(stop(180))));
     }
 
     #[test]

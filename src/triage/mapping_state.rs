@@ -24,7 +24,7 @@ pub struct MappingKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transition {
     /// CloudTrail logged that AWS disabled the mapping. Replaces an earlier stop. If a sweep has reported since that the
-    /// mapping is stopped, its alert is about this stop.
+    /// mapping is stopped, and the earlier stop had not ended before this one, the alert of the sweep is about this stop.
     Stopped(Stop),
     /// The mapping was enabled or deleted at this time. Replaces an earlier end.
     Ended(Timestamp),
@@ -72,7 +72,8 @@ pub struct MappingState {
     pub is_found: bool,
     /// The last alert of a sweep about the latest stop: 0 for the first alert, otherwise the number of the reminder.
     pub reported: Option<u64>,
-    /// When a sweep last found the mapping stopped and published an alert or a reminder about it.
+    /// When a sweep last found the mapping stopped and published an alert or a reminder about it, or the end of the stop
+    /// that this alert was about, if a later stop is known.
     pub reported_at: Option<Timestamp>,
     /// When a sweep first found the mapping failing.
     pub failing: Option<Timestamp>,
@@ -95,6 +96,10 @@ impl MappingState {
         let with_stop = |stop, is_found| Self { stopped: Some(stop), is_found, reported: None, missing: None, ..self };
         match transition {
             Transition::Stopped(stop) if self.is_replaced_by(stop) => with_stop(stop, false),
+            // The end of the earlier stop may have been alerted after the sweep reported it.
+            Transition::Stopped(stop) if self.ended_before(stop) => {
+                Self { reported_at: self.ended, ..with_stop(stop, false) }
+            }
             Transition::Stopped(stop) => {
                 Self { stopped: self.stopped.map(|it| Stop { at: it.at.max(stop.at), ..it }), ..self }
             }
@@ -115,6 +120,12 @@ impl MappingState {
             Transition::Missing(at) => Self { missing: self.missing.or(Some(at)), ..self },
             Transition::Present => Self { missing: None, ..self },
         }
+    }
+
+    /// Returns true if the latest stop ended before this one.
+    fn ended_before(&self, stop: Stop) -> bool {
+        let ended = |latest: Stop| self.ended.is_some_and(|ended| latest.at < ended && ended <= stop.at);
+        self.stopped.is_some_and(ended)
     }
 
     /// Returns true if a stop that CloudTrail logged replaces the latest one.

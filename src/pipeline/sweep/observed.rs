@@ -36,8 +36,8 @@ pub(super) struct Observed {
 /// Mappings that are alerted together. Subscriptions filter by account, so each account has its own alert.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Group {
-    account: String,
-    is_reminder: bool,
+    pub(super) account: String,
+    pub(super) is_reminder: bool,
 }
 
 impl<'a> Subject<'a> {
@@ -139,6 +139,11 @@ impl Observed {
             _ => return None,
         };
         Some(Group { account: self.mapping.account.clone(), is_reminder })
+    }
+
+    /// Returns true if the mapping is no longer stopped or failing.
+    pub(super) fn is_recovery(&self) -> bool {
+        matches!(self.lifecycle, Lifecycle::Resolves(_))
     }
 
     /// The incident about the mapping.

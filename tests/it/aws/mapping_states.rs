@@ -56,7 +56,34 @@ async fn a_stop_that_a_sweep_has_reported_moves_the_known_one() {
     let state = ledger.record_transition(&mapping(), &names(), Transition::Stopped(stop(80))).await.expect("a state");
     assert_eq!(state.stopped, Some(stop(80)));
     let requests = dynamodb_requests(&server, "UpdateItem").await;
-    assert_eq!(requests[1]["ConditionExpression"], "stopped_at < :at AND reported_at >= :at");
+    assert_eq!(
+        requests[1]["ConditionExpression"],
+        "stopped_at < :at AND reported_at >= :at AND \
+         (attribute_not_exists(ended_at) OR ended_at <= stopped_at OR ended_at > :at)"
+    );
+}
+
+/// A sweep has reported the mapping as stopped, and then its end was recorded.
+#[tokio::test]
+async fn a_stop_after_an_end_replaces_the_known_one() {
+    let server = MockServer::start().await;
+    let item = |stopped: u8, reported: u8| {
+        json!({"stopped_at": {"N": stopped.to_string()}, "alert": {"S": "5".repeat(32)},
+                                "ended_at": {"N": "70"}, "reported_at": {"N": reported.to_string()}})
+    };
+    let refused = dynamodb_error("ConditionalCheckFailedException", &json!({"Item": item(60, 90)}));
+    expect_dynamodb(&server, "UpdateItem", 2, refused).await;
+    expect_dynamodb(&server, "UpdateItem", 1, dynamodb(&json!({"Attributes": item(80, 70)}))).await;
+    let ledger = Sdk::new(&server.uri()).await.ledger();
+    let state = ledger.record_transition(&mapping(), &names(), Transition::Stopped(stop(80))).await.expect("a state");
+    assert_eq!((state.open(), state.reported_at), (Some(stop(80)), Some(at(70))));
+    let requests = dynamodb_requests(&server, "UpdateItem").await;
+    assert_eq!(
+        requests[2]["UpdateExpression"],
+        "SET stopped_at = :at, alert = :alert, expires = :expires, reported_at = ended_at, function_arn = :function_arn \
+         REMOVE is_found, reported, missing_since"
+    );
+    assert_eq!(requests[2]["ConditionExpression"], "stopped_at < ended_at AND ended_at <= :at AND reported_at >= :at");
 }
 
 /// Each transition is one conditional update. `MappingState::after` describes its effect.

@@ -107,7 +107,7 @@ async fn the_first_sweep_lists_what_is_stopped_already_in_one_alert() {
       - the SQS queue q2 for function f2, mapping 863d0ee4-2f3c-4994-8005-000000000002, in us-east-1 (account 111122223333), stopped since 1970-01-01 00:00:00 UTC: "Lambda initiated"
 
     Why
-      This was the first sweep of these accounts and Regions. Each mapping that stops from now on causes its own alert.
+      This was the first sweep of these Regions. Each mapping that stops from now on causes its own alert.
       AWS disabled these mappings, or the Lambda API does not report that a user did.
 
     What to do
@@ -732,6 +732,43 @@ async fn a_suppressed_mapping_is_not_alerted() {
     list(&fixture, vec![stopped(0), stopped(1)]);
     pass(20).await;
     assert_eq!(sweep(&fixture).await.subjects(), ["Stopped: q1 -> f1 UNKNOWN 111122223333 us-east-1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_after_a_suppressed_recovery_is_alerted() {
+    let rules = r#"{"suppress": [{"name": "n", "reason": "r", "pattern": {"finding": {"alert_type": ["esm_failing"], "category": ["processing"]}}}]}"#;
+    let fixture = swept().await.rules(rules);
+    let mut counted = Vec::new();
+    for state in [failing(0), failing(0), running(0), failing(0), failing(0)] {
+        list(&fixture, vec![state]);
+        pass(15).await;
+        let counters = sweep(&fixture).await.counters;
+        counted.push((counters.alerts_published, counters.suppressed));
+    }
+    assert_eq!(counted, [(0, 0), (1, 0), (0, 1), (0, 0), (1, 0)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_after_a_resolved_one_is_alerted_even_if_a_sweep_reported_it() {
+    let fixture = swept().await;
+    list(&fixture, vec![stopped(0)]);
+    pass(20).await;
+    fixture.topic().down.set(true);
+    sweep(&fixture).await;
+    fixture.topic().down.set(false);
+    pass(1).await;
+    let fixture = event(fixture, "enable", false);
+    pass(1).await;
+    let fixture = event(fixture, "again", true);
+    pass(1).await;
+    list(&fixture, vec![stopped(0)]);
+    sweep(&fixture).await;
+    fixture.invoke(&["enable"]).await;
+    fixture.invoke(&["again"]).await;
+    assert_eq!(
+        fixture.subjects().iter().map(|it| it.split(':').next().expect("a word")).collect::<Vec<_>>(),
+        ["Stopped", "Resolved", "Stopped"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
