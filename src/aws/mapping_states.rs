@@ -18,10 +18,13 @@ use jiff::Timestamp;
 
 use super::dynamodb::{HEARTBEAT, Item, LedgerTable, SCAN, UPDATE, number, seconds_now, value};
 use super::errors::service_error;
+use crate::clock::after;
 use crate::delivery::AccountRegion;
 use crate::detect::MappingNames;
 use crate::service::ServiceError;
-use crate::triage::{DedupKey, KnownMapping, MappingKey, MappingState, MappingStates, Stop, SweepState, Transition};
+use crate::triage::{
+    DedupKey, KnownMapping, MappingKey, MappingState, MappingStates, SAME_STOP, Stop, SweepState, Transition,
+};
 
 /// How long the state of a mapping is kept after its last transition. Each weekly reminder is a transition. If mappings
 /// are swept, a stop is therefore kept as long as it lasts.
@@ -153,7 +156,12 @@ fn with_stop(request: UpdateItemFluentBuilder, stop: Stop) -> UpdateItemFluentBu
 }
 
 fn with_time(request: UpdateItemFluentBuilder, at: Timestamp) -> UpdateItemFluentBuilder {
-    request.expression_attribute_values(":at", AttributeValue::N(at.as_second().to_string()))
+    request.expression_attribute_values(":at", seconds(at))
+}
+
+/// A time in seconds since 1970.
+fn seconds(time: Timestamp) -> AttributeValue {
+    AttributeValue::N(time.as_second().to_string())
 }
 
 /// Adds the expressions of a transition. They implement [`MappingState::after`].
@@ -163,9 +171,12 @@ fn apply(request: UpdateItemFluentBuilder, names: &MappingNames, transition: Tra
             let (request, more) = with_names(with_stop(request, it), names);
             request
                 .update_expression(format!("{NEW_STOP}{more} REMOVE is_found, reported, missing_since"))
+                .expression_attribute_values(":soon", seconds(after(it.at, SAME_STOP)))
                 .condition_expression(
-                    "(attribute_not_exists(stopped_at) OR stopped_at < :at) AND \
-                 (attribute_not_exists(reported_at) OR reported_at < :at)",
+                    "(attribute_not_exists(stopped_at) OR stopped_at < :at OR \
+                     (stopped_at <= :soon AND attribute_exists(is_found) AND attribute_not_exists(reported) AND \
+                     (attribute_not_exists(ended_at) OR ended_at <= stopped_at))) AND \
+                     (attribute_not_exists(reported_at) OR reported_at < :at)",
                 )
         }
         Transition::FoundStopped(it) => {

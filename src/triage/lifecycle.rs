@@ -197,6 +197,18 @@ mod tests {
         assert_eq!(of_stop(&later, 100), Lifecycle::Reported { ended }, "stopped again");
     }
 
+    #[test]
+    fn the_event_of_a_found_stop_replaces_it_until_it_is_reported() {
+        let found = Transition::FoundStopped(stop(1_000));
+        let reported = Transition::Reported { alert: stop(1_000).alert, number: 0, at: at(1_100) };
+        for second in [940, 1_000, 1_060] {
+            let latest = state(&[found, Transition::Stopped(stop(second))]);
+            assert_eq!((latest.open(), latest.is_found), (Some(stop(second)), false));
+            assert!(state(&[found, reported, Transition::Stopped(stop(second))]).is_found);
+        }
+        assert_eq!(state(&[found, Transition::Stopped(stop(939))]), state(&[found]), "an earlier stop");
+    }
+
     /// The sweep reported the second stop with the alert about the first, which was then resolved.
     #[test]
     fn a_stop_after_a_resolved_one_is_alerted_even_if_a_sweep_reported_it() {

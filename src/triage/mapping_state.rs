@@ -1,13 +1,18 @@
 //! The state that invocations share about event source mappings that are stopped or failing.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::fingerprint::DedupKey;
+use crate::clock::after;
 use crate::delivery::AccountRegion;
 use crate::detect::MappingNames;
 use crate::service::ServiceError;
+
+/// If the Lambda API and an event give times for a stop that differ by at most this, they mean the same stop.
+pub(crate) const SAME_STOP: Duration = Duration::from_mins(1);
 
 /// Identifies a mapping.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -23,7 +28,8 @@ pub struct MappingKey {
 /// A change of a mapping's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transition {
-    /// CloudTrail logged that AWS disabled the mapping. Replaces an earlier stop. If a sweep has reported since that the
+    /// CloudTrail logged that AWS disabled the mapping. Replaces an earlier stop, and the same stop if a sweep found it and has
+    /// not reported it. If a sweep has reported since that the
     /// mapping is stopped, and the earlier stop had not ended before this one, the alert of the sweep is about this stop.
     Stopped(Stop),
     /// The mapping was enabled or deleted at this time. Replaces an earlier end.
@@ -130,7 +136,11 @@ impl MappingState {
 
     /// Returns true if a stop that CloudTrail logged replaces the latest one.
     fn is_replaced_by(&self, stop: Stop) -> bool {
-        self.stopped.is_none_or(|it| it.at < stop.at) && self.reported_at.is_none_or(|reported| reported < stop.at)
+        // The API may give a slightly later time. The event has the reason, so its alert replaces one that is not published.
+        let is_unpublished = self.is_found && self.reported.is_none() && self.open().is_some();
+        let is_same = |latest: Stop| is_unpublished && latest.at <= after(stop.at, SAME_STOP);
+        self.stopped.is_none_or(|it| it.at < stop.at || is_same(it))
+            && self.reported_at.is_none_or(|reported| reported < stop.at)
     }
 }
 

@@ -113,7 +113,7 @@ async fn each_transition_is_one_conditional_update() {
         format!("{} | {}", update.replace(", expires = :expires", "").replace("SET expires = :expires ", ""), condition)
     });
     insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @"
-    SET stopped_at = :at, alert = :alert, function_arn = :function_arn REMOVE is_found, reported, missing_since | (attribute_not_exists(stopped_at) OR stopped_at < :at) AND (attribute_not_exists(reported_at) OR reported_at < :at)
+    SET stopped_at = :at, alert = :alert, function_arn = :function_arn REMOVE is_found, reported, missing_since | (attribute_not_exists(stopped_at) OR stopped_at < :at OR (stopped_at <= :soon AND attribute_exists(is_found) AND attribute_not_exists(reported) AND (attribute_not_exists(ended_at) OR ended_at <= stopped_at))) AND (attribute_not_exists(reported_at) OR reported_at < :at)
     SET stopped_at = :at, alert = :alert, is_found = :true, function_arn = :function_arn REMOVE reported, missing_since | (attribute_not_exists(stopped_at) OR ended_at > stopped_at) AND (attribute_not_exists(ended_at) OR ended_at < :at)
     SET ended_at = :at | attribute_not_exists(ended_at) OR ended_at < :at
     SET reported = :report, reported_at = :at | alert = :alert AND (attribute_not_exists(reported) OR reported <= :report)
