@@ -129,7 +129,8 @@ def main() -> int:
     bounds = {
         "start": (ours / least, 2),
         "first invocation": (first / second, 1.5),
-        "first invocation over TLS": (tls_first / tls_second, 1.5),
+        # The handshakes compete with those of the other side for the same cores, so this ratio varies more.
+        "first invocation over TLS": (tls_first / tls_second, 2),
         "peak": (peak, 24),
         "peak of 1 GiB": (large_peak, 24),
         "zip": (zipped, 5),
