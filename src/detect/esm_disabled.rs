@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use super::arn::Arn;
 use crate::trail::{parse_value, value_of};
 
-pub(super) const EVENT_NAME: &str = "LambdaESMDisabled";
+pub(crate) const EVENT_NAME: &str = "LambdaESMDisabled";
 
 /// Why AWS disabled a mapping: the error codes in the Lambda Developer Guide, or unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

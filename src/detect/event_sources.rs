@@ -5,7 +5,7 @@ use std::str::FromStr;
 use super::record_filter::RecordFilter;
 use crate::trail::{Record, RecordBytes};
 
-pub(super) const LAMBDA: &str = "lambda.amazonaws.com";
+pub(crate) const LAMBDA: &str = "lambda.amazonaws.com";
 
 /// Services whose events are examined, by their `eventSource`.
 ///

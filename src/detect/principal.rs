@@ -38,6 +38,11 @@ impl Principal {
         Self::named("lambda.amazonaws.com", "AWS Lambda")
     }
 
+    /// An AWS service.
+    pub(crate) fn service(name: &str) -> Self {
+        Self::named(name, format!("service {name}"))
+    }
+
     fn named(key: impl Into<String>, display: impl Into<String>) -> Self {
         Self { key: key.into(), display: display.into(), function_name: None, session_name: None, user_agent: None }
     }
@@ -103,7 +108,7 @@ fn plain(identity: &UserIdentity<'_>) -> Principal {
             let key = arn.map_or_else(|| display.clone(), str::to_owned);
             Principal::named(key, display)
         }
-        (None, Some(service), _) if arn.is_none() => Principal::named(service, format!("service {service}")),
+        (None, Some(service), _) if arn.is_none() => Principal::service(service),
         (None, _, Some(id)) if arn.is_none() => {
             let display = format!("{kind} {id}{}", provider(identity));
             let key = if identity.identity_provider.is_some() { display.clone() } else { id.to_owned() };

@@ -13,17 +13,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::fingerprint::DedupKey;
 use crate::clock::time_between;
-use crate::detect::{Change, EsmCategory, EsmDisabled, Event, Finding, FindingKind, Origin, Principal, ResourceKey};
+use crate::detect::{
+    Change, ESM_DISABLED, EsmCategory, EsmDisabled, Event, Finding, FindingKind, LAMBDA, Origin, Principal, ResourceKey,
+};
 use crate::service::ServiceError;
 
 /// Maximum time between a cause and its stop, and minimum time for which changes and stops are kept.
 pub const CAUSE_WINDOW: Duration = Duration::from_hours(48);
 /// Number of changes, and of stops, that are kept for a resource.
 pub const MAX_KEPT_CAUSES: usize = 10;
-
-/// The event source and the name of the event that AWS logs when it disables a mapping.
-const LAMBDA: &str = "lambda.amazonaws.com";
-const STOP: &str = "LambdaESMDisabled";
 
 /// The changes and the stops that all invocations share.
 ///
@@ -93,24 +91,17 @@ pub struct StoppedMapping {
 impl StoppedMapping {
     /// The finding about the stop, without its reason. `object` is the log object of the follow-up.
     pub(super) fn finding(&self, object: &Arc<str>) -> Finding {
-        let principal = Principal {
-            key: LAMBDA.to_owned(),
-            display: format!("service {LAMBDA}"),
-            function_name: None,
-            session_name: None,
-            user_agent: None,
-        };
         let event = Event {
             id: self.event_id.clone(),
             record_hash: None,
             time: Some(self.at.to_string()),
             source: LAMBDA.to_owned(),
-            name: STOP.to_owned(),
-            api_action: STOP.to_owned(),
+            name: ESM_DISABLED.to_owned(),
+            api_action: ESM_DISABLED.to_owned(),
             account: self.account.clone(),
             region: self.region.clone(),
             function_name: self.function_name.clone(),
-            principal,
+            principal: Principal::service(LAMBDA),
             source_ip_address: None,
             object: Arc::clone(object),
             origin: Origin::Record,

@@ -36,7 +36,7 @@ impl DedupKey {
         mapping.alert("stopped", &at.to_string())
     }
 
-    /// The key of an alert about several mappings, each of which has one of these keys if it is alerted by itself.
+    /// The key of an alert about several mappings. `keys` are the keys of separate alerts about them.
     pub(crate) fn of_several(keys: impl Iterator<Item = Self>) -> Self {
         let keys: Vec<_> = keys.map(|key| key.to_string()).collect();
         let strings: Vec<_> = ["several"].into_iter().chain(keys.iter().map(String::as_str)).collect();

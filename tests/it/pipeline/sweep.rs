@@ -432,11 +432,7 @@ async fn a_reminder_waits_for_events_that_are_on_their_way() {
     assert_eq!(sweep(&fixture).await.alerts.len(), 0);
     fixture.invoke(&["enable"]).await;
     fixture.invoke(&["again"]).await;
-    let subjects = fixture.subjects();
-    assert_eq!(
-        subjects.iter().map(|it| it.split(':').next().expect("a word")).collect::<Vec<_>>(),
-        ["Stopped", "Resolved", "Stopped"]
-    );
+    assert_eq!(statuses(&fixture), ["Stopped", "Resolved", "Stopped"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -621,6 +617,11 @@ fn event(fixture: Fixture, name: &str, is_stop: bool) -> Fixture {
     fixture.object(name, [about_mapping_0(record, is_stop)])
 }
 
+/// The first word of the subject of each alert.
+fn statuses(fixture: &Fixture) -> Vec<String> {
+    fixture.subjects().iter().map(|it| it.split(':').next().expect("a word").to_owned()).collect()
+}
+
 /// The record, about mapping 0.
 fn about_mapping_0(mut record: Value, is_stop: bool) -> Value {
     if is_stop {
@@ -765,10 +766,7 @@ async fn a_stop_after_a_resolved_one_is_alerted_even_if_a_sweep_reported_it() {
     sweep(&fixture).await;
     fixture.invoke(&["enable"]).await;
     fixture.invoke(&["again"]).await;
-    assert_eq!(
-        fixture.subjects().iter().map(|it| it.split(':').next().expect("a word")).collect::<Vec<_>>(),
-        ["Stopped", "Resolved", "Stopped"]
-    );
+    assert_eq!(statuses(&fixture), ["Stopped", "Resolved", "Stopped"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -106,7 +106,7 @@ async fn run(story: &Story) {
     fixture.pipeline.api.list.mappings.borrow_mut().insert(here(), vec![story.listed(0)]);
     assert_eq!(sweep(&fixture).await.alerts.len(), 0, "the first sweep");
     let mut delivered: BTreeMap<usize, u64> = BTreeMap::new();
-    let mut told = Told::default();
+    let mut published = Published::default();
     let last = story.changes.iter().flat_map(|it| &it.delivered).copied().max().unwrap_or_default().max(STORY);
     for minute in 1..=last + 90 {
         pass(1).await;
@@ -115,7 +115,7 @@ async fn run(story: &Story) {
                 delivered.entry(n).or_insert(minute);
                 let run = fixture.invoke(&[n.to_string()]).await;
                 let resolves = run.subjects().iter().any(|it| it.starts_with("Resolved: "));
-                told.resolved.extend(resolves.then_some(minute));
+                published.resolved.extend(resolves.then_some(minute));
                 let latest_stop = story
                     .changes
                     .iter()
@@ -134,23 +134,23 @@ async fn run(story: &Story) {
             fixture.topic().down.set(false);
             let resolves = run.subjects().iter().any(|it| it.starts_with("Resolved: "));
             assert!(!resolves || !story.is_stopped(minute), "resolved while it is stopped");
-            told.resolved.extend(resolves.then_some(minute));
-            told.found.extend(run.subjects().iter().any(|it| it.starts_with("Stopped: ")).then_some(minute));
+            published.resolved.extend(resolves.then_some(minute));
+            published.found.extend(run.subjects().iter().any(|it| it.starts_with("Stopped: ")).then_some(minute));
         }
     }
-    check(story, &fixture, &delivered, &told);
+    check(story, &fixture, &delivered, &published);
 }
 
 /// The minutes in which alerts were published.
 #[derive(Default)]
-struct Told {
+struct Published {
     /// A sweep found the mapping stopped.
     found: Vec<u64>,
     /// The mapping is no longer stopped.
     resolved: Vec<u64>,
 }
 
-impl Told {
+impl Published {
     /// Returns true if a sweep reported a stop while it lasted. If it has not ended, no later alert may deny it.
     fn reports(&self, stop: u64, end: Option<u64>) -> bool {
         let is_denied = |found: u64| end.is_none() && self.resolved.iter().any(|it| *it >= found);
@@ -159,7 +159,7 @@ impl Told {
     }
 }
 
-fn check(story: &Story, fixture: &Fixture, delivered: &BTreeMap<usize, u64>, told: &Told) {
+fn check(story: &Story, fixture: &Fixture, delivered: &BTreeMap<usize, u64>, published: &Published) {
     let alerts = fixture.topic().confirmed();
     let about =
         |word: &str| alerts.iter().filter(|it| it.subject.starts_with(word)).map(stopped_at).collect::<Vec<_>>();
@@ -181,7 +181,7 @@ fn check(story: &Story, fixture: &Fixture, delivered: &BTreeMap<usize, u64>, tol
             *alert < time && !resolved.contains(alert) && ends.into_iter().all(|(n, _)| !delivered.contains_key(&n))
         };
         let end = story.changes.get(n + 1).map(|it| it.minute);
-        let is_reported = stopped.iter().any(|it| *it >= time || holds(it)) || told.reports(change.minute, end);
+        let is_reported = stopped.iter().any(|it| *it >= time || holds(it)) || published.reports(change.minute, end);
         let is_last = n + 1 == story.changes.len();
         assert!(is_reported || !(is_last || delivered.contains_key(&n)), "{time} was not alerted");
         assert!(resolved.iter().filter(|it| **it == time).count() <= 1, "{time} was resolved twice");
