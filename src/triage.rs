@@ -34,8 +34,6 @@ pub use fingerprint::{DedupKey, DedupKeyError};
 pub(crate) use incident::MAX_LISTED;
 pub use incident::{Contributions, Incident, ListedMapping, Scope, Tally};
 pub use ledger::{Claim, Claimed, Contribution, Ledger, LedgerEntry, LedgerKey, MAX_CONTRIBUTIONS};
-#[cfg(feature = "lambda")]
-pub(crate) use mapping_state::SAME_STOP;
 pub use mapping_state::{
     KnownMapping, Lifecycle, MappingKey, MappingState, MappingStates, Stop, SweepState, Transition,
 };

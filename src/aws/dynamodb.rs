@@ -43,6 +43,7 @@ const GET: &str = "dynamodb:GetItem";
 const WRITE: &str = "dynamodb:BatchWriteItem";
 pub(super) const SCAN: &str = "dynamodb:Scan";
 pub(super) const UPDATE: &str = "dynamodb:UpdateItem";
+pub(super) const PUT: &str = "dynamodb:PutItem";
 
 /// How long an item is kept after the end of its window, or after it is written if that is later.
 const RETENTION: Duration = Duration::from_hours(14 * 24);
@@ -301,7 +302,7 @@ fn canceled_by(reasons: &[CancellationReason]) -> Option<Result<Vec<Option<u64>>
 
 /// The retryable error for items that another transaction is using. The SDK itself retries only
 /// `TransactionInProgressException`.
-fn conflict(operation: &'static str) -> ServiceError {
+pub(super) fn conflict(operation: &'static str) -> ServiceError {
     let error = ServiceError::new(operation, Fault::Unavailable, "TransactionConflict");
     ServiceError { retryable: true, ..error }
 }

@@ -1,30 +1,27 @@
-//! The states of mappings in the ledger's table. Needs `dynamodb:UpdateItem`, and for sweeps `dynamodb:Scan`.
+//! The states of mappings in the ledger's table. Needs `dynamodb:PutItem`, and for sweeps
+//! `dynamodb:UpdateItem` and `dynamodb:Scan`.
 //!
 //! | item | attributes |
 //! |---|---|
-//! | `mapping#<account>#<Region>#<UUID>` | `stopped_at`, `alert`, `is_found`, `reported`, `reported_at`, `ended_at`, `failing_since`, `failing_notified`, `missing_since`, `function_arn`, `source_arn`, `expires` |
+//! | `mapping#<account>#<Region>#<UUID>` | `stopped_at`, `alert`, `is_found`, `reported`, `reported_at`, `ended_at`, `failing_since`, `failing_notified`, `missing_since`, `function_arn`, `source_arn`, `version`, `expires` |
 //! | `swept#<account>#<Region>` | |
 //!
-//! Times are in seconds since 1970. `alert` is the dedup key of the alert about the stop. Each [`Transition`] is one
-//! conditional update.
+//! Times are in seconds since 1970. `alert` is the dedup key of the alert about the stop. A write replaces the item
+//! on condition that its `version` is still the one that was read.
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use futures_util::future;
 use jiff::Timestamp;
 
-use super::dynamodb::{HEARTBEAT, Item, LedgerTable, SCAN, UPDATE, number, seconds_now, value};
+use super::dynamodb::{HEARTBEAT, Item, LedgerTable, PUT, SCAN, UPDATE, conflict, number, seconds_now, value};
 use super::errors::service_error;
-use crate::clock::after;
 use crate::delivery::AccountRegion;
 use crate::detect::MappingNames;
 use crate::service::ServiceError;
-use crate::triage::{
-    DedupKey, KnownMapping, MappingKey, MappingState, MappingStates, SAME_STOP, Stop, SweepState, Transition,
-};
+use crate::triage::{DedupKey, KnownMapping, MappingKey, MappingState, MappingStates, Stop, SweepState, Transition};
 
 /// How long the state of a mapping is kept after its last transition. Each weekly reminder is a transition. If mappings
 /// are swept, a stop is therefore kept as long as it lasts.
@@ -33,8 +30,11 @@ const MAPPING_RETENTION: Duration = Duration::from_hours(90 * 24);
 const MAPPING: &str = "mapping#";
 /// Prefix of the keys of accounts and Regions that were swept.
 const SWEPT: &str = "swept#";
-/// The start of an update that records a stop.
-const NEW_STOP: &str = "SET stopped_at = :at, alert = :alert, expires = :expires";
+/// The attribute that counts the writes of an item.
+const VERSION: &str = "version";
+/// Maximum number of calls for a transition: one that reads the state, one that writes it, and two more in case other
+/// invocations write in the meantime.
+const MAX_ATTEMPTS: u32 = 4;
 /// Number of parts of the table that are read concurrently.
 const SEGMENTS: i32 = 4;
 
@@ -45,18 +45,22 @@ impl MappingStates for LedgerTable {
         names: &MappingNames,
         transition: Transition,
     ) -> Result<MappingState, ServiceError> {
-        let state = self.update_mapping(mapping, |request| apply(request, names, transition)).await?;
-        let Transition::Stopped(stop) = transition else { return Ok(state) };
-        let is_earlier = |state: &MappingState| state.stopped.is_some_and(|it| it.at < stop.at);
-        if !is_earlier(&state) {
-            return Ok(state);
+        let MappingKey { account, region, uuid } = mapping;
+        let id = format!("{MAPPING}{account}#{region}#{uuid}");
+        // A mapping is usually new, so the first attempt assumes that it has no item.
+        let mut item = Item::new();
+        for _ in 0..MAX_ATTEMPTS {
+            let before = mapping_state(&item);
+            let after = before.after(transition);
+            if !item.is_empty() && after == before {
+                return Ok(after);
+            }
+            match self.replace(&item, item_after(&item, &id, after, names)).await? {
+                None => return Ok(after),
+                Some(newer) => item = newer,
+            }
         }
-        // A sweep has published an alert about this stop, with an earlier time.
-        let state = self.update_mapping(mapping, |request| move_stop(request, stop.at)).await?;
-        if !is_earlier(&state) {
-            return Ok(state);
-        }
-        self.update_mapping(mapping, |request| stop_again(request, names, stop)).await
+        Err(conflict(PUT))
     }
 
     async fn sweep_state(&self) -> Result<SweepState, ServiceError> {
@@ -78,26 +82,24 @@ impl MappingStates for LedgerTable {
 }
 
 impl LedgerTable {
-    /// Updates the item of a mapping. Returns its state afterwards, whether or not the condition of the update held.
-    async fn update_mapping(
-        &self,
-        mapping: &MappingKey,
-        update: impl FnOnce(UpdateItemFluentBuilder) -> UpdateItemFluentBuilder,
-    ) -> Result<MappingState, ServiceError> {
-        let MappingKey { account, region, uuid } = mapping;
-        let request = self.client.update_item().table_name(&self.table);
-        let request = request
-            .key("id", AttributeValue::S(format!("{MAPPING}{account}#{region}#{uuid}")))
-            .expression_attribute_values(":expires", number(seconds_now() + MAPPING_RETENTION.as_secs()))
-            .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match self.deadline.hold(UPDATE, update(request).send()).await? {
-            Ok(response) => Ok(mapping_state(&response.attributes.unwrap_or_default())),
+    /// Replaces an item. If another invocation has written the item in the meantime, returns it instead.
+    async fn replace(&self, item: &Item, new: Item) -> Result<Option<Item>, ServiceError> {
+        let request = self.client.put_item().table_name(&self.table).set_item(Some(new));
+        let request = request.expression_attribute_names("#version", VERSION);
+        let request = match item.get(VERSION) {
+            Some(version) => request
+                .expression_attribute_values(":version", version.clone())
+                .condition_expression("#version = :version"),
+            None => request.condition_expression("attribute_not_exists(#version)"),
+        };
+        let request = request.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match self.deadline.hold(PUT, request.send()).await? {
+            Ok(_) => Ok(None),
             Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                    Ok(failed.item().map(mapping_state).unwrap_or_default())
+                Some(PutItemError::ConditionalCheckFailedException(failed)) => {
+                    Ok(Some(failed.item().cloned().unwrap_or_default()))
                 }
-                _ => Err(service_error(UPDATE, &error)),
+                _ => Err(service_error(PUT, &error)),
             },
         }
     }
@@ -134,98 +136,37 @@ impl LedgerTable {
     }
 }
 
-/// Moves a stop to a later time, unless it had ended before.
-fn move_stop(request: UpdateItemFluentBuilder, at: Timestamp) -> UpdateItemFluentBuilder {
-    with_time(request, at).update_expression("SET stopped_at = :at, expires = :expires").condition_expression(
-        "stopped_at < :at AND reported_at >= :at AND \
-             (attribute_not_exists(ended_at) OR ended_at <= stopped_at OR ended_at > :at)",
-    )
-}
-
-/// Replaces a stop that had ended before this one.
-fn stop_again(request: UpdateItemFluentBuilder, names: &MappingNames, stop: Stop) -> UpdateItemFluentBuilder {
-    let (request, more) = with_names(with_stop(request, stop), names);
-    request
-        .update_expression(format!("{NEW_STOP}, reported_at = ended_at{more} REMOVE is_found, reported, missing_since"))
-        .condition_expression("stopped_at < ended_at AND ended_at <= :at AND reported_at >= :at")
-}
-
-fn with_stop(request: UpdateItemFluentBuilder, stop: Stop) -> UpdateItemFluentBuilder {
-    let alert = AttributeValue::S(stop.alert.to_string());
-    with_time(request, stop.at).expression_attribute_values(":alert", alert)
-}
-
-fn with_time(request: UpdateItemFluentBuilder, at: Timestamp) -> UpdateItemFluentBuilder {
-    request.expression_attribute_values(":at", seconds(at))
+/// The item of a mapping in this state. Attributes that this version does not know are kept.
+fn item_after(item: &Item, id: &str, state: MappingState, names: &MappingNames) -> Item {
+    let mut new = item.clone();
+    let mut set = |name: &str, value: Option<AttributeValue>| match value {
+        Some(value) => new.insert(name.to_owned(), value),
+        None => new.remove(name),
+    };
+    let flag = |is_set: bool| is_set.then_some(AttributeValue::Bool(true));
+    set("id", Some(AttributeValue::S(id.to_owned())));
+    set(VERSION, Some(number(value(item, VERSION) + 1)));
+    set("expires", Some(number(seconds_now() + MAPPING_RETENTION.as_secs())));
+    set("stopped_at", state.stopped.map(|it| seconds(it.at)));
+    set("alert", state.stopped.map(|it| AttributeValue::S(it.alert.to_string())));
+    set("is_found", flag(state.is_found));
+    set("reported", state.reported.map(number));
+    set("reported_at", state.reported_at.map(seconds));
+    set("ended_at", state.ended.map(seconds));
+    set("failing_since", state.failing.map(seconds));
+    set("failing_notified", flag(state.failing_notified));
+    set("missing_since", state.missing.map(seconds));
+    for (name, value) in [("function_arn", &names.function_arn), ("source_arn", &names.event_source_arn)] {
+        if let Some(value) = value {
+            set(name, Some(AttributeValue::S(value.clone())));
+        }
+    }
+    new
 }
 
 /// A time in seconds since 1970.
 fn seconds(time: Timestamp) -> AttributeValue {
     AttributeValue::N(time.as_second().to_string())
-}
-
-/// Adds the expressions of a transition. They implement [`MappingState::after`].
-fn apply(request: UpdateItemFluentBuilder, names: &MappingNames, transition: Transition) -> UpdateItemFluentBuilder {
-    match transition {
-        Transition::Stopped(it) => {
-            let (request, more) = with_names(with_stop(request, it), names);
-            request
-                .update_expression(format!("{NEW_STOP}{more} REMOVE is_found, reported, missing_since"))
-                .expression_attribute_values(":soon", seconds(after(it.at, SAME_STOP)))
-                .condition_expression(
-                    "(attribute_not_exists(stopped_at) OR stopped_at < :at OR \
-                     (stopped_at <= :soon AND attribute_exists(is_found) AND attribute_not_exists(reported) AND \
-                     (attribute_not_exists(ended_at) OR ended_at <= stopped_at))) AND \
-                     (attribute_not_exists(reported_at) OR reported_at < :at)",
-                )
-        }
-        Transition::FoundStopped(it) => {
-            let (request, more) = with_names(with_stop(request, it), names);
-            request
-                .expression_attribute_values(":true", AttributeValue::Bool(true))
-                .update_expression(format!("{NEW_STOP}, is_found = :true{more} REMOVE reported, missing_since"))
-                .condition_expression(
-                    "(attribute_not_exists(stopped_at) OR ended_at > stopped_at) AND \
-                     (attribute_not_exists(ended_at) OR ended_at < :at)",
-                )
-        }
-        Transition::Ended(time) => with_time(request, time)
-            .update_expression("SET ended_at = :at, expires = :expires")
-            .condition_expression("attribute_not_exists(ended_at) OR ended_at < :at"),
-        Transition::Reported { alert, number: report, at: time } => with_time(request, time)
-            .expression_attribute_values(":alert", AttributeValue::S(alert.to_string()))
-            .expression_attribute_values(":report", number(report))
-            .update_expression("SET reported = :report, reported_at = :at, expires = :expires")
-            .condition_expression("alert = :alert AND (attribute_not_exists(reported) OR reported <= :report)"),
-        Transition::Failing(time) => {
-            let (request, more) = with_names(with_time(request, time), names);
-            request.update_expression(format!(
-                "SET failing_since = if_not_exists(failing_since, :at), expires = :expires{more}"
-            ))
-        }
-        Transition::FailingNotified(since) => with_time(request, since)
-            .expression_attribute_values(":true", AttributeValue::Bool(true))
-            .update_expression("SET failing_notified = :true, expires = :expires")
-            .condition_expression("failing_since = :at"),
-        Transition::NotFailing => {
-            request.update_expression("SET expires = :expires REMOVE failing_since, failing_notified")
-        }
-        Transition::Missing(time) => with_time(request, time)
-            .update_expression("SET missing_since = if_not_exists(missing_since, :at), expires = :expires"),
-        Transition::Present => request.update_expression("SET expires = :expires REMOVE missing_since"),
-    }
-}
-
-/// Adds the names of a mapping. Returns the request and the rest of its `SET` clause.
-fn with_names(request: UpdateItemFluentBuilder, names: &MappingNames) -> (UpdateItemFluentBuilder, String) {
-    let names = [("function_arn", &names.function_arn), ("source_arn", &names.event_source_arn)];
-    names.into_iter().fold((request, String::new()), |(request, more), (name, value)| match value {
-        Some(value) => {
-            let request = request.expression_attribute_values(format!(":{name}"), AttributeValue::S(value.clone()));
-            (request, format!("{more}, {name} = :{name}"))
-        }
-        None => (request, more),
-    })
 }
 
 fn mapping_state(item: &Item) -> MappingState {

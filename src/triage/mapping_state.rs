@@ -12,7 +12,7 @@ use crate::detect::MappingNames;
 use crate::service::ServiceError;
 
 /// If the Lambda API and an event give times for a stop that differ by at most this, they mean the same stop.
-pub(crate) const SAME_STOP: Duration = Duration::from_mins(1);
+const SAME_STOP: Duration = Duration::from_mins(1);
 
 /// Identifies a mapping.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

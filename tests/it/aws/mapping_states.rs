@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use trailwarden::delivery::AccountRegion;
 use trailwarden::detect::MappingNames;
+use trailwarden::service::ServiceError;
 use trailwarden::triage::{DedupKey, MappingKey, MappingState, MappingStates, Stop, Transition};
 use wiremock::MockServer;
 
@@ -28,101 +29,107 @@ fn names() -> MappingNames {
     MappingNames { function_arn: Some("f".to_owned()), event_source_arn: None, mapping_uuid: None }
 }
 
-#[tokio::test]
-async fn the_latest_transitions_of_a_mapping_are_kept() {
-    let server = MockServer::start().await;
-    let item = json!({"stopped_at": {"N": "60"}, "alert": {"S": "5".repeat(32)}, "new": {"BOOL": true}});
-    expect_dynamodb(&server, "UpdateItem", 1, dynamodb(&json!({"Attributes": item}))).await;
-    let mut later = item.clone();
-    later["ended_at"] = json!({"N": "120"});
-    let refused = dynamodb_error("ConditionalCheckFailedException", &json!({"Item": later}));
-    expect_dynamodb(&server, "UpdateItem", 1, refused).await;
-    let ledger = Sdk::new(&server.uri()).await.ledger();
-    let record = async |transition| ledger.record_transition(&mapping(), &names(), transition).await.expect("a state");
-    let stopped = MappingState { stopped: Some(stop(60)), ..MappingState::default() };
-    assert_eq!(record(Transition::Stopped(stop(60))).await, stopped);
-    assert_eq!(record(Transition::Ended(at(90))).await, MappingState { ended: Some(at(120)), ..stopped });
+/// An item whose mapping stopped at 60.
+fn stopped_item(version: u8) -> Value {
+    json!({"id": {"S": "mapping#1#us-east-1#u"}, "version": {"N": version.to_string()}, "stopped_at": {"N": "60"},
+           "alert": {"S": "5".repeat(32)}, "new": {"BOOL": true}})
 }
 
-/// A sweep has reported the mapping as stopped since an earlier time.
-#[tokio::test]
-async fn a_stop_that_a_sweep_has_reported_moves_the_known_one() {
-    let server = MockServer::start().await;
-    let item = |at: u8| json!({"stopped_at": {"N": at.to_string()}, "alert": {"S": "5".repeat(32)}, "reported_at": {"N": "90"}});
-    let refused = dynamodb_error("ConditionalCheckFailedException", &json!({"Item": item(60)}));
-    expect_dynamodb(&server, "UpdateItem", 1, refused).await;
-    expect_dynamodb(&server, "UpdateItem", 1, dynamodb(&json!({"Attributes": item(80)}))).await;
-    let ledger = Sdk::new(&server.uri()).await.ledger();
-    let state = ledger.record_transition(&mapping(), &names(), Transition::Stopped(stop(80))).await.expect("a state");
-    assert_eq!(state.stopped, Some(stop(80)));
-    let requests = dynamodb_requests(&server, "UpdateItem").await;
-    assert_eq!(
-        requests[1]["ConditionExpression"],
-        "stopped_at < :at AND reported_at >= :at AND \
-         (attribute_not_exists(ended_at) OR ended_at <= stopped_at OR ended_at > :at)"
-    );
+/// Expects a write that fails because the item is this one.
+async fn expect_other_version(server: &MockServer, item: &Value) {
+    let refused = dynamodb_error("ConditionalCheckFailedException", &json!({"Item": item}));
+    expect_dynamodb(server, "PutItem", 1, refused).await;
 }
 
-/// A sweep has reported the mapping as stopped, and then its end was recorded.
-#[tokio::test]
-async fn a_stop_after_an_end_replaces_the_known_one() {
-    let server = MockServer::start().await;
-    let item = |stopped: u8, reported: u8| {
-        json!({"stopped_at": {"N": stopped.to_string()}, "alert": {"S": "5".repeat(32)},
-                                "ended_at": {"N": "70"}, "reported_at": {"N": reported.to_string()}})
-    };
-    let refused = dynamodb_error("ConditionalCheckFailedException", &json!({"Item": item(60, 90)}));
-    expect_dynamodb(&server, "UpdateItem", 2, refused).await;
-    expect_dynamodb(&server, "UpdateItem", 1, dynamodb(&json!({"Attributes": item(80, 70)}))).await;
-    let ledger = Sdk::new(&server.uri()).await.ledger();
-    let state = ledger.record_transition(&mapping(), &names(), Transition::Stopped(stop(80))).await.expect("a state");
-    assert_eq!((state.open(), state.reported_at), (Some(stop(80)), Some(at(70))));
-    let requests = dynamodb_requests(&server, "UpdateItem").await;
-    assert_eq!(
-        requests[2]["UpdateExpression"],
-        "SET stopped_at = :at, alert = :alert, expires = :expires, reported_at = ended_at, function_arn = :function_arn \
-         REMOVE is_found, reported, missing_since"
-    );
-    assert_eq!(requests[2]["ConditionExpression"], "stopped_at < ended_at AND ended_at <= :at AND reported_at >= :at");
+async fn record(server: &MockServer, transition: Transition) -> Result<MappingState, ServiceError> {
+    Sdk::new(&server.uri()).await.ledger().record_transition(&mapping(), &names(), transition).await
 }
 
-/// Each transition is one conditional update. `MappingState::after` describes its effect.
 #[tokio::test]
-async fn each_transition_is_one_conditional_update() {
+async fn the_first_transition_of_a_mapping_is_one_call() {
     let server = MockServer::start().await;
-    expect_dynamodb(&server, "UpdateItem", 9, dynamodb(&json!({"Attributes": {}}))).await;
-    let ledger = Sdk::new(&server.uri()).await.ledger();
-    for transition in [
-        Transition::Stopped(stop(60)),
-        Transition::FoundStopped(stop(60)),
-        Transition::Ended(at(120)),
-        Transition::Reported { alert: stop(60).alert, number: 2, at: at(60) },
-        Transition::Failing(at(60)),
-        Transition::FailingNotified(at(60)),
-        Transition::NotFailing,
-        Transition::Missing(at(60)),
-        Transition::Present,
-    ] {
-        ledger.record_transition(&mapping(), &names(), transition).await.expect("a state");
+    expect_dynamodb(&server, "PutItem", 1, dynamodb(&json!({}))).await;
+    let state = record(&server, Transition::Stopped(stop(60))).await.expect("a state");
+    assert_eq!(state, MappingState { stopped: Some(stop(60)), ..MappingState::default() });
+    let [mut request] = dynamodb_requests(&server, "PutItem").await.try_into().expect("one request");
+    assert_eq!(request["ConditionExpression"], "attribute_not_exists(#version)");
+    assert!(request["Item"]["expires"].take()["N"].is_string());
+    let item = json!({"id": {"S": "mapping#1#us-east-1#u"}, "version": {"N": "1"}, "expires": null, "stopped_at": {"N": "60"},
+                      "alert": {"S": "5".repeat(32)}, "function_arn": {"S": "f"}});
+    assert_eq!(request["Item"], item);
+}
+
+#[tokio::test]
+async fn a_later_transition_replaces_the_version_that_it_read() {
+    let server = MockServer::start().await;
+    expect_other_version(&server, &stopped_item(7)).await;
+    expect_dynamodb(&server, "PutItem", 1, dynamodb(&json!({}))).await;
+    let state = record(&server, Transition::Ended(at(90))).await.expect("a state");
+    assert_eq!(state, MappingState { stopped: Some(stop(60)), ended: Some(at(90)), ..MappingState::default() });
+    let requests = dynamodb_requests(&server, "PutItem").await;
+    assert_eq!(requests[1]["ConditionExpression"], "#version = :version");
+    assert_eq!(requests[1]["ExpressionAttributeValues"], json!({":version": {"N": "7"}}));
+    let item = &requests[1]["Item"];
+    assert_eq!((&item["version"]["N"], &item["ended_at"]["N"]), (&json!("8"), &json!("90")));
+    assert_eq!(item["new"], json!({"BOOL": true}), "attributes of a later version are kept");
+}
+
+#[tokio::test]
+async fn a_transition_that_changes_nothing_is_not_written() {
+    let server = MockServer::start().await;
+    expect_other_version(&server, &stopped_item(1)).await;
+    let state = record(&server, Transition::Stopped(stop(60))).await.expect("a state");
+    assert_eq!(state.open(), Some(stop(60)));
+}
+
+#[tokio::test]
+async fn the_state_of_a_concurrent_write_is_taken_into_account() {
+    let server = MockServer::start().await;
+    let mut ended = stopped_item(2);
+    ended["ended_at"] = json!({"N": "120"});
+    expect_other_version(&server, &stopped_item(1)).await;
+    expect_other_version(&server, &ended).await;
+    let state = record(&server, Transition::Ended(at(90))).await.expect("a state");
+    assert_eq!(state.ended, Some(at(120)));
+}
+
+#[tokio::test]
+async fn a_state_that_others_keep_writing_is_a_retryable_error() {
+    let server = MockServer::start().await;
+    for version in 1..=4 {
+        expect_other_version(&server, &stopped_item(version)).await;
     }
-    let requests = dynamodb_requests(&server, "UpdateItem").await;
-    assert_eq!(requests[0]["Key"]["id"]["S"], "mapping#1#us-east-1#u");
-    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
-    let lines = requests.iter().map(|it| {
-        let (update, condition) = (text(&it["UpdateExpression"]), text(&it["ConditionExpression"]));
-        format!("{} | {}", update.replace(", expires = :expires", "").replace("SET expires = :expires ", ""), condition)
-    });
-    insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @"
-    SET stopped_at = :at, alert = :alert, function_arn = :function_arn REMOVE is_found, reported, missing_since | (attribute_not_exists(stopped_at) OR stopped_at < :at OR (stopped_at <= :soon AND attribute_exists(is_found) AND attribute_not_exists(reported) AND (attribute_not_exists(ended_at) OR ended_at <= stopped_at))) AND (attribute_not_exists(reported_at) OR reported_at < :at)
-    SET stopped_at = :at, alert = :alert, is_found = :true, function_arn = :function_arn REMOVE reported, missing_since | (attribute_not_exists(stopped_at) OR ended_at > stopped_at) AND (attribute_not_exists(ended_at) OR ended_at < :at)
-    SET ended_at = :at | attribute_not_exists(ended_at) OR ended_at < :at
-    SET reported = :report, reported_at = :at | alert = :alert AND (attribute_not_exists(reported) OR reported <= :report)
-    SET failing_since = if_not_exists(failing_since, :at), function_arn = :function_arn | -
-    SET failing_notified = :true | failing_since = :at
-    REMOVE failing_since, failing_notified | -
-    SET missing_since = if_not_exists(missing_since, :at) | -
-    REMOVE missing_since | -
-    ");
+    assert!(record(&server, Transition::Ended(at(90))).await.expect_err("an error").retryable);
+}
+
+/// All attributes are read again as they were written.
+#[tokio::test]
+async fn a_written_state_is_read_again() {
+    let server = MockServer::start().await;
+    let mut item = stopped_item(1);
+    for transition in [
+        Transition::FoundStopped(stop(60)),
+        Transition::Reported { alert: stop(60).alert, number: 2, at: at(70) },
+        Transition::Failing(at(80)),
+        Transition::FailingNotified(at(80)),
+        Transition::Missing(at(90)),
+        Transition::Ended(at(50)),
+    ] {
+        server.reset().await;
+        expect_other_version(&server, &item).await;
+        expect_dynamodb(&server, "PutItem", 1, dynamodb(&json!({}))).await;
+        let known = record(&server, transition).await.expect("a state");
+        let written = dynamodb_requests(&server, "PutItem").await;
+        if let Some(written) = written.get(1) {
+            item = written["Item"].clone();
+        } else {
+            assert!(matches!(transition, Transition::FoundStopped(_)), "a stop is known already");
+        }
+        server.reset().await;
+        expect_other_version(&server, &item).await;
+        assert_eq!(record(&server, transition).await.expect("a state"), known, "{transition:?}");
+    }
+    assert_eq!(item["missing_since"]["N"], "90");
 }
 
 /// The pages contain attributes and items that this version does not know.

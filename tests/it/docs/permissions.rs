@@ -15,6 +15,7 @@ const NEEDED: &[(&str, &[&str])] = &[
     ("dynamodb:GetItem", &["dynamodb:GetItem"]),
     ("dynamodb:UpdateItem", &["dynamodb:UpdateItem"]),
     ("dynamodb:BatchWriteItem", &["dynamodb:BatchWriteItem"]),
+    ("dynamodb:PutItem", &["dynamodb:PutItem"]),
     ("dynamodb:Scan", &["dynamodb:Scan"]),
     ("dynamodb:TransactWriteItems", &["dynamodb:PutItem", "dynamodb:UpdateItem"]),
     ("lambda:GetEventSourceMapping", &["lambda:GetEventSourceMapping"]),
