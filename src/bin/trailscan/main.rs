@@ -1,5 +1,6 @@
 //! `trailscan`, the command-line tool: searches log files for what trailwarden alerts on.
 
+mod arguments;
 mod inputs;
 mod report;
 mod scan;
@@ -9,69 +10,13 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
-use trailwarden::detect::{Detector, EventSources};
+use clap::Parser as _;
+use trailwarden::detect::Detector;
 use trailwarden::rules::{Rules, RulesError};
 
-use report::{Format, Report};
+use arguments::{Cli, Command, RulesCommand, ScanArgs};
+use report::Report;
 use scan::Search;
-use selection::Selection;
-
-/// Find disabled event source mappings and denied calls in AWS CloudTrail log files.
-#[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Search log files and print findings
-    ///
-    /// Findings are printed to standard output. Progress and a summary are printed to standard error.
-    Scan(Box<ScanArgs>),
-    /// Work with rules files
-    #[command(subcommand)]
-    Rules(RulesCommand),
-}
-
-#[derive(Debug, Args)]
-struct ScanArgs {
-    /// Log files or directories to search, or - for standard input
-    ///
-    /// Directories are searched recursively for *.json and *.json.gz files. Digest files are skipped.
-    #[arg(required = true, value_name = "PATH")]
-    paths: Vec<PathBuf>,
-    /// Output format
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
-    /// Apply the watch rules and suppressions in FILE
-    #[arg(long, value_name = "FILE")]
-    rules: Option<PathBuf>,
-    /// Services to examine in addition to AWS Lambda, separated by commas, or * for all
-    ///
-    /// SOURCES are values of the eventSource field in CloudTrail records, such as s3.amazonaws.com.
-    #[arg(long, value_name = "SOURCES", default_value = "lambda.amazonaws.com")]
-    event_sources: EventSources,
-    /// Also report event source mappings that users disabled, deleted or enabled
-    #[arg(long)]
-    esm_changes: bool,
-    /// Also report calls with expired or invalid credentials
-    #[arg(long)]
-    authentication_failures: bool,
-    #[command(flatten)]
-    selection: Selection,
-}
-
-#[derive(Debug, Subcommand)]
-enum RulesCommand {
-    /// Check a rules file and report every problem in it
-    Check {
-        /// Rules file to check
-        file: PathBuf,
-    },
-}
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
