@@ -9,6 +9,7 @@
 
 mod access_denied;
 mod attributes;
+mod brief;
 mod cause;
 mod chat;
 mod content;
@@ -32,6 +33,7 @@ mod wording;
 pub mod sanitize;
 
 pub use attributes::Attribute;
+pub use brief::Brief;
 pub use content::Alert;
 pub use message::{Format, Message};
 

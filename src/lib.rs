@@ -52,7 +52,7 @@ pub mod telemetry;
 pub mod trail;
 pub mod triage;
 
-#[cfg(feature = "lambda")]
+#[cfg(feature = "s3")]
 pub mod aws;
 #[cfg(feature = "lambda")]
 pub mod lambda;

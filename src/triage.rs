@@ -11,6 +11,7 @@ mod causes;
 mod context;
 mod deduplication;
 mod fingerprint;
+mod history;
 mod incident;
 mod ledger;
 mod lifecycle;
@@ -31,6 +32,7 @@ pub use context::{Context, FunctionNow, MappingNow, PresentState, Tag};
 pub use deduplication::LEASE;
 pub(crate) use deduplication::{Candidate, Deduplication, Due, LedgerBudget, Verdict};
 pub use fingerprint::{DedupKey, DedupKeyError};
+pub use history::{History, Omitted};
 pub(crate) use incident::MAX_LISTED;
 pub use incident::{Contributions, Incident, ListedMapping, Scope, Tally};
 pub use ledger::{Claim, Claimed, Contribution, Ledger, LedgerEntry, LedgerKey, MAX_CONTRIBUTIONS};
@@ -101,6 +103,18 @@ impl Triage {
         }
     }
 
+    /// Returns true if the finding belongs to an incident that is already known, or if there are fewer than `most`
+    /// incidents of its kind: those about mappings, or those with one cause.
+    fn has_room_for(&self, finding: &Finding, most: usize) -> bool {
+        match Fingerprint::of(finding) {
+            Some(fingerprint) => {
+                let window = self.window_of(finding);
+                self.incidents.len() < most || self.by_fingerprint.contains_key(&(fingerprint, window))
+            }
+            None => self.mappings.len() < most || self.events.contains(&DedupKey::of_event(self.audience, finding)),
+        }
+    }
+
     /// Number of findings about events that were added before.
     #[must_use]
     pub fn repeated(&self) -> u64 {
@@ -147,6 +161,15 @@ impl Triage {
         std::mem::take(&mut self.changes)
     }
 
+    /// Drops the number of events in each log object, which only the ledger needs.
+    fn drop_contributions(&mut self) {
+        self.incidents.iter_mut().for_each(Incident::drop_contributions);
+    }
+
+    fn window_of(&self, finding: &Finding) -> Option<Window> {
+        self.windows.zip(finding.event.time.as_deref()).and_then(|(length, time)| length.window_of(time))
+    }
+
     fn add_event(&mut self, finding: Finding) {
         let dedup_key = DedupKey::of_event(self.audience, &finding);
         if self.events.insert(dedup_key) {
@@ -157,7 +180,7 @@ impl Triage {
     }
 
     fn add_to_group(&mut self, fingerprint: Fingerprint, finding: Finding) {
-        let window = self.windows.zip(finding.event.time.as_deref()).and_then(|(length, time)| length.window_of(time));
+        let window = self.window_of(&finding);
         let key = (fingerprint, window);
         let known = self.by_fingerprint.get(&key).and_then(|at| self.incidents.get_mut(*at));
         let dedup_key =

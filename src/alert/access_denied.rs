@@ -53,7 +53,7 @@ fn why(denied: &AccessDenied) -> Vec<String> {
 }
 
 /// The type of policy that caused the denial, in a sentence.
-fn reason(denied: &AccessDenied) -> String {
+pub(super) fn reason(denied: &AccessDenied) -> String {
     let code = sanitize::name(&denied.error_code);
     match (denied.effect, denied.policy_type) {
         (Some(Effect::Explicit), Some(kind)) => {

@@ -21,7 +21,7 @@ pub(super) fn events(incident: &Incident) -> impl Iterator<Item = (&'static str,
 }
 
 /// Who called what on which resource, and how long before the stop.
-fn call(LikelyCause { change, before }: &LikelyCause) -> String {
+pub(super) fn call(LikelyCause { change, before }: &LikelyCause) -> String {
     let caller = sanitize::name(&change.caller);
     let session = change.session.as_deref().map(|name| format!(" (session {})", sanitize::name(name)));
     format!(

@@ -15,12 +15,7 @@ pub(super) fn alert<'a>(incident: &'a Incident, esm: &EsmFailing) -> Alert<'a> {
     let subject =
         mapping_subject(incident, "Failing", &source, names.mapping_uuid.as_deref(), Some(esm.category.as_str()));
     let headline = format!("Lambda does not process {}.", source_and_function(incident, &source));
-    let meaning = match esm.category {
-        FailingCategory::FilterCriteriaError => "Lambda cannot decrypt or evaluate the filter criteria of the mapping",
-        FailingCategory::ConsumerStopped => "Lambda stopped the consumer of the mapping",
-        FailingCategory::ProcessingProblem => "the last attempt to read the source or to invoke the function failed",
-        FailingCategory::UnknownState => "the Lambda documentation does not list this state",
-    };
+    let meaning = meaning(esm.category);
     let known = incident.context.as_ref();
     let function = known.and_then(|it| it.function.as_ref());
     Alert {
@@ -48,5 +43,15 @@ pub(super) fn alert<'a>(incident: &'a Incident, esm: &EsmFailing) -> Alert<'a> {
             ],
         ),
         ..Alert::new(incident, subject, headline, None)
+    }
+}
+
+/// The meaning of a category, in a clause.
+pub(super) fn meaning(category: FailingCategory) -> &'static str {
+    match category {
+        FailingCategory::FilterCriteriaError => "Lambda cannot decrypt or evaluate the filter criteria of the mapping",
+        FailingCategory::ConsumerStopped => "Lambda stopped the consumer of the mapping",
+        FailingCategory::ProcessingProblem => "the last attempt to read the source or to invoke the function failed",
+        FailingCategory::UnknownState => "the Lambda documentation does not list this state",
     }
 }

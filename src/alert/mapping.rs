@@ -18,6 +18,10 @@ impl<'a> Source<'a> {
         Self { kind: arn.and_then(|it| it.event_source()), name: arn.map(|it| it.short_name()) }
     }
 
+    pub(super) fn name(&self) -> Option<&'a str> {
+        self.name
+    }
+
     /// The kind and the name of the source, with an article.
     pub(super) fn named(&self) -> String {
         match self.name {

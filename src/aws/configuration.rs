@@ -8,7 +8,7 @@ use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
 
 use super::http::http_client;
 use crate::telemetry::VERSION;
@@ -27,6 +27,27 @@ const MAX_ATTEMPTS: u32 = 3;
 /// Loads credentials, Region and endpoints from the environment, and sets timeouts and retries. The SDK retries
 /// transient failures.
 pub async fn configuration() -> SdkConfig {
+    let loader = loader();
+    // Lambda sets both variables. Elsewhere, the SDK's default provider chain applies.
+    match (std::env::var("AWS_REGION"), std::env::var_os("AWS_SESSION_TOKEN")) {
+        (Ok(region), Some(_)) => {
+            let loader = loader.region(Region::new(region));
+            loader.credentials_provider(EnvironmentVariableCredentialsProvider::new()).load().await
+        }
+        _ => loader.load().await,
+    }
+}
+
+/// Loads the credentials and settings of a profile of the AWS CLI, or those of the SDK's default provider chain. Timeouts
+/// and retries are as in [`configuration`].
+pub async fn configuration_of_profile(profile: Option<&str>) -> SdkConfig {
+    match profile {
+        Some(profile) => loader().profile_name(profile).load().await,
+        None => loader().load().await,
+    }
+}
+
+fn loader() -> ConfigLoader {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(READ_TIMEOUT)
@@ -37,17 +58,9 @@ pub async fn configuration() -> SdkConfig {
         .timeout_config(timeouts)
         .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(STALL_TIMEOUT).build())
         .retry_config(RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS));
-    let loader = match AppName::new(format!("trailwarden-{VERSION}")) {
+    match AppName::new(format!("trailwarden-{VERSION}")) {
         Ok(name) => loader.app_name(name),
         Err(_) => loader,
-    };
-    // Lambda sets both variables. Elsewhere, the SDK's default provider chain applies.
-    match (std::env::var("AWS_REGION"), std::env::var_os("AWS_SESSION_TOKEN")) {
-        (Ok(region), Some(_)) => {
-            let loader = loader.region(Region::new(region));
-            loader.credentials_provider(EnvironmentVariableCredentialsProvider::new()).load().await
-        }
-        _ => loader.load().await,
     }
 }
 

@@ -69,7 +69,8 @@ pub(super) fn fault(code: &str, status: Option<u16>) -> Fault {
 }
 
 /// An error and its sources, on one line.
-pub(super) fn chain(error: &dyn Error) -> String {
+#[must_use]
+pub fn chain(error: &dyn Error) -> String {
     std::iter::successors(Some(error), |error| (*error).source())
         .map(ToString::to_string)
         .collect::<Vec<_>>()

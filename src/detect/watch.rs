@@ -116,6 +116,13 @@ fn required_texts(pattern: &Pattern) -> Option<Vec<&str>> {
 }
 
 impl Finding {
+    /// Returns true if the pattern matches the record, with the finding as JSON in the additional field `finding`. A
+    /// record that does not parse matches nothing.
+    #[must_use]
+    pub fn matches(&self, pattern: &Pattern, record: &[u8]) -> bool {
+        self.pattern_subject(record).is_some_and(|subject| pattern.matches(&subject))
+    }
+
     /// The value that patterns of rules are matched against: the record, with the finding as JSON in the additional
     /// field `finding`. `None` if the record does not parse.
     pub(crate) fn pattern_subject(&self, record: &[u8]) -> Option<Value> {

@@ -30,7 +30,7 @@ const ALL_LOOKUPS_TIME: Duration = Duration::from_secs(2);
 /// Time limit for recording the changes of an invocation.
 const RECORD_TIME: Duration = Duration::from_secs(5);
 /// Maximum number of likely causes in an alert, and of follow-ups of an alert.
-const MAX_CAUSES: usize = 3;
+pub(super) const MAX_CAUSES: usize = 3;
 /// Maximum number of resources that are looked up for a stop.
 const MAX_RESOURCES: usize = 8;
 /// Maximum number of rounds of lookups: a function leads to its role, and the role to its policies.
@@ -152,40 +152,19 @@ impl<L: Ledger + Causes, C: Clock> CauseSearch<'_, L, C> {
 
     async fn name_causes_of(&self, due: &mut Due, until: Timestamp) -> Option<(DedupKey, Vec<DedupKey>)> {
         let stop = StoppedMapping::of(&due.incident)?;
-        let changes = self.changes_before(&stop, resources_of(&due.incident).collect(), until).await;
+        let lookup = async |resource: &ResourceKey| {
+            let recorded = self.call("ledger:AddStop", until, self.ledger.add_stop(resource, &stop)).await;
+            [self.found(resource), recorded.unwrap_or_default()].concat()
+        };
+        let changes = changes_before(resources_of(&due.incident).collect(), lookup).await;
         let mut causes: Vec<_> = changes.values().filter_map(|change| stop.caused_by(change)).collect();
-        causes.sort_by(|a, b| a.before.cmp(&b.before).then_with(|| a.change.id.cmp(&b.change.id)));
+        causes.sort_by(LikelyCause::cmp_latest_first);
         causes.truncate(MAX_CONSIDERED);
         let considered = causes.iter().map(|it| DedupKey::of_cause(stop.alert, &it.change.id)).collect();
         causes.truncate(MAX_CAUSES);
         let claims = causes.into_iter().map(|cause| self.claim_cause(&stop, cause, &due.topics, until));
         due.incident.likely_causes = future::join_all(claims).await.into_iter().flatten().collect();
         Some((stop.alert, considered))
-    }
-
-    /// Adds the stop to the resources that the mapping depends on, and returns their changes, by event ID. Changes lead
-    /// to further resources: a change of a function leads to its role.
-    async fn changes_before(
-        &self,
-        stop: &StoppedMapping,
-        mut resources: Vec<ResourceKey>,
-        until: Timestamp,
-    ) -> BTreeMap<String, Change> {
-        let (mut known, mut seen) = (BTreeMap::new(), HashSet::new());
-        for _ in 0..MAX_STEPS {
-            resources.retain(|resource| seen.len() < MAX_RESOURCES && seen.insert(resource.clone()));
-            let lookups = resources.iter().map(async |resource| {
-                let recorded = self.call("ledger:AddStop", until, self.ledger.add_stop(resource, stop)).await;
-                [self.found(resource), recorded.unwrap_or_default()].concat()
-            });
-            let changes = future::join_all(lookups).await.concat();
-            resources = changes.iter().flat_map(|change| change.related.iter().cloned()).collect();
-            known.extend(changes.into_iter().map(|change| (change.id.clone(), change)));
-            if resources.is_empty() {
-                break;
-            }
-        }
-        known
     }
 
     /// Requests the lease to name a cause; `None` if another message names the cause on these topics. If the ledger is
@@ -287,10 +266,29 @@ impl<L: Ledger + Causes, C: Clock> CauseSearch<'_, L, C> {
     }
 }
 
+/// The changes of the resources that a mapping depends on, by event ID. `lookup` returns the changes of one resource.
+/// Changes lead to further resources: a change of a function leads to its role.
+pub(super) async fn changes_before(
+    mut resources: Vec<ResourceKey>,
+    lookup: impl AsyncFn(&ResourceKey) -> Vec<Change>,
+) -> BTreeMap<String, Change> {
+    let (mut known, mut seen) = (BTreeMap::new(), HashSet::new());
+    for _ in 0..MAX_STEPS {
+        resources.retain(|resource| seen.len() < MAX_RESOURCES && seen.insert(resource.clone()));
+        let changes = future::join_all(resources.iter().map(async |it| lookup(it).await)).await.concat();
+        resources = changes.iter().flat_map(|change| change.related.iter().cloned()).collect();
+        known.extend(changes.into_iter().map(|change| (change.id.clone(), change)));
+        if resources.is_empty() {
+            break;
+        }
+    }
+    known
+}
+
 impl StoppedMapping {
     /// The stop that an incident is about. `None` if the incident is not about exactly one stop, if the mapping is no
     /// longer stopped, or if the event has no time.
-    fn of(incident: &Incident) -> Option<Self> {
+    pub(super) fn of(incident: &Incident) -> Option<Self> {
         let FindingKind::EsmDisabled(esm) = &incident.finding.kind else { return None };
         let is_one = incident.scope == Scope::Event && incident.follows_up.is_none();
         if incident.status() != Some("open") || !is_one || incident.is_test {
@@ -324,7 +322,7 @@ impl Due {
 }
 
 /// The resources that the mapping of an incident depends on, if its finding or its context names them.
-fn resources_of(incident: &Incident) -> impl Iterator<Item = ResourceKey> {
+pub(super) fn resources_of(incident: &Incident) -> impl Iterator<Item = ResourceKey> {
     let event = &incident.finding.event;
     let arns = match &incident.finding.kind {
         FindingKind::EsmDisabled(esm) => [esm.function_arn.as_deref(), esm.event_source_arn.as_deref()],

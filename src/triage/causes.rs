@@ -5,6 +5,7 @@
 //! mappings that depend on it. Adding a change returns the stops, and adding a stop returns the changes, so the later
 //! one of the two finds the earlier one.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,6 +58,13 @@ pub struct LikelyCause {
     pub change: Change,
     /// How long before the stop it was made.
     pub before: Duration,
+}
+
+impl LikelyCause {
+    /// Orders causes by how long before the stop they were made, shortest first.
+    pub(super) fn cmp_latest_first(&self, other: &Self) -> Ordering {
+        self.before.cmp(&other.before).then_with(|| self.change.id.cmp(&other.change.id))
+    }
 }
 
 /// A stop, with the fields that a follow-up needs. It is stored as JSON with short names, and its strings have a

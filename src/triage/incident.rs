@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
+use super::audience::Audience;
 use super::causes::{LikelyCause, StoppedMapping};
 use super::context::Context;
 use super::fingerprint::DedupKey;
 use super::ledger::LedgerKey;
-use super::mapping_state::Lifecycle;
+use super::mapping_state::{Lifecycle, Stop};
 use super::threshold::{alert_threshold, next_alert_threshold, next_summary_threshold, summary_threshold};
 use super::window::Window;
 use crate::detect::{Arn, Finding, FindingKind, Severity};
@@ -142,6 +143,12 @@ impl Incident {
         Some(incident)
     }
 
+    /// The resolution of a stop: the finding ended it.
+    pub(super) fn of_resolution(stop: Stop, finding: Finding) -> Self {
+        let dedup_key = DedupKey::of_event(Audience::All, &finding);
+        Self::of_mapping(dedup_key, Lifecycle::Resolves(stop), finding)
+    }
+
     /// A follow-up of the alert about a stop, with a likely cause from a record in this log object. Its dedup key is
     /// the key of the alert, which identifies the stop.
     pub(super) fn follow_up(stop: &StoppedMapping, cause: LikelyCause, object: &Arc<str>) -> Self {
@@ -190,6 +197,13 @@ impl Incident {
             self.resources.add(resource(finding)),
         ];
         new.into_iter().filter(|it| *it).count()
+    }
+
+    /// Drops the number of events in each log object, which only the ledger needs.
+    pub(super) fn drop_contributions(&mut self) {
+        if let Scope::Cause { contributions } = &mut self.scope {
+            contributions.clear();
+        }
     }
 
     /// Extends the period to include `time`. The lexical order of event times is chronological.

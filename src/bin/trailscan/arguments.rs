@@ -1,12 +1,16 @@
 //! The command line.
 
+#![allow(clippy::doc_markdown, reason = "the comments of arguments are printed as help")]
+
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use trailwarden::detect::EventSources;
 
-use crate::report::Format;
+use crate::output::Format;
 use crate::selection::Selection;
+use crate::terminal::When;
 
 /// Find disabled event source mappings and denied calls in AWS CloudTrail log files.
 #[derive(Debug, Parser)]
@@ -29,14 +33,19 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct ScanArgs {
-    /// Log files or directories to search, or - for standard input
+    /// Log files, folders, s3://bucket/prefix, or - for standard input
     ///
-    /// Directories are searched recursively for *.json and *.json.gz files. Digest files are skipped.
+    /// Folders are searched recursively for *.json and *.json.gz files, and for *.tar, *.tar.gz and *.tgz archives of
+    /// them. Digest files are skipped. Objects in Amazon S3 are read with your own credentials. The options --since,
+    /// --until, --account and --region limit which of them are listed and read.
     #[arg(required = true, value_name = "PATH")]
-    pub(crate) paths: Vec<PathBuf>,
+    pub(crate) paths: Vec<OsString>,
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,
+    /// Use colours in a table
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = When::Auto)]
+    pub(crate) color: When,
     /// Apply the watch rules and suppressions in FILE
     #[arg(long, value_name = "FILE")]
     pub(crate) rules: Option<PathBuf>,
@@ -51,6 +60,12 @@ pub(crate) struct ScanArgs {
     /// Also report calls with expired or invalid credentials
     #[arg(long)]
     pub(crate) authentication_failures: bool,
+    /// Profile of the AWS CLI that provides the credentials for Amazon S3
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// Only objects in Amazon S3 after this one, to continue an interrupted scan
+    #[arg(long, value_name = "OBJECT", value_parser = object)]
+    pub(crate) start_after: Option<String>,
     #[command(flatten)]
     pub(crate) selection: Selection,
 }
@@ -62,4 +77,12 @@ pub(crate) enum RulesCommand {
         /// Rules file to check
         file: PathBuf,
     },
+}
+
+/// Parses the location of an object in Amazon S3.
+fn object(text: &str) -> Result<String, String> {
+    match text.strip_prefix("s3://").and_then(|it| it.split_once('/')) {
+        Some((bucket, key)) if !bucket.is_empty() && !key.is_empty() => Ok(text.to_owned()),
+        _ => Err("expected s3://bucket/key".to_owned()),
+    }
 }

@@ -1,22 +1,31 @@
 //! `trailscan`, the command-line tool: searches log files for what trailwarden alerts on.
 
 mod arguments;
-mod inputs;
-mod report;
+mod interrupt;
+mod output;
+mod progress;
 mod scan;
 mod selection;
+mod sources;
+mod terminal;
+mod totals;
+mod worker;
 
-use std::io::Write;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use clap::Parser as _;
 use trailwarden::detect::Detector;
 use trailwarden::rules::{Rules, RulesError};
 
 use arguments::{Cli, Command, RulesCommand, ScanArgs};
-use report::Report;
+use output::{Output, Results};
 use scan::Search;
+use sources::{Profile, Sources};
+use terminal::message;
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
@@ -24,31 +33,55 @@ fn main() -> ExitCode {
         Command::Rules(RulesCommand::Check { file }) => check_rules(&file),
     };
     outcome.unwrap_or_else(|error| {
-        eprintln!("trailscan: {error}");
+        message(error);
         ExitCode::FAILURE
     })
 }
 
 fn run_scan(args: ScanArgs) -> Result<ExitCode, Failure> {
-    let rules = args.rules.as_deref().map_or(Ok(Rules::default()), read_rules)?;
-    let detector = Detector {
-        event_sources: args.event_sources,
-        esm_changes: args.esm_changes,
-        authentication_failures: args.authentication_failures,
-        // Causes are in the ledger of the function.
-        causes: false,
-    };
-    let search = Search { detector, rules, selection: args.selection };
-    let inputs = inputs::collect(&args.paths);
-    let mut report = Report::new(args.format);
-    let written = scan::run(&inputs, &search, |scanned| report.add(scanned));
-    match written.and_then(|elapsed| report.finish(&inputs, elapsed)) {
-        Ok(()) if report.is_complete() => Ok(ExitCode::SUCCESS),
-        Ok(()) => Ok(ExitCode::FAILURE),
+    let search = search(&args)?;
+    let sources = Sources::at(&args.paths);
+    let (bytes, skipped) = (sources.bytes, sources.skipped);
+    let inputs = sources.into_iter(search.selection.narrowing(args.start_after), Profile(args.profile));
+    let stop = interrupt::flag().map_err(Failure::Signals)?;
+    let mut output = Output::new(args.format, false)?;
+    let started = Instant::now();
+    let progress = progress::bar(bytes);
+    let taken = scan::run(inputs, &search, &progress, &stop, |update| progress.suspend(|| output.take(update)));
+    let is_interrupted = taken.is_ok() && stop.load(Ordering::Relaxed);
+    progress.finish_and_clear();
+    match taken.and_then(|()| output.finish(args.color)) {
+        Ok(results) => Ok(end(&results, skipped, started.elapsed(), is_interrupted)),
         // The reader closed the pipe, as `head` does.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
         Err(error) => Err(error.into()),
     }
+}
+
+fn search(args: &ScanArgs) -> Result<Search, Failure> {
+    let joins = !args.format.is_streamed();
+    let detector = Detector {
+        event_sources: args.event_sources.clone(),
+        // They show which stops are over.
+        esm_changes: args.esm_changes || joins,
+        authentication_failures: args.authentication_failures,
+        causes: joins,
+    };
+    let rules = args.rules.as_deref().map_or(Ok(Rules::default()), read_rules)?;
+    Ok(Search { detector, esm_changes: args.esm_changes, rules, selection: args.selection.clone() })
+}
+
+/// Prints the summary. Returns the exit code.
+fn end(results: &Results, skipped: u64, elapsed: Duration, is_interrupted: bool) -> ExitCode {
+    let summary = results.summary(skipped, elapsed);
+    write!(io::stderr(), "{summary}").ok();
+    if is_interrupted {
+        let next = results.last.as_deref().filter(|last| last.starts_with("s3://"));
+        let hint = next.map(|last| format!("; to continue, add --start-after '{last}'")).unwrap_or_default();
+        message(format_args!("interrupted{hint}"));
+        return ExitCode::from(interrupt::EXIT_CODE);
+    }
+    if results.totals.problems > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 fn check_rules(file: &std::path::Path) -> Result<ExitCode, Failure> {
@@ -71,6 +104,8 @@ enum Failure {
     File { file: PathBuf, source: std::io::Error },
     #[error("{}: {}", file.display(), problems(source))]
     Rules { file: PathBuf, source: RulesError },
+    #[error("cannot handle signals: {0}")]
+    Signals(std::io::Error),
     #[error("cannot write output: {0}")]
     Output(#[from] std::io::Error),
 }

@@ -5,11 +5,20 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, ToSpan};
 use trailwarden::detect::Finding;
+use trailwarden::pattern::Pattern;
+
+use crate::sources::Narrowing;
 
 /// Options that select findings. A finding must match all options that are given, and one value of each.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Default, Clone, Args)]
 #[command(next_help_heading = "Selection")]
 pub(crate) struct Selection {
+    /// Only findings whose records match PATTERN, in the language of rules
+    ///
+    /// PATTERN is JSON in the language of EventBridge event patterns, such as {"userAgent": [{"prefix": "Boto3"}]}. The
+    /// field "finding" of a record contains the finding as JSON.
+    #[arg(long = "where", value_name = "PATTERN", value_parser = pattern)]
+    pattern: Option<Pattern>,
     /// Only findings at or after TIME
     ///
     /// TIME is an RFC 3339 time (2026-01-31T09:00:00Z), a date (2026-01-31, in UTC), or how long ago (90m, 12h, 7d).
@@ -62,8 +71,14 @@ impl Kind {
 }
 
 impl Selection {
-    /// Returns true if the options select the finding.
-    pub(crate) fn includes(&self, finding: &Finding) -> bool {
+    /// The part of a trail that may contain selected findings. `start_after` is the last object that needs no scan.
+    pub(crate) fn narrowing(&self, start_after: Option<String>) -> Narrowing {
+        let [accounts, regions] = [&self.account, &self.region].map(Clone::clone);
+        Narrowing { since: self.since, until: self.until, accounts, regions, start_after }
+    }
+
+    /// Returns true if the options select the finding. `record` is the JSON of its record.
+    pub(crate) fn includes(&self, finding: &Finding, record: &[u8]) -> bool {
         let event = &finding.event;
         self.includes_time(event.time.as_deref())
             && includes(&self.account, event.account.as_deref())
@@ -74,6 +89,7 @@ impl Selection {
                 .caller
                 .as_deref()
                 .is_none_or(|text| [&event.principal.key, &event.principal.display].iter().any(|it| contains(it, text)))
+            && self.pattern.as_ref().is_none_or(|pattern| finding.matches(pattern, record))
     }
 
     fn includes_time(&self, time: Option<&str>) -> bool {
@@ -93,6 +109,14 @@ fn includes(values: &[String], value: Option<&str>) -> bool {
 /// Returns true if `text` contains `part`, in upper or lower case.
 fn contains(text: &str, part: &str) -> bool {
     text.to_lowercase().contains(&part.to_lowercase())
+}
+
+fn pattern(text: &str) -> Result<Pattern, String> {
+    let value = serde_json::from_str(text).map_err(|error| format!("invalid JSON: {error}"))?;
+    Pattern::parse(&value, "pattern").map_err(|problems| {
+        let problems: Vec<_> = problems.iter().map(|it| format!("{}: {}", it.path, it.problem)).collect();
+        problems.join("; ")
+    })
 }
 
 fn start(text: &str) -> Result<Timestamp, String> {

@@ -1,0 +1,176 @@
+//! Prints findings as they arrive, or collects them for a table, the texts of alerts or a report.
+
+mod csv;
+mod summary;
+mod table;
+
+use std::io::{self, BufWriter, Stdout, Write};
+
+use clap::ValueEnum;
+use trailwarden::alert::{Alert, Format as AlertFormat};
+use trailwarden::detect::Finding;
+use trailwarden::triage::{History, Incident, Lifecycle, Omitted};
+
+use crate::scan::{Found, Update};
+use crate::terminal::{When, message};
+use crate::totals::Totals;
+
+/// Number of objects whose problems are printed. All are counted.
+const MAX_OBJECTS_WITH_PROBLEMS: u64 = 100;
+
+/// Output formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A line for each incident, in groups
+    Table,
+    /// A JSON object for each finding, one per line
+    Jsonl,
+    /// A row for each finding, with a header
+    Csv,
+    /// The text of the alert for each incident
+    Text,
+}
+
+impl Format {
+    /// Returns true if findings are printed as they arrive.
+    pub(crate) fn is_streamed(self) -> bool {
+        matches!(self, Self::Jsonl | Self::Csv)
+    }
+}
+
+/// Takes the updates of a scan.
+pub(crate) struct Output {
+    printer: Printer,
+    history: Option<History>,
+    totals: Totals,
+    /// Number of objects with problems.
+    with_problems: u64,
+    /// The last object that was read to its end.
+    last: Option<String>,
+}
+
+/// Prints findings as they arrive.
+enum Printer {
+    Jsonl(BufWriter<Stdout>),
+    Csv(Box<csv::Printer>),
+    /// Incidents are printed at the end.
+    Incidents(Format),
+}
+
+/// What a scan found.
+pub(crate) struct Results {
+    pub(crate) totals: Totals,
+    /// The incidents, most severe first; empty if they were not collected.
+    pub(crate) incidents: Vec<Incident>,
+    /// What exceeded the limits on memory and is not in `incidents`.
+    pub(crate) omitted: Omitted,
+    /// The last object that was read to its end.
+    pub(crate) last: Option<String>,
+}
+
+impl Output {
+    /// Creates an output of this format. `collects` is true if incidents are needed even if findings are printed as they
+    /// arrive.
+    pub(crate) fn new(format: Format, collects: bool) -> io::Result<Self> {
+        let printer = match format {
+            Format::Jsonl => Printer::Jsonl(BufWriter::new(io::stdout())),
+            Format::Csv => Printer::Csv(Box::new(csv::Printer::new()?)),
+            Format::Table | Format::Text => Printer::Incidents(format),
+        };
+        let history = (collects || !format.is_streamed()).then(History::default);
+        Ok(Self { printer, history, totals: Totals::default(), with_problems: 0, last: None })
+    }
+
+    /// Takes an update.
+    pub(crate) fn take(&mut self, update: Update) -> io::Result<()> {
+        match update {
+            Update::Found(found) => self.add(found),
+            Update::End(ended) => {
+                self.report_problems(&ended.name, &ended.problems, ended.problem_count);
+                self.totals.end(&ended);
+                if let Some(history) = &mut self.history {
+                    history.end_of(&ended.name);
+                }
+                self.last = Some(ended.name);
+                Ok(())
+            }
+            Update::Unreadable { name, problem } => {
+                self.totals.problems += 1;
+                self.report_problems(&name, &[problem], 1);
+                Ok(())
+            }
+        }
+    }
+
+    fn add(&mut self, found: Found) -> io::Result<()> {
+        found.findings.iter().for_each(|finding| self.totals.count(finding));
+        self.printer.print(&found.findings)?;
+        let Some(history) = &mut self.history else { return Ok(()) };
+        found.findings.iter().cloned().for_each(|finding| history.add_mapping_change(finding));
+        found.findings.into_iter().for_each(|finding| history.add(finding));
+        found.mapping_changes.into_iter().for_each(|finding| history.add_mapping_change(finding));
+        found.changes.into_iter().for_each(|change| history.add_change(change));
+        Ok(())
+    }
+
+    fn report_problems(&mut self, name: &str, problems: &[String], count: u64) {
+        self.with_problems += u64::from(count > 0);
+        if self.with_problems > MAX_OBJECTS_WITH_PROBLEMS {
+            return;
+        }
+        for problem in problems {
+            message(format_args!("{name}: {problem}"));
+        }
+        let unlisted = count - problems.len() as u64;
+        if unlisted > 0 {
+            message(format_args!("{name}: and {unlisted} more problems"));
+        }
+        if self.with_problems == MAX_OBJECTS_WITH_PROBLEMS {
+            message("no more problems are printed");
+        }
+    }
+
+    /// Prints the incidents that were collected.
+    pub(crate) fn finish(self, colour: When) -> io::Result<Results> {
+        let omitted = self.history.as_ref().map(History::omitted).unwrap_or_default();
+        let incidents = self.history.map(History::into_incidents).unwrap_or_default();
+        match self.printer {
+            Printer::Incidents(Format::Text) => print_texts(&incidents)?,
+            Printer::Incidents(_) => table::print(&incidents, colour)?,
+            Printer::Jsonl(_) | Printer::Csv(_) => {}
+        }
+        Ok(Results { totals: self.totals, incidents, omitted, last: self.last })
+    }
+}
+
+impl Printer {
+    /// Prints findings, and flushes the output so that other programs see them as they arrive.
+    fn print(&mut self, findings: &[Finding]) -> io::Result<()> {
+        match self {
+            Self::Jsonl(_) | Self::Csv(_) if findings.is_empty() => Ok(()),
+            Self::Jsonl(out) => {
+                for finding in findings {
+                    serde_json::to_writer(&mut *out, &finding.to_json())?;
+                    out.write_all(b"\n")?;
+                }
+                out.flush()
+            }
+            Self::Csv(printer) => printer.print(findings),
+            Self::Incidents(_) => Ok(()),
+        }
+    }
+}
+
+/// Returns true if an incident is listed by itself. A resolution is shown with the stop that it resolves.
+pub(crate) fn is_listed(incident: &Incident) -> bool {
+    !matches!(incident.lifecycle, Some(Lifecycle::Resolves(_)))
+}
+
+fn print_texts(incidents: &[Incident]) -> io::Result<()> {
+    let mut out = BufWriter::new(io::stdout());
+    for incident in incidents {
+        let message = Alert::of(incident).message(AlertFormat::Text);
+        writeln!(out, "Subject: {}\n\n{}", message.subject, message.body)?;
+    }
+    out.flush()
+}

@@ -1,0 +1,137 @@
+//! Incidents as a table with one line for each, in groups.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Row, Table, presets};
+use trailwarden::alert::{Brief, sanitize};
+use trailwarden::detect::{FindingKind, Severity};
+use trailwarden::triage::Incident;
+
+use super::is_listed;
+use crate::terminal::When;
+
+/// The groups, in the order in which they are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Group {
+    Stopped,
+    Changed,
+    Denied,
+    Watched,
+}
+
+impl Group {
+    const ALL: [Self; 4] = [Self::Stopped, Self::Changed, Self::Denied, Self::Watched];
+
+    fn of(incident: &Incident) -> Self {
+        match incident.finding.kind {
+            FindingKind::EsmDisabled(_) | FindingKind::EsmFailing(_) => Self::Stopped,
+            FindingKind::EsmChanged(_) | FindingKind::EsmRecovered(_) => Self::Changed,
+            FindingKind::AccessDenied(_) => Self::Denied,
+            FindingKind::Watched(_) => Self::Watched,
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Stopped => "Stopped event source mappings",
+            Self::Changed => "Event source mappings that users changed",
+            Self::Denied => "Denied calls",
+            Self::Watched => "Watched events",
+        }
+    }
+}
+
+/// The columns that differ between incidents.
+struct Columns {
+    account: bool,
+    region: bool,
+}
+
+/// Prints incidents to standard output. On a terminal, each line is shortened to the width of the terminal.
+pub(super) fn print(incidents: &[Incident], colour: When) -> io::Result<()> {
+    let mut out = io::BufWriter::new(io::stdout());
+    let incidents: Vec<_> = incidents.iter().filter(|it| is_listed(it)).collect();
+    let columns = Columns {
+        account: differ(incidents.iter().map(|it| it.finding.event.account.as_deref())),
+        region: differ(incidents.iter().map(|it| it.finding.event.region.as_deref())),
+    };
+    let mut separator = "";
+    for group in Group::ALL {
+        let members: Vec<_> = incidents.iter().copied().filter(|it| Group::of(it) == group).collect();
+        if members.is_empty() {
+            continue;
+        }
+        let title = format!("{}: {}", group.title(), members.len());
+        let title = if colour.applies() { format!("\u{1b}[1m{title}\u{1b}[0m") } else { title };
+        writeln!(out, "{separator}{title}\n{}", table(&members, &columns, colour).trim_fmt())?;
+        separator = "\n";
+    }
+    out.flush()
+}
+
+fn differ<'a>(mut values: impl Iterator<Item = Option<&'a str>>) -> bool {
+    let first = values.next();
+    values.any(|value| Some(value) != first)
+}
+
+fn table(incidents: &[&Incident], columns: &Columns, colour: When) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    let width = table.width().filter(|_| io::stdout().is_terminal());
+    if colour.applies() {
+        table.enforce_styling();
+    } else {
+        table.force_no_tty();
+    }
+    if let Some(width) = width {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    }
+    for incident in incidents {
+        let mut row = Row::from(cells(incident, columns));
+        row.max_height(1);
+        table.add_row(row);
+    }
+    table
+}
+
+fn cells(incident: &Incident, columns: &Columns) -> Vec<Cell> {
+    let event = &incident.finding.event;
+    let shown = |value: &Option<String>| Cell::new(value.as_deref().map(sanitize::name).unwrap_or_default());
+    let severity = incident.finding.severity();
+    let mut cells = vec![
+        Cell::new(severity.as_str()).fg(colour_of(severity)).add_attribute(Attribute::Bold),
+        Cell::new(minute(incident.first.as_deref())),
+        Cell::new(format!("{}×", incident.count)).set_alignment(CellAlignment::Right),
+    ];
+    cells.extend(columns.account.then(|| shown(&event.account)));
+    cells.extend(columns.region.then(|| shown(&event.region)));
+    cells.push(Cell::new(sentence(incident)));
+    cells
+}
+
+/// A time to the minute.
+fn minute(time: Option<&str>) -> String {
+    let time = time.map(sanitize::name).unwrap_or_default().replace('T', " ");
+    time.chars().take("YYYY-MM-DD hh:mm".len()).collect()
+}
+
+fn colour_of(severity: Severity) -> Color {
+    match severity {
+        Severity::Critical => Color::Red,
+        Severity::High => Color::Magenta,
+        Severity::Medium => Color::Yellow,
+        Severity::Low => Color::Cyan,
+    }
+}
+
+/// What happened. The most important parts come first, because the end may be cut off.
+fn sentence(incident: &Incident) -> String {
+    let Brief { subject, reason, caller, state, causes } = Brief::of(incident);
+    let subject = match caller {
+        Some(caller) => format!("{caller}: {subject}"),
+        None => subject,
+    };
+    let parts = [Some(subject), Some(reason), state].into_iter().flatten();
+    let causes = causes.into_iter().map(|cause| format!("likely cause: {cause}"));
+    parts.chain(causes).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,75 @@
+//! Finds log files and archives in folders.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use trailwarden::alert::sanitize;
+use trailwarden::delivery::KeyKind;
+
+use super::{Source, archive};
+
+/// The files that have been found so far.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    /// Number of files that were skipped in folders.
+    pub(super) skipped: u64,
+    /// Number of bytes in all files.
+    pub(super) bytes: u64,
+    /// Folders that have been searched.
+    folders: HashSet<PathBuf>,
+    stdin: bool,
+}
+
+impl Files {
+    /// Lists the files at a path, or standard input for `-`. A path to a file is always listed, regardless of its name.
+    /// A folder is searched recursively for `*.json` and `*.json.gz` files, except digests, and for archives. Symbolic
+    /// links are followed, and each folder is searched once.
+    pub(super) fn at(&mut self, path: &OsStr) -> Vec<Source> {
+        let mut found = Vec::new();
+        if path == "-" {
+            if !std::mem::replace(&mut self.stdin, true) {
+                found.push(Source::Stdin);
+            }
+        } else {
+            self.visit_or_report(Path::new(path), true, &mut found);
+        }
+        found
+    }
+
+    fn visit_or_report(&mut self, path: &Path, is_argument: bool, found: &mut Vec<Source>) {
+        if let Err(error) = self.visit(path, is_argument, found) {
+            let name = sanitize::line(&path.display().to_string());
+            found.push(Source::Unreadable { name, problem: error.to_string() });
+        }
+    }
+
+    fn visit(&mut self, path: &Path, is_argument: bool, found: &mut Vec<Source>) -> io::Result<()> {
+        let metadata = std::fs::metadata(path)?;
+        if !metadata.is_dir() {
+            if is_argument || is_log_file(&path.to_string_lossy()) || archive::is_archive(path) {
+                self.bytes += metadata.len();
+                found.push(Source::File(path.to_owned()));
+            } else {
+                self.skipped += 1;
+            }
+            return Ok(());
+        }
+        if !self.folders.insert(path.canonicalize()?) {
+            return Ok(());
+        }
+        let mut entries = std::fs::read_dir(path)?.collect::<Result<Vec<_>, _>>()?;
+        entries.sort_by_key(std::fs::DirEntry::file_name);
+        for entry in entries {
+            self.visit_or_report(&entry.path(), false, found);
+        }
+        Ok(())
+    }
+}
+
+/// Returns true for the name of a log file, outside of the folders for digests.
+pub(super) fn is_log_file(name: &str) -> bool {
+    let has_extension = [".json", ".json.gz"].iter().any(|extension| name.ends_with(extension));
+    has_extension && KeyKind::of(name) != KeyKind::Digest
+}

@@ -1,0 +1,98 @@
+//! Counts what a scan read and found.
+
+use std::collections::{BTreeMap, HashMap};
+
+use trailwarden::detect::{Finding, FindingKind};
+
+use crate::scan::Ended;
+
+/// Maximum number of distinct values of which a [`Ranking`] keeps the counts.
+const MAX_RANKED: usize = 100_000;
+
+/// What a scan read and found.
+#[derive(Debug, Default)]
+pub(crate) struct Totals {
+    /// Number of objects that were read to their end.
+    pub(crate) objects: u64,
+    pub(crate) records: u64,
+    /// Number of records of AWS Lambda.
+    pub(crate) lambda_events: u64,
+    pub(crate) inflated_bytes: u64,
+    /// Number of objects and records that could not be read.
+    pub(crate) problems: u64,
+    /// Number of findings that the options do not select.
+    pub(crate) not_selected: u64,
+    /// Number of findings, by alert type.
+    pub(crate) findings: BTreeMap<&'static str, u64>,
+    /// Number of suppressed findings, by the name of the rule.
+    pub(crate) suppressed: BTreeMap<String, u64>,
+    /// Times of the earliest and the latest finding.
+    pub(crate) period: Option<(String, String)>,
+    pub(crate) callers: Ranking,
+    pub(crate) actions: Ranking,
+    pub(crate) functions: Ranking,
+    pub(crate) accounts: Ranking,
+}
+
+/// Counts how often each value occurs.
+#[derive(Debug, Default)]
+pub(crate) struct Ranking(HashMap<String, u64>);
+
+impl Totals {
+    /// Counts a finding.
+    pub(crate) fn count(&mut self, finding: &Finding) {
+        *self.findings.entry(finding.alert_type()).or_default() += 1;
+        let event = &finding.event;
+        let action = match &finding.kind {
+            FindingKind::AccessDenied(denied) => denied.action.as_ref(),
+            _ => None,
+        };
+        self.callers.add(&event.principal.key);
+        self.actions.add(action.unwrap_or(&event.api_action));
+        event.function_name.iter().for_each(|function| self.functions.add(function));
+        event.account.iter().for_each(|account| self.accounts.add(account));
+        event.time.iter().for_each(|time| self.extend_period(time));
+    }
+
+    /// Counts an object that was read.
+    pub(crate) fn end(&mut self, ended: &Ended) {
+        self.objects += 1;
+        self.records += ended.records;
+        self.lambda_events += ended.lambda_events;
+        self.inflated_bytes += ended.inflated_bytes;
+        self.problems += ended.problem_count;
+        self.not_selected += ended.not_selected;
+        for (rule, count) in &ended.suppressed {
+            *self.suppressed.entry(rule.clone()).or_default() += count;
+        }
+    }
+
+    /// Extends the period to include `time`. The lexical order of event times is chronological.
+    fn extend_period(&mut self, time: &str) {
+        match &mut self.period {
+            None => self.period = Some((time.to_owned(), time.to_owned())),
+            Some((first, _)) if time < first.as_str() => time.clone_into(first),
+            Some((_, last)) if time > last.as_str() => time.clone_into(last),
+            Some(_) => {}
+        }
+    }
+}
+
+impl Ranking {
+    /// Counts a value. After [`MAX_RANKED`] distinct values, new values are not counted, so memory is bounded.
+    pub(crate) fn add(&mut self, value: &str) {
+        if let Some(count) = self.0.get_mut(value) {
+            *count += 1;
+        } else if self.0.len() < MAX_RANKED {
+            self.0.insert(value.to_owned(), 1);
+        }
+    }
+
+    /// The `most` most frequent values with their counts, in alphabetical order where the counts are equal.
+    pub(crate) fn top(&self, most: usize) -> Vec<(&str, u64)> {
+        let mut values: Vec<_> = self.0.iter().map(|(value, count)| (value.as_str(), *count)).collect();
+        values.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+        values.truncate(most);
+        values
+    }
+}
