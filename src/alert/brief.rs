@@ -35,9 +35,7 @@ impl Brief {
             FindingKind::EsmFailing(esm) => (esm_failing::meaning(esm.category).to_owned(), None),
             FindingKind::EsmRecovered(esm) => (esm.recovery.as_str().to_owned(), None),
             FindingKind::EsmChanged(esm) => (esm.change.as_str().to_owned(), caller),
-            FindingKind::AccessDenied(denied) => {
-                (access_denied::reason(denied).trim_end_matches('.').to_owned(), caller)
-            }
+            FindingKind::AccessDenied(denied) => (clause(&access_denied::reason(denied)), caller),
             FindingKind::Watched(watched) => (sanitize::name(&watched.rule), caller),
         };
         Self {
@@ -48,6 +46,12 @@ impl Brief {
             causes: incident.likely_causes.iter().map(|it| format!("{} before the stop", cause::call(it))).collect(),
         }
     }
+}
+
+/// A sentence without its capital letter and its period.
+fn clause(sentence: &str) -> String {
+    let mut characters = sentence.trim_end_matches('.').chars();
+    characters.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(characters).collect()
 }
 
 fn subject(incident: &Incident) -> String {
@@ -72,9 +76,14 @@ fn subject(incident: &Incident) -> String {
 fn mapping(finding: &Finding) -> Option<String> {
     let [uuid, _, source] = finding.mapping()?;
     let function = finding.event.function_name.as_deref();
-    let names = [Source::of(source).name(), function.or(uuid)].map(|it| it.map(sanitize::name));
-    let [source, function] = names.map(|it| it.unwrap_or_else(|| "unknown".to_owned()));
-    Some(format!("{source} → {function}"))
+    let names = [Source::of(source).name(), function].map(|it| it.map(sanitize::name));
+    Some(match (names, uuid) {
+        ([Some(source), Some(function)], _) => format!("{source} → {function}"),
+        ([None, Some(function)], _) => format!("unknown source → {function}"),
+        ([Some(source), None], _) => format!("{source} → unknown function"),
+        ([None, None], Some(uuid)) => format!("mapping {}", sanitize::name(uuid)),
+        ([None, None], None) => "unknown mapping".to_owned(),
+    })
 }
 
 fn state(incident: &Incident) -> Option<String> {

@@ -6,6 +6,8 @@
 
 /// Maximum length of a line, in characters.
 const MAX_LINE: usize = 1_200;
+/// Maximum length of a line on a terminal, in characters.
+const MAX_VISIBLE: usize = 4_096;
 /// Maximum length of a name or an ARN, in characters.
 const MAX_NAME: usize = 256;
 /// Maximum length of a subject, in characters.
@@ -31,13 +33,24 @@ pub fn name(text: &str) -> String {
     clean(text, MAX_NAME)
 }
 
+/// Sanitizes a line for a terminal: replaces hidden characters, and cuts it at 4,096 characters.
+#[must_use]
+pub fn visible(line: &str) -> String {
+    line.chars().take(MAX_VISIBLE).map(shown).collect()
+}
+
 /// Sanitizes a value for machines: replaces hidden characters, and cuts it at `limit` characters. Returns the value and
 /// whether it was cut.
 #[must_use]
 pub(crate) fn exact(text: &str, limit: usize) -> (String, bool) {
     let text = text.trim();
-    let shown = text.chars().take(limit).map(|c| if is_hidden(c) { '\u{fffd}' } else { c }).collect();
-    (shown, text.char_indices().nth(limit).is_some())
+    let visible = text.chars().take(limit).map(shown).collect();
+    (visible, text.char_indices().nth(limit).is_some())
+}
+
+/// The character, or a replacement if it is hidden.
+fn shown(c: char) -> char {
+    if is_hidden(c) { '\u{fffd}' } else { c }
 }
 
 /// Breaks everything that an email or chat client could take for a link: `https[:]//`, `example[.]com`. Names of AWS

@@ -1,9 +1,11 @@
 //! `trailscan`, as a person or a script runs it.
 
 mod faults;
+mod incidents;
 mod output;
 mod rules;
 mod selection;
+mod sources;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

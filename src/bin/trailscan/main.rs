@@ -25,7 +25,7 @@ use arguments::{Cli, Command, RulesCommand, ScanArgs};
 use output::{Output, Results};
 use scan::Search;
 use sources::{Profile, Sources};
-use terminal::message;
+use terminal::{Display, message};
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
@@ -50,7 +50,7 @@ fn run_scan(args: ScanArgs) -> Result<ExitCode, Failure> {
     let taken = scan::run(inputs, &search, &progress, &stop, |update| progress.suspend(|| output.take(update)));
     let is_interrupted = taken.is_ok() && stop.load(Ordering::Relaxed);
     progress.finish_and_clear();
-    match taken.and_then(|()| output.finish(args.color)) {
+    match taken.and_then(|()| output.finish(Display::of_stdout(args.color))) {
         Ok(results) => Ok(end(&results, skipped, started.elapsed(), is_interrupted)),
         // The reader closed the pipe, as `head` does.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),

@@ -12,7 +12,7 @@ use trailwarden::detect::Finding;
 use trailwarden::triage::{History, Incident, Lifecycle, Omitted};
 
 use crate::scan::{Found, Update};
-use crate::terminal::{When, message};
+use crate::terminal::{Display, message};
 use crate::totals::Totals;
 
 /// Number of objects whose problems are printed. All are counted.
@@ -131,12 +131,12 @@ impl Output {
     }
 
     /// Prints the incidents that were collected.
-    pub(crate) fn finish(self, colour: When) -> io::Result<Results> {
+    pub(crate) fn finish(self, display: Display) -> io::Result<Results> {
         let omitted = self.history.as_ref().map(History::omitted).unwrap_or_default();
         let incidents = self.history.map(History::into_incidents).unwrap_or_default();
         match self.printer {
             Printer::Incidents(Format::Text) => print_texts(&incidents)?,
-            Printer::Incidents(_) => table::print(&incidents, colour)?,
+            Printer::Incidents(_) => table::print(&incidents, display)?,
             Printer::Jsonl(_) | Printer::Csv(_) => {}
         }
         Ok(Results { totals: self.totals, incidents, omitted, last: self.last })

@@ -1,9 +1,11 @@
 //! What the terminal can display.
 
-use std::fmt::Display;
+use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
 
 use clap::ValueEnum;
+use comfy_table::Table;
+use trailwarden::alert::sanitize;
 
 /// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -16,22 +18,33 @@ pub(crate) enum When {
     Never,
 }
 
-impl When {
-    /// Returns true if standard output should have colours.
-    pub(crate) fn applies(self) -> bool {
+/// How standard output is displayed.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Display {
+    /// Width of the terminal in columns; `None` if the output goes to a file or a pipe.
+    pub(crate) width: Option<u16>,
+    /// Colours can be used.
+    pub(crate) colours: bool,
+}
+
+impl Display {
+    /// How standard output is displayed now.
+    pub(crate) fn of_stdout(when: When) -> Self {
+        let is_terminal = io::stdout().is_terminal();
         let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        match self {
-            Self::Always => true,
-            Self::Never => false,
-            Self::Auto => {
-                let is_dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
-                io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb
-            }
-        }
+        let is_dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+        let colours = match when {
+            When::Always => true,
+            When::Never => false,
+            When::Auto => is_terminal && !is_set("NO_COLOR") && !is_dumb,
+        };
+        Self { width: Table::new().width().filter(|_| is_terminal), colours }
     }
 }
 
-/// Prints a message to standard error. Does nothing if standard error is closed.
-pub(crate) fn message(text: impl Display) {
-    writeln!(io::stderr(), "trailscan: {text}").ok();
+/// Prints a message to standard error, without hidden characters. Does nothing if standard error is closed.
+pub(crate) fn message(text: impl fmt::Display) {
+    let text = text.to_string();
+    let lines: Vec<_> = text.lines().map(sanitize::visible).collect();
+    writeln!(io::stderr(), "trailscan: {}", lines.join("\n")).ok();
 }

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 
 use indicatif::ProgressBar;
-use trailwarden::alert::sanitize;
 use trailwarden::detect::{EventSources, Finding, FindingKind};
 use trailwarden::trail::{Entry, Limits, RecordReader, TrailError};
 use trailwarden::triage::suppressing_rule;
@@ -61,7 +60,7 @@ impl<'a> Worker<'a> {
     }
 
     fn scan_file(&mut self, path: &Path, updates: &SyncSender<Update>) {
-        let name = sanitize::line(&path.display().to_string());
+        let name = path.display().to_string();
         match File::open(path).map(|file| self.progress.wrap_read(file)) {
             Ok(file) if archive::is_archive(path) => self.scan_archive(&name, file, updates),
             Ok(file) => self.scan_object(name, file, updates),
@@ -72,7 +71,7 @@ impl<'a> Worker<'a> {
     /// Scans the log files in an archive.
     fn scan_archive(&mut self, name: &str, reader: impl Read, updates: &SyncSender<Update>) {
         let members = archive::for_each_log_file(reader, |member, content| {
-            self.scan_object(sanitize::line(&format!("{name}:{member}")), content, updates);
+            self.scan_object(format!("{name}:{member}"), content, updates);
             !self.stop.load(Ordering::Relaxed)
         });
         if let Err(error) = members {

@@ -79,32 +79,30 @@ fn jsonl_has_one_finding_per_line() {
 }
 
 #[test]
-fn the_summary_counts_objects_records_and_findings() {
+fn the_summary_says_what_was_read_and_found() {
     let output = trailscan(&["scan", Folder::with_trail("summary").path()]);
     let summary = text(&output.stderr);
-    let (counts, throughput) = summary.rsplit_once("throughput ").expect("a throughput");
-    assert!(
-        throughput.contains(" MB of inflated JSON in ") && throughput.trim_end().ends_with(" MB/s"),
-        "{throughput}"
-    );
+    let (counts, speed) = summary.rsplit_once("Speed ").expect("a speed");
+    assert!(speed.contains(" MB of inflated JSON in ") && speed.trim_end().ends_with(" MB/s"), "{speed}");
     assert_snapshot!(counts, @"
-    objects        2 read, 2 other files skipped, 0 problems
-    records        5, 4 of them from AWS Lambda
-    findings       3 access_denied, 1 esm_disabled
-    top callers    3 arn:aws:iam::111122223333:role/deployer, 1 lambda.amazonaws.com
-    top actions    3 lambda:DeleteFunction, 1 LambdaESMDisabled
-    top functions  4 orders
+    Period        2026-01-02T03:00:00Z to 2026-01-02T03:00:02Z
+    Read          2 objects with 5 records, 4 of them from AWS Lambda; 2 other files skipped
+    Problems      none
+    Findings      3 access_denied, 1 esm_disabled
+    Incidents     1 critical, 1 medium
+    Callers       3  arn:aws:iam::111122223333:role/deployer
+                  1  lambda.amazonaws.com
+    Actions       3  lambda:DeleteFunction
+                  1  LambdaESMDisabled
+    Functions     4  orders
+    Accounts      4  111122223333
     ");
     assert_snapshot!(text(&output.stdout), @"
-    ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-     Severity   First seen             Count   What happened                                           Why
-    ════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════
-     critical   2026-01-02T03:00:01Z   1       Lambda stopped reading the SQS queue orders-queue for   AUTHORIZATION_ERROR: the permissions to read the event
-                                               function orders.                                        source are missing or incorrect.
-    ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-     medium     2026-01-02T03:00:00Z   3       Role deployer was denied lambda:DeleteFunction on       No identity-based policy allows the action (AccessDenied).
-                                               function orders.
-    ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+    Stopped event source mappings: 1
+     critical  2026-01-02 03:00  1×  orders-queue → orders; AUTHORIZATION_ERROR; not resumed
+
+    Denied calls: 1
+     medium  2026-01-02 03:00  3×  role deployer: lambda:DeleteFunction on function orders; no identity-based policy allows the action (AccessDenied)
     ");
 }
 
@@ -124,4 +122,31 @@ fn a_closed_output_pipe_is_not_an_error() {
     drop(child.stdout.take());
     let output = child.wait_with_output().expect("an exit code");
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+}
+
+#[test]
+fn csv_has_one_row_per_finding() {
+    let mut hostile = denied(7, "GetFunction", "orders");
+    hostile["userAgent"] = serde_json::json!("=HYPERLINK(\"http://example.com\",\"a\nb\")");
+    let folder = Folder::with_trail("csv").put("z.json", log_file(&[hostile]));
+    let output = trailscan(&["scan", "--format", "csv", folder.path()]);
+    let mut reader = csv::Reader::from_reader(output.stdout.as_slice());
+    let header = reader.headers().expect("a header").clone();
+    let rows: Vec<_> = reader.records().map(|row| row.expect("a row")).collect();
+    assert_eq!(rows.len(), 5);
+    let cell = |row: usize, name: &str| {
+        let column = header.iter().position(|it| it == name).expect("a column");
+        rows[row][column].to_owned()
+    };
+    assert_eq!(cell(0, "category"), "AUTHORIZATION_ERROR");
+    assert_eq!(cell(1, "denied_action"), "lambda:DeleteFunction");
+    assert_eq!(cell(4, "user_agent"), "'=HYPERLINK(\"http://example.com\",\"a\nb\")");
+    // Every field of a finding has a column.
+    for finding in findings(&scan(folder.path())) {
+        for (name, value) in finding.as_object().expect("an object") {
+            let row = rows.iter().position(|row| row.iter().any(|it| finding["event_id"] == it)).expect("a row");
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            assert!([value.clone(), format!("'{value}")].contains(&cell(row, name)), "{name}");
+        }
+    }
 }

@@ -20,7 +20,7 @@ fn rules_suppress_findings() {
     assert_eq!(trailscan(&["rules", "check", &good]).status.code(), Some(0));
     let output = trailscan(&["scan", "--format", "jsonl", "--rules", &good, folder.path()]);
     assert_eq!((output.status.code(), findings(&output).len()), (Some(0), 1));
-    assert!(text(&output.stderr).contains("suppressed     3 by deployer"));
+    assert!(text(&output.stderr).contains("Suppressed    3 by deployer\n"));
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn selected(name: &str, options: &[&str]) -> Vec<String> {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let shown = |it: &Value| format!("{} {}", it["alert_type"], it["function_name"]).replace('"', "");
     let selected: Vec<_> = findings(&output).iter().map(shown).collect();
-    let not_selected = format!("not selected   {}\n", records.len() - selected.len());
+    let not_selected = format!("Not selected  {}\n", records.len() - selected.len());
     assert_eq!(text(&output.stderr).contains(&not_selected), selected.len() < records.len());
     selected
 }
@@ -60,6 +60,24 @@ fn findings_are_selected_by_their_fields() {
     assert_eq!(selected("caller", &["--caller", "Role/DEPLOYER"]), [DENIED, OTHER, TIMELESS]);
     assert_eq!(selected("both", &["--caller", "deployer", "--function", "orders"]), [DENIED]);
     assert!(selected("none", &["--region", "eu-north-1"]).is_empty());
+}
+
+#[test]
+fn findings_are_selected_by_a_pattern() {
+    let pattern = r#"{"eventName": [{"prefix": "GetFunction"}]}"#;
+    assert_eq!(selected("pattern", &["--where", pattern]), [OTHER, TIMELESS]);
+    let pattern = r#"{"finding": {"severity": ["critical"]}}"#;
+    assert_eq!(selected("finding", &["--where", pattern]), [STOPPED]);
+    let pattern = r#"{"finding": {"severity": ["low"]}}"#;
+    assert!(selected("no-match", &["--where", pattern]).is_empty());
+}
+
+#[test]
+fn every_problem_of_a_pattern_is_reported() {
+    let problems = |pattern| text(&trailscan(&["scan", "--where", pattern, "-"]).stderr);
+    let wrong = problems(r#"{"a": [{"prefx": "x"}], "b": 1}"#);
+    assert!(wrong.contains("pattern.a[0]: unknown operator \"prefx\"; pattern.b: expected"), "{wrong}");
+    assert!(problems("{").contains("invalid JSON: EOF"), "{}", problems("{"));
 }
 
 #[test]

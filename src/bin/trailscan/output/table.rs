@@ -1,6 +1,6 @@
 //! Incidents as a table with one line for each, in groups.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Row, Table, presets};
 use trailwarden::alert::{Brief, sanitize};
@@ -8,7 +8,7 @@ use trailwarden::detect::{FindingKind, Severity};
 use trailwarden::triage::Incident;
 
 use super::is_listed;
-use crate::terminal::When;
+use crate::terminal::Display;
 
 /// The groups, in the order in which they are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,25 +48,28 @@ struct Columns {
 }
 
 /// Prints incidents to standard output. On a terminal, each line is shortened to the width of the terminal.
-pub(super) fn print(incidents: &[Incident], colour: When) -> io::Result<()> {
+pub(super) fn print(incidents: &[Incident], display: Display) -> io::Result<()> {
     let mut out = io::BufWriter::new(io::stdout());
+    out.write_all(text(incidents, display).as_bytes())?;
+    out.flush()
+}
+
+fn text(incidents: &[Incident], display: Display) -> String {
     let incidents: Vec<_> = incidents.iter().filter(|it| is_listed(it)).collect();
     let columns = Columns {
         account: differ(incidents.iter().map(|it| it.finding.event.account.as_deref())),
         region: differ(incidents.iter().map(|it| it.finding.event.region.as_deref())),
     };
-    let mut separator = "";
+    let mut groups = Vec::new();
     for group in Group::ALL {
         let members: Vec<_> = incidents.iter().copied().filter(|it| Group::of(it) == group).collect();
-        if members.is_empty() {
-            continue;
+        if !members.is_empty() {
+            let title = format!("{}: {}", group.title(), members.len());
+            let title = if display.colours { format!("\u{1b}[1m{title}\u{1b}[0m") } else { title };
+            groups.push(format!("{title}\n{}\n", table(&members, &columns, display).trim_fmt()));
         }
-        let title = format!("{}: {}", group.title(), members.len());
-        let title = if colour.applies() { format!("\u{1b}[1m{title}\u{1b}[0m") } else { title };
-        writeln!(out, "{separator}{title}\n{}", table(&members, &columns, colour).trim_fmt())?;
-        separator = "\n";
     }
-    out.flush()
+    groups.join("\n")
 }
 
 fn differ<'a>(mut values: impl Iterator<Item = Option<&'a str>>) -> bool {
@@ -74,16 +77,15 @@ fn differ<'a>(mut values: impl Iterator<Item = Option<&'a str>>) -> bool {
     values.any(|value| Some(value) != first)
 }
 
-fn table(incidents: &[&Incident], columns: &Columns, colour: When) -> Table {
+fn table(incidents: &[&Incident], columns: &Columns, display: Display) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    let width = table.width().filter(|_| io::stdout().is_terminal());
-    if colour.applies() {
+    if display.colours {
         table.enforce_styling();
     } else {
         table.force_no_tty();
     }
-    if let Some(width) = width {
+    if let Some(width) = display.width {
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     }
     for incident in incidents {
@@ -133,5 +135,5 @@ fn sentence(incident: &Incident) -> String {
     };
     let parts = [Some(subject), Some(reason), state].into_iter().flatten();
     let causes = causes.into_iter().map(|cause| format!("likely cause: {cause}"));
-    parts.chain(causes).collect::<Vec<_>>().join(", ")
+    parts.chain(causes).collect::<Vec<_>>().join("; ")
 }

@@ -17,7 +17,6 @@ use bytes::{Buf as _, Bytes};
 use futures_util::future;
 use futures_util::stream::{self, Stream, StreamExt as _};
 use tokio::sync::mpsc::{self, Receiver, Sender};
-use trailwarden::alert::sanitize;
 use trailwarden::aws::{self, Deadline, TrailBuckets};
 use trailwarden::s3_object::S3Object;
 use trailwarden::service::{Fault, ServiceError};
@@ -118,7 +117,7 @@ fn report(sources: &Sender<Source>, name: String, error: &BucketError) {
 }
 
 fn unreadable(name: String, error: &BucketError) -> Source {
-    Source::Unreadable { name, problem: sanitize::line(&error.to_string()) }
+    Source::Unreadable { name, problem: error.to_string() }
 }
 
 async fn read_all(location: Location, narrowing: Narrowing, profile: Profile, sources: Sender<Source>) {

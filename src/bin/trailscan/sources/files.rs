@@ -5,7 +5,6 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use trailwarden::alert::sanitize;
 use trailwarden::delivery::KeyKind;
 
 use super::{Source, archive};
@@ -40,7 +39,7 @@ impl Files {
 
     fn visit_or_report(&mut self, path: &Path, is_argument: bool, found: &mut Vec<Source>) {
         if let Err(error) = self.visit(path, is_argument, found) {
-            let name = sanitize::line(&path.display().to_string());
+            let name = path.display().to_string();
             found.push(Source::Unreadable { name, problem: error.to_string() });
         }
     }
