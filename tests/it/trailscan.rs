@@ -2,6 +2,7 @@
 
 mod faults;
 mod incidents;
+mod io_errors;
 mod output;
 mod rules;
 mod selection;

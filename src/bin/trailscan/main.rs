@@ -1,6 +1,7 @@
 //! `trailscan`, the command-line tool: searches log files for what trailwarden alerts on.
 
 mod arguments;
+mod diagnostics;
 mod interrupt;
 mod output;
 mod progress;
@@ -14,6 +15,7 @@ mod worker;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::Utf8Error;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -22,20 +24,26 @@ use trailwarden::detect::Detector;
 use trailwarden::rules::{Rules, RulesError};
 
 use arguments::{Cli, Command, RulesCommand, ScanArgs};
+use diagnostics::io_error;
 use output::{Output, Results};
 use scan::Search;
 use sources::{Profile, Sources};
-use terminal::{Display, message};
+use terminal::Display;
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Scan(args) => run_scan(*args),
         Command::Rules(RulesCommand::Check { file }) => check_rules(&file),
     };
-    outcome.unwrap_or_else(|error| {
-        message(error);
-        ExitCode::FAILURE
-    })
+    match outcome {
+        Ok(code) => code,
+        // The reader closed the pipe, as `head` does.
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            diagnostics::print(error);
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn run_scan(args: ScanArgs) -> Result<ExitCode, Failure> {
@@ -50,12 +58,9 @@ fn run_scan(args: ScanArgs) -> Result<ExitCode, Failure> {
     let taken = scan::run(inputs, &search, &progress, &stop, |update| progress.suspend(|| output.take(update)));
     let is_interrupted = taken.is_ok() && stop.load(Ordering::Relaxed);
     progress.finish_and_clear();
-    match taken.and_then(|()| output.finish(Display::of_stdout(args.color))) {
-        Ok(results) => Ok(end(&results, skipped, started.elapsed(), is_interrupted)),
-        // The reader closed the pipe, as `head` does.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-        Err(error) => Err(error.into()),
-    }
+    taken?;
+    let results = output.finish(Display::of_stdout(args.color))?;
+    Ok(end(&results, skipped, started.elapsed(), is_interrupted))
 }
 
 fn search(args: &ScanArgs) -> Result<Search, Failure> {
@@ -78,7 +83,7 @@ fn end(results: &Results, skipped: u64, elapsed: Duration, is_interrupted: bool)
     if is_interrupted {
         let next = results.last.as_deref().filter(|last| last.starts_with("s3://"));
         let hint = next.map(|last| format!("; to continue, add --start-after '{last}'")).unwrap_or_default();
-        message(format_args!("interrupted{hint}"));
+        diagnostics::print(format_args!("interrupted{hint}"));
         return ExitCode::from(interrupt::EXIT_CODE);
     }
     if results.totals.problems > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
@@ -93,21 +98,25 @@ fn check_rules(file: &std::path::Path) -> Result<ExitCode, Failure> {
 }
 
 fn read_rules(file: &std::path::Path) -> Result<Rules, Failure> {
-    let text = std::fs::read_to_string(file).map_err(|source| Failure::File { file: file.to_owned(), source })?;
+    let bytes = std::fs::read(file).map_err(|source| Failure::File { file: file.to_owned(), source })?;
+    let text = String::from_utf8(bytes)
+        .map_err(|error| Failure::Utf8 { file: file.to_owned(), source: error.utf8_error() })?;
     Rules::parse(&text).map_err(|source| Failure::Rules { file: file.to_owned(), source })
 }
 
 /// An error that ends `trailscan`.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("{}: {source}", file.display())]
-    File { file: PathBuf, source: std::io::Error },
+    #[error("{}: {}", file.display(), io_error(source))]
+    File { file: PathBuf, source: io::Error },
+    #[error("{}: invalid UTF-8 at byte {}", file.display(), source.valid_up_to())]
+    Utf8 { file: PathBuf, source: Utf8Error },
     #[error("{}: {}", file.display(), problems(source))]
     Rules { file: PathBuf, source: RulesError },
-    #[error("cannot handle signals: {0}")]
-    Signals(std::io::Error),
-    #[error("cannot write output: {0}")]
-    Output(#[from] std::io::Error),
+    #[error("cannot handle signals: {}", io_error(_0))]
+    Signals(io::Error),
+    #[error("cannot write output: {}", io_error(_0))]
+    Output(#[from] io::Error),
 }
 
 fn problems(error: &RulesError) -> String {

@@ -11,8 +11,9 @@ use trailwarden::alert::{Alert, Format as AlertFormat};
 use trailwarden::detect::Finding;
 use trailwarden::triage::{History, Incident, Lifecycle, Omitted};
 
+use crate::diagnostics;
 use crate::scan::{Found, Update};
-use crate::terminal::{Display, message};
+use crate::terminal::Display;
 use crate::totals::Totals;
 
 /// Number of objects whose problems are printed. All are counted.
@@ -119,14 +120,14 @@ impl Output {
             return;
         }
         for problem in problems {
-            message(format_args!("{name}: {problem}"));
+            diagnostics::print(format_args!("{name}: {problem}"));
         }
         let unlisted = count - problems.len() as u64;
         if unlisted > 0 {
-            message(format_args!("{name}: and {unlisted} more problems"));
+            diagnostics::print(format_args!("{name}: and {unlisted} more problems"));
         }
         if self.with_problems == MAX_OBJECTS_WITH_PROBLEMS {
-            message("no more problems are printed");
+            diagnostics::print("no more problems are printed");
         }
     }
 

@@ -1,11 +1,9 @@
 //! What the terminal can display.
 
-use std::fmt;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 
 use clap::ValueEnum;
 use comfy_table::Table;
-use trailwarden::alert::sanitize;
 
 /// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -40,11 +38,4 @@ impl Display {
         };
         Self { width: Table::new().width().filter(|_| is_terminal), colours }
     }
-}
-
-/// Prints a message to standard error, without hidden characters. Does nothing if standard error is closed.
-pub(crate) fn message(text: impl fmt::Display) {
-    let text = text.to_string();
-    let lines: Vec<_> = text.lines().map(sanitize::visible).collect();
-    writeln!(io::stderr(), "trailscan: {}", lines.join("\n")).ok();
 }

@@ -12,6 +12,7 @@ use trailwarden::detect::{EventSources, Finding, FindingKind};
 use trailwarden::trail::{Entry, Limits, RecordReader, TrailError};
 use trailwarden::triage::suppressing_rule;
 
+use crate::diagnostics::io_error;
 use crate::scan::{Ended, Found, Search, Update};
 use crate::sources::{Source, archive};
 
@@ -33,7 +34,7 @@ pub(crate) struct Worker<'a> {
 
 #[derive(Debug, thiserror::Error)]
 enum ReadProblem {
-    #[error(transparent)]
+    #[error("{}", io_error(_0))]
     Io(#[from] io::Error),
     #[error(transparent)]
     Trail(#[from] TrailError),
@@ -64,7 +65,7 @@ impl<'a> Worker<'a> {
         match File::open(path).map(|file| self.progress.wrap_read(file)) {
             Ok(file) if archive::is_archive(path) => self.scan_archive(&name, file, updates),
             Ok(file) => self.scan_object(name, file, updates),
-            Err(error) => unreadable(name, error.to_string(), updates),
+            Err(error) => unreadable(name, io_error(&error), updates),
         }
     }
 
@@ -75,7 +76,7 @@ impl<'a> Worker<'a> {
             !self.stop.load(Ordering::Relaxed)
         });
         if let Err(error) = members {
-            unreadable(name.to_owned(), format!("damaged archive: {error}"), updates);
+            unreadable(name.to_owned(), format!("damaged archive: {}", io_error(&error)), updates);
         }
     }
 

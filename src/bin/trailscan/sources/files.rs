@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use trailwarden::delivery::KeyKind;
 
 use super::{Source, archive};
+use crate::diagnostics::io_error;
 
 /// The files that have been found so far.
 #[derive(Debug, Default)]
@@ -40,7 +41,7 @@ impl Files {
     fn visit_or_report(&mut self, path: &Path, is_argument: bool, found: &mut Vec<Source>) {
         if let Err(error) = self.visit(path, is_argument, found) {
             let name = path.display().to_string();
-            found.push(Source::Unreadable { name, problem: error.to_string() });
+            found.push(Source::Unreadable { name, problem: io_error(&error) });
         }
     }
 
