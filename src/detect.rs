@@ -39,7 +39,7 @@ pub use esm_recovered::{EsmRecovered, Recovery, Trouble};
 pub use event::{Event, Origin};
 pub use event_sources::{EventSources, EventSourcesError};
 pub(crate) use event_sources::{LAMBDA, is_lambda};
-pub use finding::{Finding, FindingKind, Watched};
+pub use finding::{AlertType, Finding, FindingKind, Watched};
 pub use json::FindingJson;
 pub use principal::Principal;
 pub use resource_key::{ResourceKey, ResourceKeyError, ResourceKind};

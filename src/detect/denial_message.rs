@@ -106,6 +106,9 @@ pub enum Effect {
 }
 
 impl Effect {
+    /// All effects.
+    pub const ALL: [Self; 2] = [Self::Implicit, Self::Explicit];
+
     /// The name in JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -138,6 +141,18 @@ pub enum PolicyType {
 }
 
 impl PolicyType {
+    /// All types.
+    pub const ALL: [Self; 8] = [
+        Self::IdentityBased,
+        Self::ResourceBased,
+        Self::ServiceControl,
+        Self::ResourceControl,
+        Self::VpcEndpoint,
+        Self::PermissionsBoundary,
+        Self::Session,
+        Self::RoleTrust,
+    ];
+
     /// The names of the types in messages. The IAM User Guide also spells `session` as `sessions`.
     const WORDS: [(&'static str, Self); 9] = [
         ("identity-based", Self::IdentityBased),

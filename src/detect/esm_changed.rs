@@ -27,6 +27,9 @@ pub enum EsmChange {
 }
 
 impl EsmChange {
+    /// All changes.
+    pub const ALL: [Self; 3] = [Self::Disabled, Self::Deleted, Self::Enabled];
+
     /// The name of the alert category.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -19,6 +19,10 @@ pub enum FailingCategory {
 }
 
 impl FailingCategory {
+    /// All categories.
+    pub const ALL: [Self; 4] =
+        [Self::FilterCriteriaError, Self::ConsumerStopped, Self::ProcessingProblem, Self::UnknownState];
+
     /// The alert category.
     #[must_use]
     pub fn as_str(self) -> &'static str {

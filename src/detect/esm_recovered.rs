@@ -16,6 +16,9 @@ pub enum Recovery {
 }
 
 impl Recovery {
+    /// All recoveries.
+    pub const ALL: [Self; 4] = [Self::Enabled, Self::Deleted, Self::Disabled, Self::Processing];
+
     /// The alert category.
     #[must_use]
     pub fn as_str(self) -> &'static str {

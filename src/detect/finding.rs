@@ -46,20 +46,54 @@ pub struct Watched {
     pub severity: Severity,
 }
 
+/// A type of alert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AlertType {
+    /// AWS disabled an event source mapping.
+    EsmDisabled,
+    /// A user disabled, deleted or enabled an event source mapping.
+    EsmChanged,
+    /// An event source mapping is enabled but does not process its source.
+    EsmFailing,
+    /// A call was denied.
+    AccessDenied,
+    /// A rule watches for the event.
+    Watch,
+}
+
+impl AlertType {
+    /// All types.
+    pub const ALL: [Self; 5] = [Self::EsmDisabled, Self::EsmChanged, Self::EsmFailing, Self::AccessDenied, Self::Watch];
+
+    /// The name in attributes, JSON and rules.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::EsmDisabled => "esm_disabled",
+            Self::EsmChanged => "esm_changed",
+            Self::EsmFailing => "esm_failing",
+            Self::AccessDenied => "access_denied",
+            Self::Watch => "watch",
+        }
+    }
+}
+
 impl Finding {
     /// The type of alert, as attributes and rules name it.
     #[must_use]
     pub fn alert_type(&self) -> &'static str {
-        match self.kind {
-            FindingKind::EsmDisabled(_) => "esm_disabled",
-            FindingKind::EsmChanged(_) => "esm_changed",
-            FindingKind::EsmFailing(_) | FindingKind::EsmRecovered(EsmRecovered { from: Trouble::Failing, .. }) => {
-                "esm_failing"
+        let alert_type = match self.kind {
+            FindingKind::EsmDisabled(_) | FindingKind::EsmRecovered(EsmRecovered { from: Trouble::Stopped, .. }) => {
+                AlertType::EsmDisabled
             }
-            FindingKind::EsmRecovered(EsmRecovered { from: Trouble::Stopped, .. }) => "esm_disabled",
-            FindingKind::AccessDenied(_) => "access_denied",
-            FindingKind::Watched(_) => "watch",
-        }
+            FindingKind::EsmChanged(_) => AlertType::EsmChanged,
+            FindingKind::EsmFailing(_) | FindingKind::EsmRecovered(EsmRecovered { from: Trouble::Failing, .. }) => {
+                AlertType::EsmFailing
+            }
+            FindingKind::AccessDenied(_) => AlertType::AccessDenied,
+            FindingKind::Watched(_) => AlertType::Watch,
+        };
+        alert_type.as_str()
     }
 
     /// The approximate length of its strings in bytes.
