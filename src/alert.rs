@@ -30,6 +30,7 @@ mod text;
 mod watched;
 mod wording;
 
+pub mod explain;
 pub mod sanitize;
 
 pub use attributes::Attribute;

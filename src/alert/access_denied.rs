@@ -64,11 +64,18 @@ pub(super) fn reason(denied: &AccessDenied) -> String {
         (Some(Effect::Implicit), Some(kind)) => format!("No {} allows the action ({code}).", policy(kind)),
         (Some(Effect::Implicit), None) => format!("No policy allows the action ({code})."),
         (None, _) => match denied.kind {
+            // The code alone does not say which policy.
             DenialKind::Policy => format!("The service returned {code}."),
-            DenialKind::Dependency => {
-                format!("The called service was denied access to a resource that it needs for the call ({code}).")
-            }
-            DenialKind::Authentication => format!("The caller's credentials were rejected ({code})."),
+            kind @ (DenialKind::Dependency | DenialKind::Authentication) => format!("{} ({code}).", meaning(kind)),
         },
+    }
+}
+
+/// What a kind of denial means: a sentence without its period.
+pub(super) fn meaning(kind: DenialKind) -> &'static str {
+    match kind {
+        DenialKind::Policy => "A policy does not allow the call, or the caller does not own the resource",
+        DenialKind::Dependency => "The called service was denied access to a resource that it needs for the call",
+        DenialKind::Authentication => "The caller's credentials were rejected",
     }
 }

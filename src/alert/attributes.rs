@@ -8,6 +8,11 @@ const MAX_CHARACTERS: usize = 256;
 /// Maximum number of values in a list.
 const MAX_VALUES: usize = 10;
 
+/// The category of a summary about a caller with many different denied calls.
+pub(super) const MANY_DENIALS: &str = "many_denials";
+/// The category of an alert about several stopped mappings.
+pub(super) const MANY_MAPPINGS: &str = "many_mappings";
+
 /// A message attribute of Amazon SNS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attribute {
@@ -45,8 +50,8 @@ pub(super) fn attributes_of(incident: &Incident, error_code: Option<&str>) -> Ve
 /// The category of the finding. A summary of a caller has its own category.
 pub(super) fn category(incident: &Incident) -> &str {
     match incident.scope {
-        Scope::Caller { .. } => "many_denials",
-        Scope::Mappings { .. } => "many_mappings",
+        Scope::Caller { .. } => MANY_DENIALS,
+        Scope::Mappings { .. } => MANY_MAPPINGS,
         Scope::Event | Scope::Cause { .. } => incident.finding.category(),
     }
 }

@@ -78,16 +78,11 @@ fn disabled(incident: &Incident) -> String {
 
 fn why(incident: &Incident, esm: &EsmDisabled) -> Vec<String> {
     let meaning = match esm.category {
-        EsmCategory::ResourceNotFound => "the event source, or another resource that the mapping uses, does not exist",
-        EsmCategory::FunctionNotFound => "the function does not exist",
-        EsmCategory::RegionNameNotValid => "the Region of the event source or the function is not valid",
-        EsmCategory::AuthorizationError => "the permissions to read the event source are missing or incorrect",
-        EsmCategory::FunctionInFailedState => "the function is in the Failed state",
         EsmCategory::Unknown if incident.finding.event.origin == Origin::LambdaApi => {
             "the Lambda API reports no known reason"
         }
-        EsmCategory::Unknown if esm.reason.is_some() => "the Lambda documentation does not list this reason",
-        EsmCategory::Unknown => "the event contains no reason",
+        EsmCategory::Unknown if esm.reason.is_none() => "the event contains no reason",
+        category => meaning(category),
     };
     let mut lines = vec![format!("{}: {meaning}.", esm.category.as_str())];
     let said = esm.reason.as_deref().filter(|reason| *reason != esm.category.as_str());
@@ -96,4 +91,16 @@ fn why(incident: &Incident, esm: &EsmDisabled) -> Vec<String> {
         lines.push(format!("This is a reminder of the alert {}.", stop.alert));
     }
     lines
+}
+
+/// What a category means, as the end of a sentence.
+pub(super) fn meaning(category: EsmCategory) -> &'static str {
+    match category {
+        EsmCategory::ResourceNotFound => "the event source, or another resource that the mapping uses, does not exist",
+        EsmCategory::FunctionNotFound => "the function does not exist",
+        EsmCategory::RegionNameNotValid => "the Region of the event source or the function is not valid",
+        EsmCategory::AuthorizationError => "the permissions to read the event source are missing or incorrect",
+        EsmCategory::FunctionInFailedState => "the function is in the Failed state",
+        EsmCategory::Unknown => "the Lambda documentation does not list this reason",
+    }
 }

@@ -15,7 +15,6 @@ pub(super) fn alert<'a>(incident: &'a Incident, esm: &EsmFailing) -> Alert<'a> {
     let subject =
         mapping_subject(incident, "Failing", &source, names.mapping_uuid.as_deref(), Some(esm.category.as_str()));
     let headline = format!("Lambda does not process {}.", source_and_function(incident, &source));
-    let meaning = meaning(esm.category);
     let known = incident.context.as_ref();
     let function = known.and_then(|it| it.function.as_ref());
     Alert {
@@ -28,7 +27,7 @@ pub(super) fn alert<'a>(incident: &'a Incident, esm: &EsmFailing) -> Alert<'a> {
             source.unprocessed().to_owned(),
         ],
         why: vec![
-            format!("{}: {meaning}.", esm.category.as_str()),
+            format!("{}: {}.", esm.category.as_str(), meaning(esm.category)),
             format!("AWS says: \"{}\"", sanitize::line(&esm.problem)),
         ],
         next_steps: next_steps::of_failing_mapping(event, esm),
@@ -46,7 +45,7 @@ pub(super) fn alert<'a>(incident: &'a Incident, esm: &EsmFailing) -> Alert<'a> {
     }
 }
 
-/// The meaning of a category, in a clause.
+/// What a category means, as the end of a sentence.
 pub(super) fn meaning(category: FailingCategory) -> &'static str {
     match category {
         FailingCategory::FilterCriteriaError => "Lambda cannot decrypt or evaluate the filter criteria of the mapping",

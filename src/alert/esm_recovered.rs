@@ -1,7 +1,7 @@
 //! The alert about an event source mapping that a sweep no longer found stopped or failing.
 
 use super::content::Alert;
-use super::mapping::{Source, mapping_subject, source_and_function};
+use super::mapping::{Source, UNTIL_ANOTHER, mapping_subject, source_and_function};
 use super::next_steps;
 use super::wording::{details, duration, place, time};
 use crate::clock::time_between;
@@ -15,22 +15,11 @@ pub(super) fn alert<'a>(incident: &'a Incident, esm: &EsmRecovered, stop: Option
     let subject =
         mapping_subject(incident, "Resolved", &source, names.mapping_uuid.as_deref(), Some(esm.recovery.as_str()));
     let target = source_and_function(incident, &source);
-    let (headline, consequence) = match esm.recovery {
-        Recovery::Enabled => (
-            format!("The event source mapping is enabled again: Lambda now reads {target}."),
-            "Events that accumulated are processed now. Events that expired are lost.",
-        ),
-        Recovery::Processing => (
-            format!("Lambda processes {target} again."),
-            "Events that accumulated are processed now. Events that expired are lost.",
-        ),
-        Recovery::Deleted => (
-            format!("The event source mapping no longer exists: {target}."),
-            "Until another mapping reads the source, its events are not processed and may expire.",
-        ),
-        Recovery::Disabled => {
-            (format!("A user disabled the event source mapping that was failing: {target}."), source.consequence())
-        }
+    let headline = match esm.recovery {
+        Recovery::Enabled => format!("The event source mapping is enabled again: Lambda now reads {target}."),
+        Recovery::Processing => format!("Lambda processes {target} again."),
+        Recovery::Deleted => format!("The event source mapping no longer exists: {target}."),
+        Recovery::Disabled => format!("A user disabled the event source mapping that was failing: {target}."),
     };
     let ended = event.time.as_deref().and_then(|time| time.parse().ok());
     let verb = match esm.from {
@@ -48,7 +37,7 @@ pub(super) fn alert<'a>(incident: &'a Incident, esm: &EsmRecovered, stop: Option
     });
     let resolves = stop.map(|stop| format!("This resolves the alert {}.", stop.alert));
     Alert {
-        situation: situation.into_iter().chain([consequence.to_owned()]).collect(),
+        situation: situation.into_iter().chain([consequence(esm.recovery, &source).to_owned()]).collect(),
         why: resolves.into_iter().chain(["The Lambda API reported this state in a sweep.".to_owned()]).collect(),
         next_steps: next_steps::of_recovered_mapping(event, esm),
         details: details(
@@ -60,5 +49,16 @@ pub(super) fn alert<'a>(incident: &'a Incident, esm: &EsmRecovered, stop: Option
             ],
         ),
         ..Alert::new(incident, subject, headline, None)
+    }
+}
+
+/// What happens to the events of the source.
+pub(super) fn consequence(recovery: Recovery, source: &Source<'_>) -> &'static str {
+    match recovery {
+        Recovery::Enabled | Recovery::Processing => {
+            "Events that accumulated are processed now. Events that expired are lost."
+        }
+        Recovery::Deleted => UNTIL_ANOTHER,
+        Recovery::Disabled => source.consequence(),
     }
 }

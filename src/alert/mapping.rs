@@ -5,6 +5,10 @@ use super::wording::{functions, subject};
 use crate::detect::{Arn, EventSourceKind};
 use crate::triage::Incident;
 
+/// What happens after a mapping was deleted.
+pub(super) const UNTIL_ANOTHER: &str =
+    "Until another mapping reads the source, its events are not processed and may expire.";
+
 /// The event source of a mapping.
 pub(super) struct Source<'a> {
     kind: Option<EventSourceKind>,
@@ -20,6 +24,11 @@ impl<'a> Source<'a> {
 
     pub(super) fn name(&self) -> Option<&'a str> {
         self.name
+    }
+
+    /// A source of this kind, without a name.
+    pub(super) fn of_kind(kind: EventSourceKind) -> Self {
+        Self { kind: Some(kind), name: None }
     }
 
     /// The kind and the name of the source, with an article.

@@ -27,7 +27,7 @@ pub(crate) enum Snippet {
     Statement(String),
 }
 
-fn step(text: impl Into<String>, command: impl Into<Option<String>>) -> Step {
+pub(super) fn step(text: impl Into<String>, command: impl Into<Option<String>>) -> Step {
     Step { text: text.into(), snippet: command.into().map(Snippet::Command) }
 }
 
@@ -77,13 +77,16 @@ fn fix(region: &str, event: &Event, esm: &EsmDisabled, role: Option<&str>) -> St
         )
     };
     match esm.category {
-        EsmCategory::AuthorizationError => match role {
-            Some(role) => step(format!("Grant the function's execution role {role} {}.", permissions(esm)), None),
-            None => step(
-                format!("Grant the function's execution role {}. To find the role:", permissions(esm)),
-                configuration("Role"),
-            ),
-        },
+        EsmCategory::AuthorizationError => {
+            let permissions = permissions(source(esm).map(|(kind, _)| kind));
+            match role {
+                Some(role) => step(format!("Grant the function's execution role {role} {permissions}."), None),
+                None => step(
+                    format!("Grant the function's execution role {permissions}. To find the role:"),
+                    configuration("Role"),
+                ),
+            }
+        }
         EsmCategory::FunctionNotFound => step(
             "Redeploy the function under the same name, with the alias or version that the mapping uses, or delete the \
              mapping if it is no longer needed. To list the existing aliases:",
@@ -119,8 +122,8 @@ fn source(esm: &EsmDisabled) -> Option<(EventSourceKind, Arn<'_>)> {
 }
 
 /// The permissions to read a source, as the Lambda Developer Guide lists them for each kind.
-fn permissions(esm: &EsmDisabled) -> &'static str {
-    match source(esm).map(|(kind, _)| kind) {
+pub(super) fn permissions(kind: Option<EventSourceKind>) -> &'static str {
+    match kind {
         Some(EventSourceKind::Queue) => {
             "the permissions to read the event source: sqs:ReceiveMessage, sqs:DeleteMessage and sqs:GetQueueAttributes"
         }
@@ -281,7 +284,7 @@ pub(super) fn of_cause(change: &Change) -> Vec<Step> {
     vec![look_up(text, change.region.as_deref(), Some(&change.id))]
 }
 
-fn find_caller(event: &Event) -> Step {
+pub(super) fn find_caller(event: &Event) -> Step {
     look_up("If this call was unexpected, find out who made it:", event.region.as_deref(), event.id.as_deref())
 }
 

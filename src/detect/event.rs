@@ -58,6 +58,25 @@ pub enum Origin {
 }
 
 impl Event {
+    /// An event of which nothing is known. In its place, commands contain placeholders.
+    pub(crate) fn unnamed() -> Self {
+        Self {
+            id: None,
+            record_hash: None,
+            time: None,
+            source: String::new(),
+            name: String::new(),
+            api_action: String::new(),
+            account: None,
+            region: None,
+            function_name: None,
+            principal: Principal::service(""),
+            source_ip_address: None,
+            object: "".into(),
+            origin: Origin::Record,
+        }
+    }
+
     /// The event of a record that was read from `object`. `named_arn` is an ARN that may name the function of the
     /// event. It takes precedence over the request, because a denied call has no request parameters.
     pub(super) fn of(record: &Record<'_>, bytes: &[u8], named_arn: Option<&str>, object: &Arc<str>) -> Self {

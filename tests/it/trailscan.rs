@@ -1,5 +1,6 @@
 //! `trailscan`, as a person or a script runs it.
 
+mod explain;
 mod faults;
 mod incidents;
 mod io_errors;

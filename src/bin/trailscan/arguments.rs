@@ -26,6 +26,16 @@ pub(crate) enum Command {
     ///
     /// Findings are printed to standard output. Progress and a summary are printed to standard error.
     Scan(Box<ScanArgs>),
+    /// Explain a code in an alert or a record, and what to do about it
+    ///
+    /// Without a code, lists all codes.
+    Explain {
+        /// Alert type, category, policy type or error code, in upper or lower case
+        ///
+        /// The reason for which AWS disabled a mapping, and the message of a denied call, are also accepted.
+        #[arg(value_name = "CODE")]
+        words: Vec<String>,
+    },
     /// Work with rules files
     #[command(subcommand)]
     Rules(RulesCommand),

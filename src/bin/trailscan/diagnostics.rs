@@ -1,5 +1,6 @@
 //! Messages on standard error.
 
+use std::ffi::OsStr;
 use std::fmt::Display;
 use std::io::{self, Write};
 
@@ -11,6 +12,11 @@ pub(crate) fn print(message: impl Display) {
     let message = message.to_string();
     let lines: Vec<_> = message.lines().map(sanitize::visible).collect();
     let _ = writeln!(io::stderr(), "trailscan: {}", lines.join("\n"));
+}
+
+/// A path or an argument in a message. Control characters, which a terminal would interpret, are replaced.
+pub(crate) fn shown(text: impl AsRef<OsStr>) -> String {
+    text.as_ref().to_string_lossy().replace(char::is_control, "\u{fffd}")
 }
 
 /// The text of an I/O error, without the error number that the standard library appends: `no such file or directory`.

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod diagnostics;
+mod explain;
 mod interrupt;
 mod output;
 mod progress;
@@ -33,6 +34,7 @@ use terminal::Display;
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Scan(args) => run_scan(*args),
+        Command::Explain { words } => explain::text(&words).map_err(Failure::from).and_then(|text| print(&text)),
         Command::Rules(RulesCommand::Check { file }) => check_rules(&file),
     };
     match outcome {
@@ -92,8 +94,13 @@ fn end(results: &Results, skipped: u64, elapsed: Duration, is_interrupted: bool)
 fn check_rules(file: &std::path::Path) -> Result<ExitCode, Failure> {
     let rules = read_rules(file)?;
     let (watch, suppress) = (rules.watch.rules().len(), rules.suppress.len());
-    let line = format!("{}: valid; watch rules: {watch}, suppressions: {suppress}", file.display());
-    writeln!(std::io::stdout(), "{line}")?;
+    print(&format!("{}: valid; watch rules: {watch}, suppressions: {suppress}\n", file.display()))
+}
+
+/// Prints text that ends with a line break.
+fn print(text: &str) -> Result<ExitCode, Failure> {
+    std::io::stdout().write_all(text.as_bytes())?;
+    std::io::stdout().flush()?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -115,6 +122,8 @@ enum Failure {
     Rules { file: PathBuf, source: RulesError },
     #[error("cannot handle signals: {}", io_error(_0))]
     Signals(io::Error),
+    #[error(transparent)]
+    Code(#[from] explain::UnknownCode),
     #[error("cannot write output: {}", io_error(_0))]
     Output(#[from] io::Error),
 }
