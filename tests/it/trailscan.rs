@@ -6,6 +6,7 @@ mod incidents;
 mod io_errors;
 mod output;
 mod rules;
+mod rules_test;
 mod selection;
 mod sources;
 

@@ -43,13 +43,8 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct ScanArgs {
-    /// Log files, folders, s3://bucket/prefix, or - for standard input
-    ///
-    /// Folders are searched recursively for *.json and *.json.gz files, and for *.tar, *.tar.gz and *.tgz archives of
-    /// them. Digest files are skipped. Objects in Amazon S3 are read with your own credentials. The options --since,
-    /// --until, --account and --region limit which of them are listed and read.
-    #[arg(required = true, value_name = "PATH")]
-    pub(crate) paths: Vec<OsString>,
+    #[command(flatten)]
+    pub(crate) inputs: InputArgs,
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,
@@ -70,14 +65,35 @@ pub(crate) struct ScanArgs {
     /// Also report calls with expired or invalid credentials
     #[arg(long)]
     pub(crate) authentication_failures: bool,
-    /// Profile of the AWS CLI that provides the credentials for Amazon S3
-    #[arg(long, value_name = "NAME")]
-    pub(crate) profile: Option<String>,
     /// Only objects in Amazon S3 after this one, to continue an interrupted scan
     #[arg(long, value_name = "OBJECT", value_parser = object)]
     pub(crate) start_after: Option<String>,
     #[command(flatten)]
     pub(crate) selection: Selection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InputArgs {
+    /// Log files, folders, s3://bucket/prefix, or - for standard input
+    ///
+    /// Folders are searched recursively for *.json and *.json.gz files, and for *.tar, *.tar.gz and *.tgz archives of
+    /// them. Digest files are skipped. Objects in Amazon S3 are read with your own credentials.
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<OsString>,
+    /// Profile of the AWS CLI that provides the credentials for Amazon S3
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RulesTestArgs {
+    /// Rules file to test
+    pub(crate) rules: PathBuf,
+    #[command(flatten)]
+    pub(crate) inputs: InputArgs,
+    /// Services to examine in addition to AWS Lambda, separated by commas, or * for all
+    #[arg(long, value_name = "SOURCES", default_value = "*")]
+    pub(crate) event_sources: EventSources,
 }
 
 #[derive(Debug, Subcommand)]
@@ -87,6 +103,12 @@ pub(crate) enum RulesCommand {
         /// Rules file to check
         file: PathBuf,
     },
+    /// Apply a rules file to log files and show what each rule matches
+    ///
+    /// For each watch rule, prints the number of records that it matches, and for each suppression the number of findings that
+    /// it suppresses, with an example. Event source mappings that users changed and calls with invalid credentials count as
+    /// findings, as with the options --esm-changes and --authentication-failures of scan.
+    Test(RulesTestArgs),
 }
 
 /// Parses the location of an object in Amazon S3.

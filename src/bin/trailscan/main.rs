@@ -6,7 +6,10 @@ mod explain;
 mod interrupt;
 mod output;
 mod progress;
+mod reading;
+mod rules_test;
 mod scan;
+mod search;
 mod selection;
 mod sources;
 mod terminal;
@@ -21,14 +24,17 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use clap::Parser as _;
-use trailwarden::detect::Detector;
+use trailwarden::detect::{Detector, EventSources};
 use trailwarden::rules::{Rules, RulesError};
 
-use arguments::{Cli, Command, RulesCommand, ScanArgs};
+use arguments::{Cli, Command, InputArgs, RulesCommand, RulesTestArgs, ScanArgs};
 use diagnostics::io_error;
-use output::{Output, Results};
-use scan::Search;
-use sources::{Profile, Sources};
+use output::{Output, summary};
+use reading::Reading;
+use rules_test::{Matches, RulesTest};
+use scan::{Examine, Update};
+use search::Search;
+use sources::{Narrowing, Profile, Sources};
 use terminal::Display;
 
 fn main() -> ExitCode {
@@ -36,6 +42,7 @@ fn main() -> ExitCode {
         Command::Scan(args) => run_scan(*args),
         Command::Explain { words } => explain::text(&words).map_err(Failure::from).and_then(|text| print(&text)),
         Command::Rules(RulesCommand::Check { file }) => check_rules(&file),
+        Command::Rules(RulesCommand::Test(args)) => test_rules(args),
     };
     match outcome {
         Ok(code) => code,
@@ -50,19 +57,48 @@ fn main() -> ExitCode {
 
 fn run_scan(args: ScanArgs) -> Result<ExitCode, Failure> {
     let search = search(&args)?;
-    let sources = Sources::at(&args.paths);
-    let (bytes, skipped) = (sources.bytes, sources.skipped);
-    let inputs = sources.into_iter(search.selection.narrowing(args.start_after), Profile(args.profile));
-    let stop = interrupt::flag().map_err(Failure::Signals)?;
+    let narrowing = search.selection.narrowing(args.start_after);
     let mut output = Output::new(args.format, false)?;
-    let started = Instant::now();
-    let progress = progress::bar(bytes);
-    let taken = scan::run(inputs, &search, &progress, &stop, |update| progress.suspend(|| output.take(update)));
-    let is_interrupted = taken.is_ok() && stop.load(Ordering::Relaxed);
-    progress.finish_and_clear();
-    taken?;
+    let scanned = scan_with(args.inputs, narrowing, &search, |update| output.take(update))?;
     let results = output.finish(Display::of_stdout(args.color))?;
-    Ok(end(&results, skipped, started.elapsed(), is_interrupted))
+    write!(io::stderr(), "{}", results.summary(scanned.skipped, scanned.elapsed)).ok();
+    Ok(exit_code(&scanned, &results.reading))
+}
+
+/// A scan that ended.
+struct Scanned {
+    /// Number of files that were skipped.
+    skipped: u64,
+    elapsed: Duration,
+    is_interrupted: bool,
+}
+
+/// Scans the inputs, and passes updates to `take`.
+fn scan_with<E: Examine>(
+    inputs: InputArgs,
+    narrowing: Narrowing,
+    examiner: &E,
+    take: impl FnMut(Update<E::Found>) -> io::Result<()>,
+) -> Result<Scanned, Failure> {
+    let started = Instant::now();
+    let sources = Sources::at(&inputs.paths);
+    let (bytes, skipped) = (sources.bytes, sources.skipped);
+    let stop = interrupt::flag().map_err(Failure::Signals)?;
+    let progress = progress::bar(bytes);
+    scan::run(sources.into_iter(narrowing, Profile(inputs.profile)), examiner, &progress, &stop, take)?;
+    progress.finish_and_clear();
+    Ok(Scanned { skipped, elapsed: started.elapsed(), is_interrupted: stop.load(Ordering::Relaxed) })
+}
+
+/// The exit code of a scan that has printed its results.
+fn exit_code(scanned: &Scanned, reading: &Reading) -> ExitCode {
+    if scanned.is_interrupted {
+        let last = reading.last.as_deref().filter(|last| last.starts_with("s3://"));
+        let hint = last.map(|last| format!("; to continue, add --start-after '{last}'")).unwrap_or_default();
+        diagnostics::print(format_args!("interrupted{hint}"));
+        return ExitCode::from(interrupt::EXIT_CODE);
+    }
+    if reading.problems > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 fn search(args: &ScanArgs) -> Result<Search, Failure> {
@@ -75,26 +111,35 @@ fn search(args: &ScanArgs) -> Result<Search, Failure> {
         causes: joins,
     };
     let rules = args.rules.as_deref().map_or(Ok(Rules::default()), read_rules)?;
-    Ok(Search { detector, esm_changes: args.esm_changes, rules, selection: args.selection.clone() })
-}
-
-/// Prints the summary. Returns the exit code.
-fn end(results: &Results, skipped: u64, elapsed: Duration, is_interrupted: bool) -> ExitCode {
-    let summary = results.summary(skipped, elapsed);
-    write!(io::stderr(), "{summary}").ok();
-    if is_interrupted {
-        let next = results.last.as_deref().filter(|last| last.starts_with("s3://"));
-        let hint = next.map(|last| format!("; to continue, add --start-after '{last}'")).unwrap_or_default();
-        diagnostics::print(format_args!("interrupted{hint}"));
-        return ExitCode::from(interrupt::EXIT_CODE);
-    }
-    if results.totals.problems > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    let selection = args.selection.clone();
+    Ok(Search { detector, esm_changes: args.esm_changes, rules, selection, lambda: EventSources::default() })
 }
 
 fn check_rules(file: &std::path::Path) -> Result<ExitCode, Failure> {
     let rules = read_rules(file)?;
     let (watch, suppress) = (rules.watch.rules().len(), rules.suppress.len());
     print(&format!("{}: valid; watch rules: {watch}, suppressions: {suppress}\n", file.display()))
+}
+
+fn test_rules(args: RulesTestArgs) -> Result<ExitCode, Failure> {
+    let test = RulesTest::new(read_rules(&args.rules)?, args.event_sources);
+    let mut matches = Matches::default();
+    let mut reading = Reading::default();
+    let take = |update| {
+        match update {
+            Update::Found(found) => matches.extend(found),
+            Update::End(found, ended) => {
+                matches.extend(found);
+                reading.end(ended);
+            }
+            Update::Unreadable { name, problem } => reading.unreadable(&name, problem),
+        }
+        Ok(())
+    };
+    let scanned = scan_with(args.inputs, Narrowing::default(), &test, take)?;
+    print(&matches.text(&test.rules))?;
+    write!(io::stderr(), "{}", summary::of_reading(&reading, matches.findings, scanned.skipped)).ok();
+    Ok(exit_code(&scanned, &reading))
 }
 
 /// Prints text that ends with a line break.

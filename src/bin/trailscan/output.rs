@@ -1,7 +1,7 @@
 //! Prints findings as they arrive, or collects them for a table, the texts of alerts or a report.
 
 mod csv;
-mod summary;
+pub(crate) mod summary;
 mod table;
 
 use std::io::{self, BufWriter, Stdout, Write};
@@ -11,13 +11,11 @@ use trailwarden::alert::{Alert, Format as AlertFormat};
 use trailwarden::detect::Finding;
 use trailwarden::triage::{History, Incident, Lifecycle, Omitted};
 
-use crate::diagnostics;
-use crate::scan::{Found, Update};
+use crate::reading::Reading;
+use crate::scan::Update;
+use crate::search::Found;
 use crate::terminal::Display;
 use crate::totals::Totals;
-
-/// Number of objects whose problems are printed. All are counted.
-const MAX_OBJECTS_WITH_PROBLEMS: u64 = 100;
 
 /// Output formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -43,11 +41,8 @@ impl Format {
 pub(crate) struct Output {
     printer: Printer,
     history: Option<History>,
+    reading: Reading,
     totals: Totals,
-    /// Number of objects with problems.
-    with_problems: u64,
-    /// The last object that was read to its end.
-    last: Option<String>,
 }
 
 /// Prints findings as they arrive.
@@ -60,13 +55,12 @@ enum Printer {
 
 /// What a scan found.
 pub(crate) struct Results {
+    pub(crate) reading: Reading,
     pub(crate) totals: Totals,
     /// The incidents, most severe first; empty if they were not collected.
     pub(crate) incidents: Vec<Incident>,
     /// What exceeded the limits on memory and is not in `incidents`.
     pub(crate) omitted: Omitted,
-    /// The last object that was read to its end.
-    pub(crate) last: Option<String>,
 }
 
 impl Output {
@@ -79,32 +73,30 @@ impl Output {
             Format::Table | Format::Text => Printer::Incidents(format),
         };
         let history = (collects || !format.is_streamed()).then(History::default);
-        Ok(Self { printer, history, totals: Totals::default(), with_problems: 0, last: None })
+        Ok(Self { printer, history, reading: Reading::default(), totals: Totals::default() })
     }
 
     /// Takes an update.
-    pub(crate) fn take(&mut self, update: Update) -> io::Result<()> {
+    pub(crate) fn take(&mut self, update: Update<Found>) -> io::Result<()> {
         match update {
             Update::Found(found) => self.add(found),
-            Update::End(ended) => {
-                self.report_problems(&ended.name, &ended.problems, ended.problem_count);
-                self.totals.end(&ended);
+            Update::End(found, ended) => {
+                self.add(found)?;
                 if let Some(history) = &mut self.history {
                     history.end_of(&ended.name);
                 }
-                self.last = Some(ended.name);
+                self.reading.end(ended);
                 Ok(())
             }
             Update::Unreadable { name, problem } => {
-                self.totals.problems += 1;
-                self.report_problems(&name, &[problem], 1);
+                self.reading.unreadable(&name, problem);
                 Ok(())
             }
         }
     }
 
     fn add(&mut self, found: Found) -> io::Result<()> {
-        found.findings.iter().for_each(|finding| self.totals.count(finding));
+        self.totals.add(&found);
         self.printer.print(&found.findings)?;
         let Some(history) = &mut self.history else { return Ok(()) };
         found.findings.iter().cloned().for_each(|finding| history.add_mapping_change(finding));
@@ -112,23 +104,6 @@ impl Output {
         found.mapping_changes.into_iter().for_each(|finding| history.add_mapping_change(finding));
         found.changes.into_iter().for_each(|change| history.add_change(change));
         Ok(())
-    }
-
-    fn report_problems(&mut self, name: &str, problems: &[String], count: u64) {
-        self.with_problems += u64::from(count > 0);
-        if self.with_problems > MAX_OBJECTS_WITH_PROBLEMS {
-            return;
-        }
-        for problem in problems {
-            diagnostics::print(format_args!("{name}: {problem}"));
-        }
-        let unlisted = count - problems.len() as u64;
-        if unlisted > 0 {
-            diagnostics::print(format_args!("{name}: and {unlisted} more problems"));
-        }
-        if self.with_problems == MAX_OBJECTS_WITH_PROBLEMS {
-            diagnostics::print("no more problems are printed");
-        }
     }
 
     /// Prints the incidents that were collected.
@@ -140,7 +115,7 @@ impl Output {
             Printer::Incidents(_) => table::print(&incidents, display)?,
             Printer::Jsonl(_) | Printer::Csv(_) => {}
         }
-        Ok(Results { totals: self.totals, incidents, omitted, last: self.last })
+        Ok(Results { reading: self.reading, totals: self.totals, incidents, omitted })
     }
 }
 

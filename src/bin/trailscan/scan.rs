@@ -1,17 +1,14 @@
 //! Scans the inputs on all cores, and passes what was found to the output in the order of the inputs.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::num::NonZero;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::{Arc, Mutex};
 
 use indicatif::ProgressBar;
-use trailwarden::detect::{Change, Detector, Finding};
-use trailwarden::rules::Rules;
+use trailwarden::trail::{RecordBytes, RecordError};
 
-use crate::selection::Selection;
 use crate::sources::Source;
 use crate::worker::Worker;
 
@@ -20,41 +17,36 @@ const AHEAD: usize = 4;
 /// Number of updates of an input that wait to be taken. The worker of the input waits when there are more.
 const WAITING: usize = 2;
 
-/// What to search for.
-pub(crate) struct Search {
-    pub(crate) detector: Detector,
-    /// Mappings that users changed are findings.
-    pub(crate) esm_changes: bool,
-    pub(crate) rules: Rules,
-    pub(crate) selection: Selection,
+/// Examines the records of objects.
+pub(crate) trait Examine: Sync {
+    /// What was found in some records.
+    type Found: Default + Send;
+
+    /// Examines a record of the object with this name, and adds what was found. Returns an error that makes the result
+    /// incomplete.
+    ///
+    /// # Errors
+    /// If the record does not parse.
+    fn examine(
+        &self,
+        record: RecordBytes<'_>,
+        object: &Arc<str>,
+        found: &mut Self::Found,
+    ) -> Result<Option<RecordError>, RecordError>;
+
+    /// Number of elements that were found, for the limit on memory.
+    fn size(found: &Self::Found) -> usize;
 }
 
 /// A part of the result of one object. The last one is its end, unless the scan was stopped.
 #[derive(Debug)]
-pub(crate) enum Update {
-    Found(Found),
-    End(Ended),
+pub(crate) enum Update<F> {
+    /// What was found in some of its records.
+    Found(F),
+    /// What was found in the rest of its records, and what was counted.
+    End(F, Ended),
     /// The object cannot be opened.
-    Unreadable {
-        name: String,
-        problem: String,
-    },
-}
-
-/// Some of the findings of an object.
-#[derive(Debug, Default)]
-pub(crate) struct Found {
-    pub(crate) findings: Vec<Finding>,
-    /// Calls that may have caused stops of mappings, if the detector detects them.
-    pub(crate) changes: Vec<Change>,
-    /// Mappings that users changed, if such findings were not asked for.
-    pub(crate) mapping_changes: Vec<Finding>,
-}
-
-impl Found {
-    pub(crate) fn len(&self) -> usize {
-        self.findings.len() + self.changes.len() + self.mapping_changes.len()
-    }
+    Unreadable { name: String, problem: String },
 }
 
 /// What was counted in an object.
@@ -62,12 +54,7 @@ impl Found {
 pub(crate) struct Ended {
     /// Name of the object.
     pub(crate) name: String,
-    /// Suppressed findings, by the name of the rule.
-    pub(crate) suppressed: BTreeMap<String, u64>,
-    /// Number of findings that the options do not select.
-    pub(crate) not_selected: u64,
     pub(crate) records: u64,
-    pub(crate) lambda_events: u64,
     pub(crate) inflated_bytes: u64,
     /// The first problems.
     pub(crate) problems: Vec<String>,
@@ -76,19 +63,19 @@ pub(crate) struct Ended {
 }
 
 /// Scans the sources and passes updates to `take`, in the order of the sources. Ends early when `stop` is set.
-pub(crate) fn run(
+pub(crate) fn run<E: Examine>(
     sources: impl Iterator<Item = Source> + Send,
-    search: &Search,
+    examiner: &E,
     progress: &ProgressBar,
     stop: &AtomicBool,
-    take: impl FnMut(Update) -> io::Result<()>,
+    mut take: impl FnMut(Update<E::Found>) -> io::Result<()>,
 ) -> io::Result<()> {
     let worker = || {
-        let mut worker = Worker::new(search, progress, stop);
+        let mut worker = Worker::new(examiner, progress, stop);
         move |source, updates: &_| worker.scan(source, updates)
     };
     let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
-    in_order(sources, workers, stop, worker, take)
+    in_order(sources, workers, stop, worker, |update| progress.suspend(|| take(update)))
 }
 
 /// Processes inputs on `workers` threads, and passes their updates to `take` in the order of the inputs. Each thread

@@ -1,25 +1,19 @@
-//! Counts what a scan read and found.
+//! Counts what a scan found.
 
 use std::collections::{BTreeMap, HashMap};
 
 use trailwarden::detect::{Finding, FindingKind};
 
-use crate::scan::Ended;
+use crate::search::Found;
 
 /// Maximum number of distinct values of which a [`Ranking`] keeps the counts.
 const MAX_RANKED: usize = 100_000;
 
-/// What a scan read and found.
+/// What a scan found.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
-    /// Number of objects that were read to their end.
-    pub(crate) objects: u64,
-    pub(crate) records: u64,
     /// Number of records of AWS Lambda.
     pub(crate) lambda_events: u64,
-    pub(crate) inflated_bytes: u64,
-    /// Number of objects and records that could not be read.
-    pub(crate) problems: u64,
     /// Number of findings that the options do not select.
     pub(crate) not_selected: u64,
     /// Number of findings, by alert type.
@@ -39,8 +33,17 @@ pub(crate) struct Totals {
 pub(crate) struct Ranking(HashMap<String, u64>);
 
 impl Totals {
-    /// Counts a finding.
-    pub(crate) fn count(&mut self, finding: &Finding) {
+    /// Counts what was found.
+    pub(crate) fn add(&mut self, found: &Found) {
+        self.lambda_events += found.lambda_events;
+        self.not_selected += found.not_selected;
+        for (rule, count) in &found.suppressed {
+            *self.suppressed.entry(rule.clone()).or_default() += count;
+        }
+        found.findings.iter().for_each(|finding| self.count(finding));
+    }
+
+    fn count(&mut self, finding: &Finding) {
         *self.findings.entry(finding.alert_type()).or_default() += 1;
         let event = &finding.event;
         let action = match &finding.kind {
@@ -52,19 +55,6 @@ impl Totals {
         event.function_name.iter().for_each(|function| self.functions.add(function));
         event.account.iter().for_each(|account| self.accounts.add(account));
         event.time.iter().for_each(|time| self.extend_period(time));
-    }
-
-    /// Counts an object that was read.
-    pub(crate) fn end(&mut self, ended: &Ended) {
-        self.objects += 1;
-        self.records += ended.records;
-        self.lambda_events += ended.lambda_events;
-        self.inflated_bytes += ended.inflated_bytes;
-        self.problems += ended.problem_count;
-        self.not_selected += ended.not_selected;
-        for (rule, count) in &ended.suppressed {
-            *self.suppressed.entry(rule.clone()).or_default() += count;
-        }
     }
 
     /// Extends the period to include `time`. The lexical order of event times is chronological.

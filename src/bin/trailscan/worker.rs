@@ -8,24 +8,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 
 use indicatif::ProgressBar;
-use trailwarden::detect::{EventSources, Finding, FindingKind};
 use trailwarden::trail::{Entry, Limits, RecordReader, TrailError};
-use trailwarden::triage::suppressing_rule;
 
 use crate::diagnostics::io_error;
-use crate::scan::{Ended, Found, Search, Update};
+use crate::scan::{Ended, Examine, Update};
 use crate::sources::{Source, archive};
 
 /// Number of bytes that are read at a time.
 const CHUNK: usize = 256 * 1024;
-/// Number of findings and changes after which they are passed on, even within a chunk.
+/// Number of elements after which they are passed on, even within a chunk.
 const BATCH: usize = 256;
 /// Maximum number of problems that are listed for one object. All are counted.
 const MAX_LISTED: usize = 10;
 
 /// Scans inputs one after another.
-pub(crate) struct Worker<'a> {
-    search: &'a Search,
+pub(crate) struct Worker<'a, E> {
+    examiner: &'a E,
     progress: &'a ProgressBar,
     stop: &'a AtomicBool,
     chunk: Vec<u8>,
@@ -43,14 +41,14 @@ enum ReadProblem {
     Stopped,
 }
 
-impl<'a> Worker<'a> {
-    pub(crate) fn new(search: &'a Search, progress: &'a ProgressBar, stop: &'a AtomicBool) -> Self {
+impl<'a, E: Examine> Worker<'a, E> {
+    pub(crate) fn new(examiner: &'a E, progress: &'a ProgressBar, stop: &'a AtomicBool) -> Self {
         let records = RecordReader::new(Limits { object_bytes: u64::MAX, ..Limits::default() });
-        Self { search, progress, stop, chunk: vec![0; CHUNK], records }
+        Self { examiner, progress, stop, chunk: vec![0; CHUNK], records }
     }
 
     /// Scans an input.
-    pub(crate) fn scan(&mut self, source: Source, updates: &SyncSender<Update>) {
+    pub(crate) fn scan(&mut self, source: Source, updates: &SyncSender<Update<E::Found>>) {
         let progress = self.progress;
         match source {
             Source::Stdin => self.scan_object("-".to_owned(), progress.wrap_read(io::stdin()), updates),
@@ -60,7 +58,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn scan_file(&mut self, path: &Path, updates: &SyncSender<Update>) {
+    fn scan_file(&mut self, path: &Path, updates: &SyncSender<Update<E::Found>>) {
         let name = path.display().to_string();
         match File::open(path).map(|file| self.progress.wrap_read(file)) {
             Ok(file) if archive::is_archive(path) => self.scan_archive(&name, file, updates),
@@ -70,7 +68,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Scans the log files in an archive.
-    fn scan_archive(&mut self, name: &str, reader: impl Read, updates: &SyncSender<Update>) {
+    fn scan_archive(&mut self, name: &str, reader: impl Read, updates: &SyncSender<Update<E::Found>>) {
         let members = archive::for_each_log_file(reader, |member, content| {
             self.scan_object(format!("{name}:{member}"), content, updates);
             !self.stop.load(Ordering::Relaxed)
@@ -81,13 +79,12 @@ impl<'a> Worker<'a> {
     }
 
     /// Scans one log object.
-    fn scan_object(&mut self, name: String, mut reader: impl Read, updates: &SyncSender<Update>) {
+    fn scan_object(&mut self, name: String, mut reader: impl Read, updates: &SyncSender<Update<E::Found>>) {
         let mut scanning = Scanning {
-            search: self.search,
-            lambda: EventSources::default(),
+            examiner: self.examiner,
             object: Arc::from(name.as_str()),
             updates,
-            found: Found::default(),
+            found: E::Found::default(),
             is_stopped: false,
             ended: Ended { name, ..Ended::default() },
         };
@@ -102,7 +99,7 @@ impl<'a> Worker<'a> {
         scanning.end();
     }
 
-    fn read(&mut self, reader: &mut impl Read, scanning: &mut Scanning<'_>) -> Result<(), ReadProblem> {
+    fn read(&mut self, reader: &mut impl Read, scanning: &mut Scanning<'_, E>) -> Result<(), ReadProblem> {
         loop {
             let read = match reader.read(&mut self.chunk) {
                 Ok(0) => return Ok(self.records.finish()?),
@@ -110,7 +107,7 @@ impl<'a> Worker<'a> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error.into()),
             };
-            let pushed = self.records.push(self.chunk.split_at(read).0, |entry| scanning.examine(entry));
+            let pushed = self.records.push(self.chunk.split_at(read).0, |entry| scanning.take(entry));
             scanning.pass_on();
             if scanning.is_stopped || self.stop.load(Ordering::Relaxed) {
                 return Err(ReadProblem::Stopped);
@@ -121,74 +118,50 @@ impl<'a> Worker<'a> {
 }
 
 /// Reports an input that cannot be opened. If nobody takes the update, the scan was stopped.
-fn unreadable(name: String, problem: String, updates: &SyncSender<Update>) {
+fn unreadable<F>(name: String, problem: String, updates: &SyncSender<Update<F>>) {
     updates.send(Update::Unreadable { name, problem }).ok();
 }
 
 /// The scan of one object.
-struct Scanning<'a> {
-    search: &'a Search,
-    lambda: EventSources,
+struct Scanning<'a, E: Examine> {
+    examiner: &'a E,
     object: Arc<str>,
-    updates: &'a SyncSender<Update>,
-    found: Found,
+    updates: &'a SyncSender<Update<E::Found>>,
+    found: E::Found,
     /// Nobody takes the updates any more.
     is_stopped: bool,
     ended: Ended,
 }
 
-impl Scanning<'_> {
-    fn examine(&mut self, entry: Entry<'_>) {
+impl<E: Examine> Scanning<'_, E> {
+    fn take(&mut self, entry: Entry<'_>) {
         self.ended.records += 1;
-        let (offset, bytes) = match entry {
-            Entry::Record { offset, bytes } => (offset, bytes),
-            Entry::Unreadable { offset, error } => {
-                return self.problem(&format_args!("record at inflated byte {offset}: {error}"));
+        let (offset, error) = match entry {
+            Entry::Unreadable { offset, error } => (offset, Some(error.to_string())),
+            Entry::Record { offset, bytes } => {
+                let incomplete = self.examiner.examine(bytes, &self.object, &mut self.found).unwrap_or_else(Some);
+                (offset, incomplete.map(|error| error.to_string()))
             }
         };
-        match self.search.detector.examine(bytes, &self.object, &self.search.rules.watch) {
-            Ok(examined) => {
-                self.ended.lambda_events += u64::from(self.lambda.includes(bytes));
-                if let Some(error) = examined.unreadable {
-                    self.problem(&format_args!("record at inflated byte {offset}: {error}"));
-                }
-                self.found.changes.extend(examined.change.map(|it| *it));
-                examined.findings.into_iter().for_each(|finding| self.take(finding, &bytes));
-                if self.found.len() >= BATCH {
-                    self.pass_on();
-                }
-            }
-            Err(error) => self.problem(&format_args!("record at inflated byte {offset}: {error}")),
+        if let Some(error) = error {
+            self.problem(&format_args!("record at inflated byte {offset}: {error}"));
         }
-    }
-
-    fn take(&mut self, finding: Finding, record: &[u8]) {
-        if matches!(finding.kind, FindingKind::EsmChanged(_)) && !self.search.esm_changes {
-            return self.found.mapping_changes.push(finding);
-        }
-        if !self.search.selection.includes(&finding, record) {
-            self.ended.not_selected += 1;
-            return;
-        }
-        match suppressing_rule(&self.search.rules.suppress, &finding, record) {
-            Some(rule) => *self.ended.suppressed.entry(rule.name.clone()).or_default() += 1,
-            None => self.found.findings.push(finding),
+        if E::size(&self.found) >= BATCH {
+            self.pass_on();
         }
     }
 
     /// Passes on what was found so far. Waits while too many updates have not been taken.
     fn pass_on(&mut self) {
-        if self.found.len() == 0 {
-            return;
+        if E::size(&self.found) > 0 {
+            let found = std::mem::take(&mut self.found);
+            self.is_stopped |= self.updates.send(Update::Found(found)).is_err();
         }
-        let found = std::mem::take(&mut self.found);
-        self.is_stopped |= self.updates.send(Update::Found(found)).is_err();
     }
 
-    fn end(mut self) {
-        self.pass_on();
-        // If nobody takes the update, the scan was stopped.
-        self.updates.send(Update::End(self.ended)).ok();
+    /// Passes on the rest. If nobody takes it, the scan was stopped.
+    fn end(self) {
+        self.updates.send(Update::End(self.found, self.ended)).ok();
     }
 
     fn problem(&mut self, problem: &dyn std::fmt::Display) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use trailwarden::alert::sanitize;
 
 use super::Results;
+use crate::reading::Reading;
 use crate::totals::Ranking;
 
 /// Number of callers, of actions, of functions and of accounts that the summary lists.
@@ -19,15 +20,7 @@ impl Results {
         if let Some((first, last)) = &totals.period {
             lines.add("Period", [format!("{} to {}", sanitize::name(first), sanitize::name(last))]);
         }
-        let others = if skipped > 0 { format!("; {skipped} other files skipped") } else { String::new() };
-        lines.add(
-            "Read",
-            [format!(
-                "{} objects with {} records, {} of them from AWS Lambda{others}",
-                totals.objects, totals.records, totals.lambda_events
-            )],
-        );
-        lines.add("Problems", [or_none([totals.problems].into_iter().filter(|it| *it > 0).map(|it| it.to_string()))]);
+        lines.add_reading(&self.reading, Some(totals.lambda_events), skipped);
         lines.add("Findings", [or_none(totals.findings.iter().map(|(kind, count)| format!("{count} {kind}")))]);
         if !self.incidents.is_empty() {
             lines
@@ -53,7 +46,7 @@ impl Results {
         ] {
             lines.add(label, ranked(ranking));
         }
-        lines.add("Speed", [speed(totals.inflated_bytes, elapsed)]);
+        lines.add("Speed", [speed(self.reading.inflated_bytes, elapsed)]);
         lines.0
     }
 
@@ -67,11 +60,28 @@ impl Results {
     }
 }
 
+/// The summary of reading without a search: what was read and the number of findings.
+pub(crate) fn of_reading(reading: &Reading, findings: u64, skipped: u64) -> String {
+    let mut lines = Lines::default();
+    lines.add_reading(reading, None, skipped);
+    lines.add("Findings", [findings.to_string()]);
+    lines.0
+}
+
 /// Lines with a label and a value.
 #[derive(Default)]
 struct Lines(String);
 
 impl Lines {
+    /// Adds what was read.
+    fn add_reading(&mut self, reading: &Reading, lambda_events: Option<u64>, skipped: u64) {
+        let Reading { objects, records, problems, .. } = reading;
+        let lambda = lambda_events.map(|count| format!(", {count} of them from AWS Lambda")).unwrap_or_default();
+        let others = if skipped > 0 { format!("; {skipped} other files skipped") } else { String::new() };
+        self.add("Read", [format!("{objects} objects with {records} records{lambda}{others}")]);
+        self.add("Problems", [or_none([*problems].into_iter().filter(|it| *it > 0).map(|it| it.to_string()))]);
+    }
+
     /// Adds values. Only the first line has the label.
     fn add(&mut self, label: &str, values: impl IntoIterator<Item = String>) {
         let mut label = label;
