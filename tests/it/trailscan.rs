@@ -4,6 +4,7 @@ mod explain;
 mod faults;
 mod incidents;
 mod io_errors;
+mod manual;
 mod output;
 mod rules;
 mod rules_test;

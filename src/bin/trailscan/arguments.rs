@@ -6,15 +6,17 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use trailwarden::detect::EventSources;
 
+use crate::examples;
 use crate::output::Format;
 use crate::selection::Selection;
 use crate::terminal::When;
 
 /// Find disabled event source mappings and denied calls in AWS CloudTrail log files.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(name = "trailscan", version, max_term_width = 100, after_long_help = examples::TRAILSCAN)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -25,10 +27,12 @@ pub(crate) enum Command {
     /// Search log files and print findings
     ///
     /// Findings are printed to standard output. Progress and a summary are printed to standard error.
+    #[command(after_long_help = examples::SCAN)]
     Scan(Box<ScanArgs>),
     /// Explain a code in an alert or a record, and what to do about it
     ///
     /// Without a code, lists all codes.
+    #[command(after_long_help = examples::EXPLAIN)]
     Explain {
         /// Alert type, category, policy type or error code, in upper or lower case
         ///
@@ -39,6 +43,15 @@ pub(crate) enum Command {
     /// Work with rules files
     #[command(subcommand)]
     Rules(RulesCommand),
+    /// Print a script that completes the command line in a shell
+    #[command(after_long_help = examples::COMPLETIONS)]
+    Completions { shell: Shell },
+    /// Print the man page, or write a man page for each command to a directory
+    #[command(after_long_help = examples::MAN)]
+    Man {
+        /// Directory for the man pages; created if it does not exist
+        directory: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -99,6 +112,7 @@ pub(crate) struct RulesTestArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum RulesCommand {
     /// Check a rules file and report every problem in it
+    #[command(after_long_help = examples::RULES_CHECK)]
     Check {
         /// Rules file to check
         file: PathBuf,
@@ -108,6 +122,7 @@ pub(crate) enum RulesCommand {
     /// For each watch rule, prints the number of records that it matches, and for each suppression the number of findings that
     /// it suppresses, with an example. Event source mappings that users changed and calls with invalid credentials count as
     /// findings, as with the options --esm-changes and --authentication-failures of scan.
+    #[command(after_long_help = examples::RULES_TEST)]
     Test(RulesTestArgs),
 }
 

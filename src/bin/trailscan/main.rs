@@ -2,8 +2,10 @@
 
 mod arguments;
 mod diagnostics;
+mod examples;
 mod explain;
 mod interrupt;
+mod manual;
 mod output;
 mod progress;
 mod reading;
@@ -40,9 +42,13 @@ use terminal::Display;
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Scan(args) => run_scan(*args),
-        Command::Explain { words } => explain::text(&words).map_err(Failure::from).and_then(|text| print(&text)),
+        Command::Explain { words } => {
+            explain::text(&words).map_err(Failure::from).and_then(|text| print(text.as_bytes()))
+        }
         Command::Rules(RulesCommand::Check { file }) => check_rules(&file),
         Command::Rules(RulesCommand::Test(args)) => test_rules(args),
+        Command::Completions { shell } => print(&manual::completions(shell)),
+        Command::Man { directory } => write_manual(directory.as_deref()),
     };
     match outcome {
         Ok(code) => code,
@@ -118,7 +124,7 @@ fn search(args: &ScanArgs) -> Result<Search, Failure> {
 fn check_rules(file: &std::path::Path) -> Result<ExitCode, Failure> {
     let rules = read_rules(file)?;
     let (watch, suppress) = (rules.watch.rules().len(), rules.suppress.len());
-    print(&format!("{}: valid; watch rules: {watch}, suppressions: {suppress}\n", file.display()))
+    print(format!("{}: valid; watch rules: {watch}, suppressions: {suppress}\n", file.display()).as_bytes())
 }
 
 fn test_rules(args: RulesTestArgs) -> Result<ExitCode, Failure> {
@@ -137,14 +143,19 @@ fn test_rules(args: RulesTestArgs) -> Result<ExitCode, Failure> {
         Ok(())
     };
     let scanned = scan_with(args.inputs, Narrowing::default(), &test, take)?;
-    print(&matches.text(&test.rules))?;
+    print(matches.text(&test.rules).as_bytes())?;
     write!(io::stderr(), "{}", summary::of_reading(&reading, matches.findings, scanned.skipped)).ok();
     Ok(exit_code(&scanned, &reading))
 }
 
-/// Prints text that ends with a line break.
-fn print(text: &str) -> Result<ExitCode, Failure> {
-    std::io::stdout().write_all(text.as_bytes())?;
+fn write_manual(directory: Option<&std::path::Path>) -> Result<ExitCode, Failure> {
+    let Some(directory) = directory else { return print(&manual::page()?) };
+    manual::write_pages(directory).map_err(|source| Failure::File { file: directory.to_owned(), source })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(output: &[u8]) -> Result<ExitCode, Failure> {
+    std::io::stdout().write_all(output)?;
     std::io::stdout().flush()?;
     Ok(ExitCode::SUCCESS)
 }
