@@ -38,16 +38,21 @@ fn shell(folder: &Folder, command: &str) -> Output {
         .expect("bash")
 }
 
-#[test]
-fn each_example_in_a_help_text_runs() {
+/// A home directory with the files and folders that the examples use.
+fn home(name: &str) -> Folder {
     let log = log_file(&[disabled_mapping(1, "orders", "AUTHORIZATION_ERROR")]);
-    let folder = Folder::new("examples")
+    Folder::new(name)
         .put("log.json.gz", gzip(&log))
         .put("trail/a.json", log)
         .put("rules.json", "{}")
         .put(".local/share/bash-completion/completions/other", "")
         .put(".zfunc/other", "")
-        .put(".config/fish/completions/other", "");
+        .put(".config/fish/completions/other", "")
+}
+
+#[test]
+fn each_example_in_a_help_text_runs() {
+    let folder = home("examples");
     for command in COMMANDS {
         let help = help(command);
         let examples = examples(&help);
@@ -58,6 +63,21 @@ fn each_example_in_a_help_text_runs() {
             let output = shell(&folder, &example);
             assert_eq!(output.status.code(), Some(0), "{example}: {}", text(&output.stderr));
         }
+    }
+}
+
+/// Commands that continue in the next line, or need AWS, are not run.
+#[test]
+fn each_command_in_the_documentation_runs() {
+    let folder = home("documented");
+    let pages = [include_str!("../../../docs/TRAILSCAN.md"), include_str!("../../../docs/RULES.md")].join("\n");
+    let is_runnable =
+        |line: &&str| line.starts_with("trailscan ") && !line.ends_with(['|', '\\']) && !line.contains("s3:");
+    let commands: Vec<_> = pages.lines().filter(is_runnable).collect();
+    assert!(commands.len() >= 10, "{commands:?}");
+    for command in commands {
+        let output = shell(&folder, command);
+        assert_eq!(output.status.code(), Some(0), "{command}: {}", text(&output.stderr));
     }
 }
 
