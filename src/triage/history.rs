@@ -155,3 +155,131 @@ impl History {
 fn is_end(finding: &Finding) -> bool {
     matches!(finding.kind, FindingKind::EsmChanged(EsmChanged { change: EsmChange::Enabled | EsmChange::Deleted, .. }))
 }
+
+#[cfg(test)]
+#[allow(clippy::expect_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use crate::detect::{Detector, WatchRules};
+
+    const ACCOUNT: &str = r#""awsRegion":"us-east-1","recipientAccountId":"111122223333""#;
+    const FUNCTION: &str = "arn:aws:lambda:us-east-1:111122223333:function:orders";
+
+    fn add(history: &mut History, record: &str) {
+        let detector = Detector { esm_changes: true, causes: true, ..Detector::default() };
+        let object = Arc::from("a.json");
+        let examined = detector.examine(record.as_bytes(), &object, &WatchRules::default()).expect("a record");
+        examined.change.into_iter().for_each(|change| history.add_change(*change));
+        for finding in examined.findings {
+            match finding.kind {
+                FindingKind::EsmChanged(_) => history.add_mapping_change(finding),
+                _ => history.add(finding),
+            }
+        }
+    }
+
+    fn stop(n: usize, time: &str) -> String {
+        format!(
+            r#"{{"eventSource":"lambda.amazonaws.com","eventName":"LambdaESMDisabled","eventTime":"{time}",{ACCOUNT},
+                 "eventID":"stop-{n}","resources":[{{"ARN":"{FUNCTION}"}},
+                 {{"ARN":"arn:aws:lambda:us-east-1:111122223333:event-source-mapping:00000000-0000-4000-8000-{n:012}"}}]}}"#
+        )
+    }
+
+    fn enable(n: usize, time: &str) -> String {
+        format!(
+            r#"{{"eventSource":"lambda.amazonaws.com","eventName":"UpdateEventSourceMapping20150331","eventTime":"{time}",
+                 {ACCOUNT},"eventID":"enable-{n}-{time}",
+                 "requestParameters":{{"uUID":"00000000-0000-4000-8000-{n:012}","enabled":true}}}}"#
+        )
+    }
+
+    fn delete_function(n: usize, time: &str) -> String {
+        format!(
+            r#"{{"eventSource":"lambda.amazonaws.com","eventName":"DeleteFunction20150331","eventTime":"{time}",{ACCOUNT},
+                 "eventID":"delete-{n}","requestParameters":{{"functionName":"orders"}}}}"#
+        )
+    }
+
+    fn denial(caller: usize) -> String {
+        format!(
+            r#"{{"eventSource":"lambda.amazonaws.com","eventName":"GetFunction20150331v2","eventID":"denial-{caller}",
+                 {ACCOUNT},"errorCode":"AccessDenied",
+                 "userIdentity":{{"type":"IAMUser","arn":"arn:aws:iam::111122223333:user/u{caller}"}}}}"#
+        )
+    }
+
+    /// Times at which the mappings stopped, and when they were enabled, if they were.
+    fn stops(incidents: &[Incident]) -> Vec<(&str, Option<String>)> {
+        let stops = incidents.iter().filter(|it| it.alert_type() == "esm_disabled" && it.stopped_at().is_none());
+        stops.map(|it| (it.first.as_deref().unwrap_or_default(), it.ended_at())).collect()
+    }
+
+    #[test]
+    fn a_stop_ends_with_the_first_enabling_after_it() {
+        let (morning, noon, evening) = ("2026-01-02T06:00:00Z", "2026-01-02T12:00:00Z", "2026-01-02T18:00:00Z");
+        let mut history = History::default();
+        for record in [
+            enable(1, evening),
+            stop(1, noon),
+            stop(1, morning),
+            enable(1, "2026-01-02T07:00:00Z"),
+            enable(1, "2026-01-01T00:00:00Z"),
+            enable(2, evening),
+            stop(3, noon),
+        ] {
+            add(&mut history, &record);
+        }
+        // Both events of the first mapping have one ID, and are one incident.
+        let incidents = history.into_incidents();
+        assert_eq!(stops(&incidents), [(noon, Some(evening.to_owned())), (noon, None)]);
+    }
+
+    #[test]
+    fn likely_causes_are_the_latest_changes_of_the_two_days_before_the_stop() {
+        let mut history = History::default();
+        add(&mut history, &stop(1, "2026-01-03T12:00:00Z"));
+        for (n, time) in [
+            "2026-01-03T12:00:01Z",
+            "2026-01-03T11:00:00Z",
+            "2026-01-03T10:00:00Z",
+            "2026-01-03T09:00:00Z",
+            "2026-01-01T11:59:59Z",
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            add(&mut history, &delete_function(n, time));
+        }
+        let incidents = history.into_incidents();
+        let causes: Vec<_> = incidents.iter().flat_map(|it| &it.likely_causes).collect();
+        let hours: Vec<_> = causes.iter().map(|it| it.before.as_secs() / 3_600).collect();
+        assert_eq!(hours, [1, 2, 3]);
+    }
+
+    #[test]
+    fn memory_is_bounded_and_what_is_not_kept_is_counted() {
+        let mut history = History::default();
+        for n in 0..MAX_INCIDENTS + 7 {
+            add(&mut history, &stop(n, "2026-01-02T06:00:00Z"));
+            add(&mut history, &denial(n));
+        }
+        // Further events of known incidents are counted by the incidents.
+        add(&mut history, &denial(0).replace("denial-0", "denial-x"));
+        add(&mut history, &delete_function(0, "2026-01-02T05:00:00Z"));
+        let change = history.changes.values().flatten().next().map(|it| Change::clone(it)).expect("a change");
+        (1..MAX_CHANGES + 5).for_each(|_| history.add_change(change.clone()));
+        add(&mut history, &enable(1, "2026-01-02T07:00:00Z"));
+        assert_eq!(history.omitted(), Omitted { findings: 14, changes: 6 });
+        assert_eq!(history.into_incidents().len(), 2 * MAX_INCIDENTS);
+    }
+
+    #[test]
+    fn contributions_of_finished_objects_are_dropped() {
+        let mut history = History::default();
+        add(&mut history, &denial(1));
+        (0..OBJECTS).for_each(|n| history.end_of(&n.to_string()));
+        let incidents = history.into_incidents();
+        assert!(incidents.iter().all(|it| it.contributions().is_none_or(std::collections::BTreeMap::is_empty)));
+    }
+}

@@ -24,6 +24,8 @@ Examples:
     trailscan scan --event-sources '*' ~/trail
   Show what happened to a function this week:
     trailscan scan --since 7d --function orders ~/trail
+  Show what happened to it, from a trail in Amazon S3:
+    trailscan scan --since 7d --function orders s3://BUCKET/AWSLogs/
   Write findings as JSON, except those that rules suppress:
     trailscan scan --format jsonl --rules rules.json ~/trail > findings.jsonl
   Read a log file from standard input:
