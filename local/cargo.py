@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TARGET = {"x86_64": "x86_64-unknown-linux-gnu", "arm64": "aarch64-unknown-linux-gnu"}
 CPU = {"x86_64": "haswell", "arm64": "neoverse-n1"}
 # Targets of Cargo.toml, with their profile and features. The generator of log objects needs no AWS SDK.
+CLI = ["--no-default-features", "--features", "cli"]
 FUNCTION = ["--release", "--bin", "trailwarden"]
 TRAILGEN = ["--release", "--no-default-features", "--features", "local", "--bin", "trailgen"]
 

@@ -1,4 +1,4 @@
-"""The crates that the function contains, read from cargo, with their licenses and as a CycloneDX bill of materials."""
+"""The crates that a program contains, read from cargo, with their licenses and as a CycloneDX bill of materials."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,14 +36,14 @@ class Crate:
         return f"{self.name}@{self.version}"
 
 
-def linked(architecture: str) -> list[Crate]:
-    """The function's crate, the crates that are linked into it on this architecture, and Rust's standard library. Excludes
-    procedural macros and build dependencies, which run at build time only."""
+def linked(architecture: str, features: Sequence[str] = ()) -> list[Crate]:
+    """This crate with these features, the crates that are linked into it on this architecture, and Rust's standard library.
+    Excludes procedural macros and build dependencies, which run at build time only."""
     tree = _output(
-        "cargo", "tree", "--locked", "--edges", "normal,no-proc-macro", "--target", TARGET[architecture], "--prefix", "depth", "--format", "{p}"
+        "cargo", "tree", *features, "--locked", "--edges", "normal,no-proc-macro", "--target", TARGET[architecture], "--prefix", "depth", "--format", "{p}"
     )  # fmt: skip
     needs = _edges(tree)
-    metadata = json.loads(_output("cargo", "metadata", "--locked", "--format-version", "1"))
+    metadata = json.loads(_output("cargo", "metadata", *features, "--locked", "--format-version", "1"))
     locked = tomllib.loads((ROOT / "Cargo.lock").read_text())["package"]
     checksums = {f"{it['name']}@{it['version']}": it.get("checksum") for it in locked}
     crates = []
@@ -107,15 +108,15 @@ def _component(crate: Crate) -> dict[str, Any]:
     return component
 
 
-def license_texts(crates: list[Crate]) -> str:
-    """The license texts of the crates, each text once. `cargo deny` checks that the licenses are allowed."""
+def license_texts(program: str, crates: list[Crate]) -> str:
+    """The license texts of the crates that a program contains, each text once. `cargo deny` checks that the licenses are allowed."""
     users: dict[str, list[str]] = {}
     for crate in crates:
         for text in _texts_of(crate):
             users.setdefault(text, []).append(f"{crate.name} {crate.version}")
     listed = "".join(f"{it.name} {it.version}: {it.license}\n" for it in crates)
     texts = "".join(f"\n{'=' * 80}\n{', '.join(names)}\n{'=' * 80}\n\n{text}\n" for text, names in users.items())
-    return f"The function contains these crates. Their license texts follow.\n\n{listed}{texts}"
+    return f"{program} contains these crates. Their license texts follow.\n\n{listed}{texts}"
 
 
 def _texts_of(crate: Crate) -> list[str]:
