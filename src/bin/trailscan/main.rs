@@ -31,10 +31,10 @@ use trailwarden::rules::{Rules, RulesError};
 
 use arguments::{Cli, Command, InputArgs, RulesCommand, RulesTestArgs, ScanArgs};
 use diagnostics::io_error;
-use output::{Output, summary};
+use output::{Format, Output, summary};
 use reading::Reading;
 use rules_test::{Matches, RulesTest};
-use scan::{Examine, Update};
+use scan::{Event, Examine, Update};
 use search::Search;
 use sources::{Narrowing, Profile, Sources};
 use terminal::Display;
@@ -65,7 +65,7 @@ fn run_scan(args: ScanArgs) -> Result<ExitCode, Failure> {
     let search = search(&args)?;
     let narrowing = search.selection.narrowing(args.start_after);
     let mut output = Output::new(args.format, false)?;
-    let scanned = scan_with(args.inputs, narrowing, &search, |update| output.take(update))?;
+    let scanned = scan_with(args.inputs, narrowing, &search, |event| output.take(event))?;
     let results = output.finish(Display::of_stdout(args.color))?;
     write!(io::stderr(), "{}", results.summary(scanned.skipped, scanned.elapsed)).ok();
     Ok(exit_code(&scanned, &results.reading))
@@ -84,7 +84,7 @@ fn scan_with<E: Examine>(
     inputs: InputArgs,
     narrowing: Narrowing,
     examiner: &E,
-    take: impl FnMut(Update<E::Found>) -> io::Result<()>,
+    take: impl FnMut(Event<Update<E::Found>>) -> io::Result<()>,
 ) -> Result<Scanned, Failure> {
     let started = Instant::now();
     let sources = Sources::at(&inputs.paths);
@@ -108,13 +108,12 @@ fn exit_code(scanned: &Scanned, reading: &Reading) -> ExitCode {
 }
 
 fn search(args: &ScanArgs) -> Result<Search, Failure> {
-    let joins = !args.format.is_streamed();
     let detector = Detector {
         event_sources: args.event_sources.clone(),
         // They show which stops are over.
-        esm_changes: args.esm_changes || joins,
+        esm_changes: args.esm_changes || !args.format.is_streamed(),
         authentication_failures: args.authentication_failures,
-        causes: joins,
+        causes: args.causes || args.format == Format::Text,
     };
     let rules = args.rules.as_deref().map_or(Ok(Rules::default()), read_rules)?;
     let selection = args.selection.clone();
@@ -131,14 +130,15 @@ fn test_rules(args: RulesTestArgs) -> Result<ExitCode, Failure> {
     let test = RulesTest::new(read_rules(&args.rules)?, args.event_sources);
     let mut matches = Matches::default();
     let mut reading = Reading::default();
-    let take = |update| {
-        match update {
-            Update::Found(found) => matches.extend(found),
-            Update::End(found, ended) => {
+    let take = |event| {
+        match event {
+            Event::Idle => {}
+            Event::Update(Update::Found(found)) => matches.extend(found),
+            Event::Update(Update::End(found, ended)) => {
                 matches.extend(found);
                 reading.end(ended);
             }
-            Update::Unreadable { name, problem } => reading.unreadable(&name, problem),
+            Event::Update(Update::Unreadable { name, problem }) => reading.unreadable(&name, problem),
         }
         Ok(())
     };

@@ -12,7 +12,7 @@ use trailwarden::detect::Finding;
 use trailwarden::triage::{History, Incident, Lifecycle, Omitted};
 
 use crate::reading::Reading;
-use crate::scan::Update;
+use crate::scan::{Event, Update};
 use crate::search::Found;
 use crate::terminal::Display;
 use crate::totals::Totals;
@@ -76,11 +76,12 @@ impl Output {
         Ok(Self { printer, history, reading: Reading::default(), totals: Totals::default() })
     }
 
-    /// Takes an update.
-    pub(crate) fn take(&mut self, update: Update<Found>) -> io::Result<()> {
-        match update {
-            Update::Found(found) => self.add(found),
-            Update::End(found, ended) => {
+    /// Takes an update, or prints findings that were not printed yet.
+    pub(crate) fn take(&mut self, event: Event<Update<Found>>) -> io::Result<()> {
+        match event {
+            Event::Idle => self.printer.flush(),
+            Event::Update(Update::Found(found)) => self.add(found),
+            Event::Update(Update::End(found, ended)) => {
                 self.add(found)?;
                 if let Some(history) = &mut self.history {
                     history.end_of(&ended.name);
@@ -88,7 +89,7 @@ impl Output {
                 self.reading.end(ended);
                 Ok(())
             }
-            Update::Unreadable { name, problem } => {
+            Event::Update(Update::Unreadable { name, problem }) => {
                 self.reading.unreadable(&name, problem);
                 Ok(())
             }
@@ -107,7 +108,8 @@ impl Output {
     }
 
     /// Prints the incidents that were collected.
-    pub(crate) fn finish(self, display: Display) -> io::Result<Results> {
+    pub(crate) fn finish(mut self, display: Display) -> io::Result<Results> {
+        self.printer.flush()?;
         let omitted = self.history.as_ref().map(History::omitted).unwrap_or_default();
         let incidents = self.history.map(History::into_incidents).unwrap_or_default();
         match self.printer {
@@ -120,18 +122,24 @@ impl Output {
 }
 
 impl Printer {
-    /// Prints findings, and flushes the output so that other programs see them as they arrive.
     fn print(&mut self, findings: &[Finding]) -> io::Result<()> {
         match self {
-            Self::Jsonl(_) | Self::Csv(_) if findings.is_empty() => Ok(()),
             Self::Jsonl(out) => {
                 for finding in findings {
                     serde_json::to_writer(&mut *out, &finding.to_json())?;
                     out.write_all(b"\n")?;
                 }
-                out.flush()
+                Ok(())
             }
             Self::Csv(printer) => printer.print(findings),
+            Self::Incidents(_) => Ok(()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Jsonl(out) => out.flush(),
+            Self::Csv(printer) => printer.flush(),
             Self::Incidents(_) => Ok(()),
         }
     }

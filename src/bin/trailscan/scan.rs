@@ -3,8 +3,9 @@
 use std::io;
 use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use indicatif::ProgressBar;
 use trailwarden::trail::{RecordBytes, RecordError};
@@ -16,6 +17,9 @@ use crate::worker::Worker;
 const AHEAD: usize = 4;
 /// Number of updates of an input that wait to be taken. The worker of the input waits when there are more.
 const WAITING: usize = 2;
+
+/// Time without updates after which the output prints what it has.
+const IDLE: Duration = Duration::from_millis(20);
 
 /// Examines the records of objects.
 pub(crate) trait Examine: Sync {
@@ -49,6 +53,13 @@ pub(crate) enum Update<F> {
     Unreadable { name: String, problem: String },
 }
 
+/// What the output takes.
+pub(crate) enum Event<U> {
+    Update(U),
+    /// No update has arrived for a while, so the output should print what it has.
+    Idle,
+}
+
 /// What was counted in an object.
 #[derive(Debug, Default)]
 pub(crate) struct Ended {
@@ -62,20 +73,21 @@ pub(crate) struct Ended {
     pub(crate) problem_count: u64,
 }
 
-/// Scans the sources and passes updates to `take`, in the order of the sources. Ends early when `stop` is set.
+/// Scans the sources and passes updates to `take`, in the order of the sources, and tells it when it is idle. Ends early
+/// when `stop` is set.
 pub(crate) fn run<E: Examine>(
     sources: impl Iterator<Item = Source> + Send,
     examiner: &E,
     progress: &ProgressBar,
     stop: &AtomicBool,
-    mut take: impl FnMut(Update<E::Found>) -> io::Result<()>,
+    mut take: impl FnMut(Event<Update<E::Found>>) -> io::Result<()>,
 ) -> io::Result<()> {
     let worker = || {
         let mut worker = Worker::new(examiner, progress, stop);
         move |source, updates: &_| worker.scan(source, updates)
     };
     let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
-    in_order(sources, workers, stop, worker, |update| progress.suspend(|| take(update)))
+    in_order(sources, workers, stop, worker, |event| progress.suspend(|| take(event)))
 }
 
 /// Processes inputs on `workers` threads, and passes their updates to `take` in the order of the inputs. Each thread
@@ -88,7 +100,7 @@ fn in_order<I: Send, U: Send, W: FnMut(I, &SyncSender<U>)>(
     workers: usize,
     stop: &AtomicBool,
     worker: impl Fn() -> W + Sync,
-    mut take: impl FnMut(U) -> io::Result<()>,
+    mut take: impl FnMut(Event<U>) -> io::Result<()>,
 ) -> io::Result<()> {
     let (jobs, queue) = mpsc::channel::<(I, SyncSender<U>)>();
     let queue = Mutex::new(queue);
@@ -112,12 +124,34 @@ fn in_order<I: Send, U: Send, W: FnMut(I, &SyncSender<U>)>(
                 }
             }
         });
-        let outcome = results.into_iter().flatten().try_for_each(&mut take);
+        let outcome = take_all(&results, &mut take);
+        drop(results);
         if outcome.is_err() {
             stop.store(true, Ordering::Relaxed);
         }
         outcome
     })
+}
+
+fn take_all<U>(results: &Receiver<Receiver<U>>, take: &mut impl FnMut(Event<U>) -> io::Result<()>) -> io::Result<()> {
+    while let Some(updates) = receive(results, take)? {
+        while let Some(update) = receive(&updates, take)? {
+            take(Event::Update(update))?;
+        }
+    }
+    Ok(())
+}
+
+/// Waits for a value; `None` if there are no more.
+fn receive<T, U>(receiver: &Receiver<T>, take: &mut impl FnMut(Event<U>) -> io::Result<()>) -> io::Result<Option<T>> {
+    match receiver.recv_timeout(IDLE) {
+        Ok(value) => Ok(Some(value)),
+        Err(RecvTimeoutError::Disconnected) => Ok(None),
+        Err(RecvTimeoutError::Timeout) => {
+            take(Event::Idle)?;
+            Ok(receiver.recv().ok())
+        }
+    }
 }
 
 /// The next job for a worker; `None` if there are no more. The lock is released before the job is processed.
@@ -129,7 +163,6 @@ fn next_job<J>(queue: &Mutex<Receiver<J>>) -> Option<J> {
 #[allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 mod tests {
     use std::sync::atomic::AtomicUsize;
-    use std::time::Duration;
 
     use super::*;
 
@@ -141,8 +174,10 @@ mod tests {
     fn updates_come_in_the_order_of_the_inputs() {
         for (inputs, workers) in [(0, 1), (1, 1), (100, 1), (100, 7)] {
             let mut taken = Vec::new();
-            let take = |update| {
-                taken.push(update);
+            let take = |event| {
+                if let Event::Update(update) = event {
+                    taken.push(update);
+                }
                 Ok(())
             };
             let process = |input: usize, updates: &SyncSender<_>| {
@@ -174,8 +209,8 @@ mod tests {
             }
             updates.send(()).expect("taken");
         };
-        let take = |()| {
-            taken.fetch_add(1, Ordering::SeqCst);
+        let take = |event| {
+            taken.fetch_add(usize::from(matches!(event, Event::Update(()))), Ordering::SeqCst);
             Ok(())
         };
         in_order(0..1_000, WORKERS, &stopping(), || process, take).expect("taken");
@@ -196,7 +231,7 @@ mod tests {
             }
         };
         let mut taken = 0;
-        let take = |()| {
+        let take = |_| {
             std::thread::sleep(Duration::from_micros(100));
             taken += 1;
             most_waiting.fetch_max(sent.load(Ordering::SeqCst).saturating_sub(taken), Ordering::SeqCst);
@@ -205,6 +240,22 @@ mod tests {
         in_order(0..1, 1, &stopping(), || process, take).expect("taken");
         let most_waiting = most_waiting.load(Ordering::SeqCst);
         assert!((1..=WAITING).contains(&most_waiting), "{most_waiting}");
+    }
+
+    #[test]
+    fn the_output_is_told_once_when_nothing_arrives() {
+        let process = |_, updates: &SyncSender<()>| {
+            updates.send(()).ok();
+            std::thread::sleep(5 * IDLE);
+            updates.send(()).ok();
+        };
+        let mut events = String::new();
+        let take = |event| {
+            events.push(if matches!(event, Event::Idle) { 'i' } else { 'u' });
+            Ok(())
+        };
+        in_order(0..1, 1, &stopping(), || process, take).expect("taken");
+        assert_eq!(events.trim_start_matches('i'), "uiu");
     }
 
     #[test]
@@ -226,6 +277,6 @@ mod tests {
             assert!(input != 500, "a bug");
             updates.send(()).ok();
         };
-        in_order(0..1_000, 2, &stopping(), || process, Ok).ok();
+        in_order(0..1_000, 2, &stopping(), || process, |_| Ok(())).ok();
     }
 }

@@ -30,7 +30,7 @@ fn a_stop_is_shown_with_its_cause_and_its_end_in_whatever_order_they_are_read() 
     let [change, stop, end] = story();
     let forwards = folder("story", &[change.clone(), stop.clone(), end.clone()]);
     let backwards = folder("story-backwards", &[end, stop, change]);
-    let shown = [forwards, backwards].map(|folder| text(&trailscan(&["scan", folder.path()]).stdout));
+    let shown = [forwards, backwards].map(|folder| text(&trailscan(&["scan", "--causes", folder.path()]).stdout));
     assert_eq!(shown[0], shown[1]);
     assert_snapshot!(shown[0], @"
     Stopped event source mappings: 1

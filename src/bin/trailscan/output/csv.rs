@@ -59,6 +59,10 @@ impl Printer {
         for finding in findings {
             self.writer.write_record(cells(finding)?)?;
         }
+        Ok(())
+    }
+
+    pub(super) fn flush(&mut self) -> io::Result<()> {
         self.writer.flush()
     }
 }
