@@ -4,6 +4,7 @@ mod arguments;
 mod diagnostics;
 mod examples;
 mod explain;
+mod group;
 mod interrupt;
 mod manual;
 mod output;

@@ -9,7 +9,7 @@ use std::io::{self, BufWriter, Stdout, Write};
 use clap::ValueEnum;
 use trailwarden::alert::{Alert, Format as AlertFormat};
 use trailwarden::detect::Finding;
-use trailwarden::triage::{History, Incident, Lifecycle, Omitted};
+use trailwarden::triage::{History, Incident, Omitted};
 
 use crate::reading::Reading;
 use crate::scan::{Event, Update};
@@ -143,11 +143,6 @@ impl Printer {
             Self::Incidents(_) => Ok(()),
         }
     }
-}
-
-/// Returns true if an incident is listed by itself. A resolution is shown with the stop that it resolves.
-pub(crate) fn is_listed(incident: &Incident) -> bool {
-    !matches!(incident.lifecycle, Some(Lifecycle::Resolves(_)))
 }
 
 fn print_texts(incidents: &[Incident]) -> io::Result<()> {

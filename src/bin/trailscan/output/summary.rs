@@ -6,6 +6,7 @@ use std::time::Duration;
 use trailwarden::alert::sanitize;
 
 use super::Results;
+use crate::group::is_listed;
 use crate::reading::Reading;
 use crate::totals::Ranking;
 
@@ -53,7 +54,7 @@ impl Results {
     /// Number of incidents by severity, most severe first.
     fn by_severity(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let mut counts = BTreeMap::new();
-        for incident in self.incidents.iter().filter(|it| super::is_listed(it)) {
+        for incident in self.incidents.iter().filter(|it| is_listed(it)) {
             *counts.entry(incident.finding.severity()).or_default() += 1;
         }
         counts.into_iter().rev().map(|(severity, count)| (severity.as_str(), count))

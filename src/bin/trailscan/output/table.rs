@@ -4,42 +4,11 @@ use std::io::{self, Write as _};
 
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Row, Table, presets};
 use trailwarden::alert::{Brief, sanitize};
-use trailwarden::detect::{FindingKind, Severity};
+use trailwarden::detect::Severity;
 use trailwarden::triage::Incident;
 
-use super::is_listed;
+use crate::group::{Group, is_listed};
 use crate::terminal::Display;
-
-/// The groups, in the order in which they are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Group {
-    Stopped,
-    Changed,
-    Denied,
-    Watched,
-}
-
-impl Group {
-    const ALL: [Self; 4] = [Self::Stopped, Self::Changed, Self::Denied, Self::Watched];
-
-    fn of(incident: &Incident) -> Self {
-        match incident.finding.kind {
-            FindingKind::EsmDisabled(_) | FindingKind::EsmFailing(_) => Self::Stopped,
-            FindingKind::EsmChanged(_) | FindingKind::EsmRecovered(_) => Self::Changed,
-            FindingKind::AccessDenied(_) => Self::Denied,
-            FindingKind::Watched(_) => Self::Watched,
-        }
-    }
-
-    fn title(self) -> &'static str {
-        match self {
-            Self::Stopped => "Stopped event source mappings",
-            Self::Changed => "Event source mappings that users changed",
-            Self::Denied => "Denied calls",
-            Self::Watched => "Watched events",
-        }
-    }
-}
 
 /// The columns that differ between incidents.
 struct Columns {
@@ -62,7 +31,7 @@ fn text(incidents: &[Incident], display: Display) -> String {
     };
     let mut groups = Vec::new();
     for group in Group::ALL {
-        let members: Vec<_> = incidents.iter().copied().filter(|it| Group::of(it) == group).collect();
+        let members: Vec<_> = incidents.iter().copied().filter(|it| Group::of(&it.finding) == group).collect();
         if !members.is_empty() {
             let title = format!("{}: {}", group.title(), members.len());
             let title = if display.colours { format!("\u{1b}[1m{title}\u{1b}[0m") } else { title };
