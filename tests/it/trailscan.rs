@@ -6,6 +6,7 @@ mod incidents;
 mod io_errors;
 mod manual;
 mod output;
+mod report;
 mod rules;
 mod rules_test;
 mod selection;

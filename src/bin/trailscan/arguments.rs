@@ -64,6 +64,11 @@ pub(crate) struct ScanArgs {
     /// Use colours in a table
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = When::Auto)]
     pub(crate) color: When,
+    /// Also write a report for web browsers to FILE
+    ///
+    /// The report is one HTML page, which needs no other file and no network. An existing file is replaced.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
     /// Apply the watch rules and suppressions in FILE
     #[arg(long, value_name = "FILE")]
     pub(crate) rules: Option<PathBuf>,

@@ -10,12 +10,14 @@ mod manual;
 mod output;
 mod progress;
 mod reading;
+mod report;
 mod rules_test;
 mod scan;
 mod search;
 mod selection;
 mod sources;
 mod terminal;
+mod timeline;
 mod totals;
 mod worker;
 
@@ -27,13 +29,15 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use clap::Parser as _;
+use jiff::Timestamp;
 use trailwarden::detect::{Detector, EventSources};
 use trailwarden::rules::{Rules, RulesError};
 
-use arguments::{Cli, Command, InputArgs, RulesCommand, RulesTestArgs, ScanArgs};
+use arguments::{Cli, Command, RulesCommand, RulesTestArgs, ScanArgs};
 use diagnostics::io_error;
 use output::{Format, Output, summary};
 use reading::Reading;
+use report::{Report, Scan};
 use rules_test::{Matches, RulesTest};
 use scan::{Event, Examine, Update};
 use search::Search;
@@ -65,11 +69,28 @@ fn main() -> ExitCode {
 fn run_scan(args: ScanArgs) -> Result<ExitCode, Failure> {
     let search = search(&args)?;
     let narrowing = search.selection.narrowing(args.start_after);
-    let mut output = Output::new(args.format, false)?;
-    let scanned = scan_with(args.inputs, narrowing, &search, |event| output.take(event))?;
-    let results = output.finish(Display::of_stdout(args.color))?;
+    let sources = Sources::at(&args.inputs.paths);
+    // Its temporary file may be in a folder that has just been listed.
+    let report = args.report.as_deref().map(create_report).transpose()?;
+    let mut output = Output::new(args.format, report.is_some())?;
+    let inputs = Inputs { sources, narrowing, profile: Profile(args.inputs.profile) };
+    let scanned = scan_with(inputs, &search, |event| output.take(event))?;
+    let results = output.finish()?;
+    if let (Some(report), Some(file)) = (report, args.report) {
+        let Scanned { skipped, is_interrupted, .. } = scanned;
+        let scan = Scan { results: &results, skipped, is_interrupted, at: Timestamp::now() };
+        report.write(&scan).map_err(|source| Failure::Report { file, source })?;
+    }
+    results.print(args.format, Display::of_stdout(args.color))?;
     write!(io::stderr(), "{}", results.summary(scanned.skipped, scanned.elapsed)).ok();
     Ok(exit_code(&scanned, &results.reading))
+}
+
+/// What a scan reads.
+struct Inputs {
+    sources: Sources,
+    narrowing: Narrowing,
+    profile: Profile,
 }
 
 /// A scan that ended.
@@ -82,17 +103,16 @@ struct Scanned {
 
 /// Scans the inputs, and passes updates to `take`.
 fn scan_with<E: Examine>(
-    inputs: InputArgs,
-    narrowing: Narrowing,
+    inputs: Inputs,
     examiner: &E,
     take: impl FnMut(Event<Update<E::Found>>) -> io::Result<()>,
 ) -> Result<Scanned, Failure> {
+    let Inputs { sources, narrowing, profile } = inputs;
     let started = Instant::now();
-    let sources = Sources::at(&inputs.paths);
     let (bytes, skipped) = (sources.bytes, sources.skipped);
     let stop = interrupt::flag().map_err(Failure::Signals)?;
     let progress = progress::bar(bytes);
-    scan::run(sources.into_iter(narrowing, Profile(inputs.profile)), examiner, &progress, &stop, take)?;
+    scan::run(sources.into_iter(narrowing, profile), examiner, &progress, &stop, take)?;
     progress.finish_and_clear();
     Ok(Scanned { skipped, elapsed: started.elapsed(), is_interrupted: stop.load(Ordering::Relaxed) })
 }
@@ -108,13 +128,17 @@ fn exit_code(scanned: &Scanned, reading: &Reading) -> ExitCode {
     if reading.problems > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
+fn create_report(file: &std::path::Path) -> Result<Report, Failure> {
+    Report::create(file).map_err(|source| Failure::Report { file: file.to_owned(), source })
+}
+
 fn search(args: &ScanArgs) -> Result<Search, Failure> {
     let detector = Detector {
         event_sources: args.event_sources.clone(),
         // They show which stops are over.
-        esm_changes: args.esm_changes || !args.format.is_streamed(),
+        esm_changes: args.esm_changes || args.report.is_some() || !args.format.is_streamed(),
         authentication_failures: args.authentication_failures,
-        causes: args.causes || args.format == Format::Text,
+        causes: args.causes || args.report.is_some() || args.format == Format::Text,
     };
     let rules = args.rules.as_deref().map_or(Ok(Rules::default()), read_rules)?;
     let selection = args.selection.clone();
@@ -139,11 +163,13 @@ fn test_rules(args: RulesTestArgs) -> Result<ExitCode, Failure> {
                 matches.extend(found);
                 reading.end(ended);
             }
-            Event::Update(Update::Unreadable { name, problem }) => reading.unreadable(&name, problem),
+            Event::Update(Update::Unreadable { name, problem }) => reading.unreadable(name, problem),
         }
         Ok(())
     };
-    let scanned = scan_with(args.inputs, Narrowing::default(), &test, take)?;
+    let sources = Sources::at(&args.inputs.paths);
+    let inputs = Inputs { sources, narrowing: Narrowing::default(), profile: Profile(args.inputs.profile) };
+    let scanned = scan_with(inputs, &test, take)?;
     print(matches.text(&test.rules).as_bytes())?;
     write!(io::stderr(), "{}", summary::of_reading(&reading, matches.findings, scanned.skipped)).ok();
     Ok(exit_code(&scanned, &reading))
@@ -183,6 +209,8 @@ enum Failure {
     Code(#[from] explain::UnknownCode),
     #[error("cannot write output: {}", io_error(_0))]
     Output(#[from] io::Error),
+    #[error("cannot write the report {}: {}", file.display(), io_error(source))]
+    Report { file: PathBuf, source: io::Error },
 }
 
 fn problems(error: &RulesError) -> String {

@@ -50,7 +50,7 @@ enum Printer {
     Jsonl(BufWriter<Stdout>),
     Csv(Box<csv::Printer>),
     /// Incidents are printed at the end.
-    Incidents(Format),
+    Incidents,
 }
 
 /// What a scan found.
@@ -70,7 +70,7 @@ impl Output {
         let printer = match format {
             Format::Jsonl => Printer::Jsonl(BufWriter::new(io::stdout())),
             Format::Csv => Printer::Csv(Box::new(csv::Printer::new()?)),
-            Format::Table | Format::Text => Printer::Incidents(format),
+            Format::Table | Format::Text => Printer::Incidents,
         };
         let history = (collects || !format.is_streamed()).then(History::default);
         Ok(Self { printer, history, reading: Reading::default(), totals: Totals::default() })
@@ -90,7 +90,7 @@ impl Output {
                 Ok(())
             }
             Event::Update(Update::Unreadable { name, problem }) => {
-                self.reading.unreadable(&name, problem);
+                self.reading.unreadable(name, problem);
                 Ok(())
             }
         }
@@ -107,17 +107,23 @@ impl Output {
         Ok(())
     }
 
-    /// Prints the incidents that were collected.
-    pub(crate) fn finish(mut self, display: Display) -> io::Result<Results> {
+    /// Prints the findings that were not printed yet. Returns what was found.
+    pub(crate) fn finish(mut self) -> io::Result<Results> {
         self.printer.flush()?;
         let omitted = self.history.as_ref().map(History::omitted).unwrap_or_default();
         let incidents = self.history.map(History::into_incidents).unwrap_or_default();
-        match self.printer {
-            Printer::Incidents(Format::Text) => print_texts(&incidents)?,
-            Printer::Incidents(_) => table::print(&incidents, display)?,
-            Printer::Jsonl(_) | Printer::Csv(_) => {}
-        }
         Ok(Results { reading: self.reading, totals: self.totals, incidents, omitted })
+    }
+}
+
+impl Results {
+    /// Prints the incidents, if the format is one for incidents.
+    pub(crate) fn print(&self, format: Format, display: Display) -> io::Result<()> {
+        match format {
+            Format::Table => table::print(&self.incidents, display),
+            Format::Text => print_texts(&self.incidents),
+            Format::Jsonl | Format::Csv => Ok(()),
+        }
     }
 }
 
@@ -132,7 +138,7 @@ impl Printer {
                 Ok(())
             }
             Self::Csv(printer) => printer.print(findings),
-            Self::Incidents(_) => Ok(()),
+            Self::Incidents => Ok(()),
         }
     }
 
@@ -140,7 +146,7 @@ impl Printer {
         match self {
             Self::Jsonl(out) => out.flush(),
             Self::Csv(printer) => printer.flush(),
-            Self::Incidents(_) => Ok(()),
+            Self::Incidents => Ok(()),
         }
     }
 }

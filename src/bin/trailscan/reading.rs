@@ -3,8 +3,8 @@
 use crate::diagnostics;
 use crate::scan::Ended;
 
-/// Number of objects whose problems are printed. All are counted.
-const MAX_WITH_PROBLEMS: u64 = 100;
+/// Number of objects whose problems are printed and kept. All are counted.
+const MAX_DAMAGED: usize = 100;
 
 /// What was read so far.
 #[derive(Debug, Default)]
@@ -15,10 +15,20 @@ pub(crate) struct Reading {
     pub(crate) inflated_bytes: u64,
     /// Number of objects and records that could not be read.
     pub(crate) problems: u64,
-    /// Number of objects with problems.
-    with_problems: u64,
+    /// The first objects with problems.
+    pub(crate) damaged: Vec<Damaged>,
     /// The last object that was read to its end.
     pub(crate) last: Option<String>,
+}
+
+/// An object with problems.
+#[derive(Debug)]
+pub(crate) struct Damaged {
+    pub(crate) name: String,
+    /// The first problems.
+    pub(crate) problems: Vec<String>,
+    /// The number of all problems.
+    pub(crate) count: u64,
 }
 
 impl Reading {
@@ -27,21 +37,23 @@ impl Reading {
         self.objects += 1;
         self.records += ended.records;
         self.inflated_bytes += ended.inflated_bytes;
-        self.report(&ended.name, &ended.problems, ended.problem_count);
-        self.last = Some(ended.name);
+        self.last = Some(ended.name.clone());
+        if ended.problem_count > 0 {
+            self.add(Damaged { name: ended.name, problems: ended.problems, count: ended.problem_count });
+        }
     }
 
     /// Counts an object that cannot be opened, and prints why.
-    pub(crate) fn unreadable(&mut self, name: &str, problem: String) {
-        self.report(name, &[problem], 1);
+    pub(crate) fn unreadable(&mut self, name: String, problem: String) {
+        self.add(Damaged { name, problems: vec![problem], count: 1 });
     }
 
-    fn report(&mut self, name: &str, problems: &[String], count: u64) {
-        self.problems += count;
-        self.with_problems += u64::from(count > 0);
-        if count == 0 || self.with_problems > MAX_WITH_PROBLEMS {
+    fn add(&mut self, damaged: Damaged) {
+        self.problems += damaged.count;
+        if self.damaged.len() >= MAX_DAMAGED {
             return;
         }
+        let Damaged { name, problems, count } = &damaged;
         for problem in problems {
             diagnostics::print(format_args!("{name}: {problem}"));
         }
@@ -49,7 +61,8 @@ impl Reading {
         if unlisted > 0 {
             diagnostics::print(format_args!("{name}: and {unlisted} more problems"));
         }
-        if self.with_problems == MAX_WITH_PROBLEMS {
+        self.damaged.push(damaged);
+        if self.damaged.len() == MAX_DAMAGED {
             diagnostics::print("the problems of further objects are counted but not printed");
         }
     }

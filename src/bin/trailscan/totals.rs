@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use trailwarden::detect::{Finding, FindingKind};
+use trailwarden::detect::{AccessDenied, Effect, Finding, FindingKind, PolicyType};
 
+use crate::group::Group;
 use crate::search::Found;
+use crate::timeline::Timeline;
 
 /// Maximum number of distinct values of which a [`Ranking`] keeps the counts.
 const MAX_RANKED: usize = 100_000;
@@ -26,6 +28,10 @@ pub(crate) struct Totals {
     pub(crate) actions: Ranking,
     pub(crate) functions: Ranking,
     pub(crate) accounts: Ranking,
+    pub(crate) error_codes: Ranking,
+    pub(crate) timeline: Timeline,
+    /// Number of denials, by the policy that caused them.
+    pub(crate) policies: BTreeMap<(Option<PolicyType>, Option<Effect>), u64>,
 }
 
 /// Counts how often each value occurs.
@@ -47,14 +53,23 @@ impl Totals {
         *self.findings.entry(finding.alert_type()).or_default() += 1;
         let event = &finding.event;
         let action = match &finding.kind {
-            FindingKind::AccessDenied(denied) => denied.action.as_ref(),
+            FindingKind::AccessDenied(denied) => {
+                self.count_denial(denied);
+                denied.action.as_ref()
+            }
             _ => None,
         };
+        self.timeline.count(event.time.as_deref(), Group::of(finding));
         self.callers.add(&event.principal.key);
         self.actions.add(action.unwrap_or(&event.api_action));
         event.function_name.iter().for_each(|function| self.functions.add(function));
         event.account.iter().for_each(|account| self.accounts.add(account));
         event.time.iter().for_each(|time| self.extend_period(time));
+    }
+
+    fn count_denial(&mut self, denied: &AccessDenied) {
+        self.error_codes.add(&denied.error_code);
+        *self.policies.entry((denied.policy_type, denied.effect)).or_default() += 1;
     }
 
     /// Extends the period to include `time`. The lexical order of event times is chronological.
@@ -76,6 +91,16 @@ impl Ranking {
         } else if self.0.len() < MAX_RANKED {
             self.0.insert(value.to_owned(), 1);
         }
+    }
+
+    /// Number of distinct values, up to [`MAX_RANKED`].
+    pub(crate) fn distinct(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns true if new values are not counted any more.
+    pub(crate) fn is_full(&self) -> bool {
+        self.0.len() >= MAX_RANKED
     }
 
     /// The `most` most frequent values with their counts, in alphabetical order where the counts are equal.
