@@ -29,9 +29,9 @@ demo: ## Deploy to an AWS emulator, upload log objects, show the alerts that arr
 	@python -m local.demo
 
 .PHONY: test
-test: $(TOOLS) ## Run all tests: unit, property and integration tests, the package, the CLI on S3, and the deployed stack
+test: $(TOOLS) ## Run all tests: unit, property and integration tests, the package, trailscan on S3, its report in a browser, and the deployed stack
 	@cargo test --quiet --features cli
-	@python -m pytest --quiet tests/package tests/bucket tests/deploy
+	@python -m pytest --quiet tests/package tests/bucket tests/browser tests/deploy
 
 .PHONY: check
 check: ## Run the gate: format, lints, docs, structure, dependencies, template, links
