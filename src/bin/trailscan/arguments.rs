@@ -80,7 +80,7 @@ pub(crate) struct ScanArgs {
     /// Also report event source mappings that users disabled, deleted or enabled
     #[arg(long)]
     pub(crate) esm_changes: bool,
-    /// Find the likely causes of stops in a table; always on with the format text
+    /// Find the likely causes of stops in a table; always on with the format text and a report
     ///
     /// This examines the records of other services, too, and makes the scan about 15 % slower.
     #[arg(long)]

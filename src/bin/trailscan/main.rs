@@ -2,6 +2,7 @@
 
 mod arguments;
 mod diagnostics;
+mod examine;
 mod examples;
 mod explain;
 mod group;
@@ -35,11 +36,11 @@ use trailwarden::rules::{Rules, RulesError};
 
 use arguments::{Cli, Command, RulesCommand, RulesTestArgs, ScanArgs};
 use diagnostics::io_error;
+use examine::{Event, Examine, Update};
 use output::{Format, Output, summary};
 use reading::Reading;
 use report::{Report, Scan};
 use rules_test::{Matches, RulesTest};
-use scan::{Event, Examine, Update};
 use search::Search;
 use sources::{Narrowing, Profile, Sources};
 use terminal::Display;

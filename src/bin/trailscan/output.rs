@@ -11,8 +11,8 @@ use trailwarden::alert::{Alert, Format as AlertFormat};
 use trailwarden::detect::Finding;
 use trailwarden::triage::{History, Incident, Omitted};
 
+use crate::examine::{Event, Update};
 use crate::reading::Reading;
-use crate::scan::{Event, Update};
 use crate::search::Found;
 use crate::terminal::Display;
 use crate::totals::Totals;

@@ -2,14 +2,14 @@
 
 use std::io;
 use std::num::NonZero;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use indicatif::ProgressBar;
-use trailwarden::trail::{RecordBytes, RecordError};
 
+use crate::examine::{Event, Examine, Update};
 use crate::sources::Source;
 use crate::worker::Worker;
 
@@ -20,58 +20,6 @@ const WAITING: usize = 2;
 
 /// Time without updates after which the output prints what it has.
 const IDLE: Duration = Duration::from_millis(20);
-
-/// Examines the records of objects.
-pub(crate) trait Examine: Sync {
-    /// What was found in some records.
-    type Found: Default + Send;
-
-    /// Examines a record of the object with this name, and adds what was found. Returns an error that makes the result
-    /// incomplete.
-    ///
-    /// # Errors
-    /// If the record does not parse.
-    fn examine(
-        &self,
-        record: RecordBytes<'_>,
-        object: &Arc<str>,
-        found: &mut Self::Found,
-    ) -> Result<Option<RecordError>, RecordError>;
-
-    /// Number of elements that were found, for the limit on memory.
-    fn size(found: &Self::Found) -> usize;
-}
-
-/// A part of the result of one object. The last one is its end, unless the scan was stopped.
-#[derive(Debug)]
-pub(crate) enum Update<F> {
-    /// What was found in some of its records.
-    Found(F),
-    /// What was found in the rest of its records, and what was counted.
-    End(F, Ended),
-    /// The object cannot be opened.
-    Unreadable { name: String, problem: String },
-}
-
-/// What the output takes.
-pub(crate) enum Event<U> {
-    Update(U),
-    /// No update has arrived for a while, so the output should print what it has.
-    Idle,
-}
-
-/// What was counted in an object.
-#[derive(Debug, Default)]
-pub(crate) struct Ended {
-    /// Name of the object.
-    pub(crate) name: String,
-    pub(crate) records: u64,
-    pub(crate) inflated_bytes: u64,
-    /// The first problems.
-    pub(crate) problems: Vec<String>,
-    /// The number of all problems.
-    pub(crate) problem_count: u64,
-}
 
 /// Scans the sources and passes updates to `take`, in the order of the sources, and tells it when it is idle. Ends early
 /// when `stop` is set.

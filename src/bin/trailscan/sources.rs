@@ -2,34 +2,19 @@
 
 pub(crate) mod archive;
 mod bucket;
+pub(crate) mod file_name;
 mod files;
 mod key_layout;
 mod narrowing;
+mod source;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 
-pub(crate) use bucket::{ObjectReader, Profile};
+pub(crate) use bucket::Profile;
 pub(crate) use narrowing::Narrowing;
+pub(crate) use source::Source;
 
 use bucket::Location;
-
-/// An input to scan.
-#[derive(Debug)]
-pub(crate) enum Source {
-    Stdin,
-    File(PathBuf),
-    /// An object in Amazon S3, which is being downloaded.
-    Object {
-        location: String,
-        content: ObjectReader,
-    },
-    /// A path that cannot be read.
-    Unreadable {
-        name: String,
-        problem: String,
-    },
-}
 
 /// The inputs that the command line names.
 #[derive(Debug)]

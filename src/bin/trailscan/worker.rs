@@ -11,7 +11,8 @@ use indicatif::ProgressBar;
 use trailwarden::trail::{Entry, Limits, RecordReader, TrailError};
 
 use crate::diagnostics::io_error;
-use crate::scan::{Ended, Examine, Update};
+use crate::examine::{Ended, Examine, Update};
+use crate::sources::file_name::is_archive;
 use crate::sources::{Source, archive};
 
 /// Number of bytes that are read at a time.
@@ -61,7 +62,7 @@ impl<'a, E: Examine> Worker<'a, E> {
     fn scan_file(&mut self, path: &Path, updates: &SyncSender<Update<E::Found>>) {
         let name = path.display().to_string();
         match File::open(path).map(|file| self.progress.wrap_read(file)) {
-            Ok(file) if archive::is_archive(path) => self.scan_archive(&name, file, updates),
+            Ok(file) if is_archive(path) => self.scan_archive(&name, file, updates),
             Ok(file) => self.scan_object(name, file, updates),
             Err(error) => unreadable(name, io_error(&error), updates),
         }

@@ -1,18 +1,11 @@
 //! Archives of log files, in tar format.
 
 use std::io::{self, BufReader, Read};
-use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 use tar::Archive;
 
-use super::files::is_log_file;
-
-/// Returns true for the name of an archive: `*.tar`, `*.tar.gz` or `*.tgz`.
-pub(crate) fn is_archive(path: &Path) -> bool {
-    let name = path.to_string_lossy();
-    [".tar", ".tar.gz", ".tgz"].iter().any(|extension| name.ends_with(extension))
-}
+use super::file_name::is_log_file;
 
 /// Passes the log files in an archive, which may be compressed with gzip, to `take`, one after another. Files with other
 /// names, and digests, are skipped. Ends early if `take` returns false.

@@ -5,7 +5,6 @@
 //! bounded channels, so memory is bounded: a download waits until its object is being scanned.
 
 use std::error::Error;
-use std::io::{self, Read};
 use std::pin::Pin;
 
 use aws_config::SdkConfig;
@@ -13,18 +12,18 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::Object;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 use futures_util::future;
 use futures_util::stream::{self, Stream, StreamExt as _};
-use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::sync::mpsc::{self, Sender};
 use trailwarden::aws::{self, Deadline, TrailBuckets};
 use trailwarden::s3_object::S3Object;
 use trailwarden::service::{Fault, ServiceError};
 use trailwarden::trail::{ObjectBody as _, ObjectSource as _};
 
-use super::files::is_log_file;
-use super::key_layout::{Visit, visit};
-use super::{Narrowing, Source};
+use super::file_name::is_log_file;
+use super::narrowing::{Narrowing, Visit};
+use super::source::{BucketError, ObjectReader, Source};
 
 /// Number of objects that are downloaded at a time. Most log objects are small, so the latency of S3 limits the speed.
 const DOWNLOADS: usize = 64;
@@ -57,40 +56,6 @@ impl Location {
 /// The profile of the AWS CLI that provides credentials; `None` for the SDK's default.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Profile(pub(crate) Option<String>);
-
-/// The content of an object, as it arrives.
-#[derive(Debug)]
-pub(crate) struct ObjectReader {
-    chunk: Bytes,
-    chunks: Receiver<Result<Bytes, BucketError>>,
-}
-
-impl Read for ObjectReader {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        while self.chunk.is_empty() {
-            match self.chunks.blocking_recv() {
-                Some(chunk) => self.chunk = chunk.map_err(io::Error::other)?,
-                None => return Ok(0),
-            }
-        }
-        let length = into.len().min(self.chunk.len());
-        self.chunk.copy_to_slice(into.split_at_mut(length).0);
-        Ok(length)
-    }
-}
-
-/// An error of Amazon S3.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum BucketError {
-    #[error("the object is archived; restore it and scan it again")]
-    Archived,
-    #[error(transparent)]
-    Service(#[from] ServiceError),
-    #[error("s3:ListBucket: {0}")]
-    List(String),
-    #[error("the thread that reads Amazon S3 cannot start: {0}")]
-    Thread(io::Error),
-}
 
 /// Reads the log objects at a location. They are listed and downloaded while they are being scanned.
 pub(super) fn read(location: Location, narrowing: Narrowing, profile: Profile) -> impl Iterator<Item = Source> + Send {
@@ -159,7 +124,7 @@ async fn announce(listed: Listed, location: &Location, sources: &Sender<Source>)
         Ok(key) => {
             let (sender, chunks) = mpsc::channel(WAITING_CHUNKS);
             let object = location.object(&key);
-            let content = ObjectReader { chunk: Bytes::new(), chunks };
+            let content = ObjectReader::new(chunks);
             sources.send(Source::Object { location: object.location(), content }).await.ok()?;
             Some(Download { object, chunks: sender })
         }
@@ -244,7 +209,7 @@ impl Bucket<'_> {
         if self.done_until().is_some_and(|done| prefix.as_str() < done && !done.starts_with(&prefix)) {
             return (Vec::new(), Vec::new());
         }
-        match visit(&prefix, self.narrowing) {
+        match self.narrowing.visit(&prefix) {
             Visit::Skip => (Vec::new(), Vec::new()),
             Visit::Into(folders) => (Vec::new(), folders),
             Visit::List(start_after) => (vec![Part::List { prefix, start_after }], Vec::new()),

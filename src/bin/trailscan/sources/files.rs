@@ -5,9 +5,8 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use trailwarden::delivery::KeyKind;
-
-use super::{Source, archive};
+use super::file_name::{is_archive, is_log_file};
+use super::source::Source;
 use crate::diagnostics::io_error;
 
 /// The files that have been found so far.
@@ -48,7 +47,7 @@ impl Files {
     fn visit(&mut self, path: &Path, is_argument: bool, found: &mut Vec<Source>) -> io::Result<()> {
         let metadata = std::fs::metadata(path)?;
         if !metadata.is_dir() {
-            if is_argument || is_log_file(&path.to_string_lossy()) || archive::is_archive(path) {
+            if is_argument || is_log_file(&path.to_string_lossy()) || is_archive(path) {
                 self.bytes += metadata.len();
                 found.push(Source::File(path.to_owned()));
             } else {
@@ -66,10 +65,4 @@ impl Files {
         }
         Ok(())
     }
-}
-
-/// Returns true for the name of a log file, outside of the folders for digests.
-pub(super) fn is_log_file(name: &str) -> bool {
-    let has_extension = [".json", ".json.gz"].iter().any(|extension| name.ends_with(extension));
-    has_extension && KeyKind::of(name) != KeyKind::Digest
 }
