@@ -25,7 +25,7 @@ pub(crate) trait Examine: Sync {
     fn size(found: &Self::Found) -> usize;
 }
 
-/// A part of the result of one object. The last one is its end, unless the scan was stopped.
+/// A part of the result of one object.
 #[derive(Debug)]
 pub(crate) enum Update<F> {
     /// What was found in some of its records.
@@ -34,6 +34,8 @@ pub(crate) enum Update<F> {
     End(F, Ended),
     /// The object cannot be opened.
     Unreadable { name: String, problem: String },
+    /// The scan was stopped before the end of the object.
+    Stopped,
 }
 
 /// What the output takes.

@@ -75,7 +75,14 @@ fn run_scan(args: ScanArgs) -> Result<ExitCode, Failure> {
     let report = args.report.as_deref().map(create_report).transpose()?;
     let mut output = Output::new(args.format, report.is_some())?;
     let inputs = Inputs { sources, narrowing, profile: Profile(args.inputs.profile) };
-    let scanned = scan_with(inputs, &search, |event| output.take(event))?;
+    let scanned = match scan_with(inputs, &search, |event| output.take(event)) {
+        // A closed pipe is a success only if nothing else was to be written.
+        Err(Failure::Output(source)) => match args.report {
+            Some(file) => return Err(Failure::Report { file, source }),
+            None => return Err(source.into()),
+        },
+        scanned => scanned?,
+    };
     let results = output.finish()?;
     if let (Some(report), Some(file)) = (report, args.report) {
         let Scanned { skipped, is_interrupted, .. } = scanned;
@@ -165,6 +172,7 @@ fn test_rules(args: RulesTestArgs) -> Result<ExitCode, Failure> {
                 reading.end(ended);
             }
             Event::Update(Update::Unreadable { name, problem }) => reading.unreadable(name, problem),
+            Event::Update(Update::Stopped) => reading.stop(),
         }
         Ok(())
     };

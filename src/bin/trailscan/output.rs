@@ -93,6 +93,10 @@ impl Output {
                 self.reading.unreadable(name, problem);
                 Ok(())
             }
+            Event::Update(Update::Stopped) => {
+                self.reading.stop();
+                Ok(())
+            }
         }
     }
 

@@ -52,16 +52,15 @@ impl Totals {
     fn count(&mut self, finding: &Finding) {
         *self.findings.entry(finding.alert_type()).or_default() += 1;
         let event = &finding.event;
-        let action = match &finding.kind {
+        match &finding.kind {
             FindingKind::AccessDenied(denied) => {
                 self.count_denial(denied);
-                denied.action.as_ref()
+                self.actions.add(&finding.action());
             }
-            _ => None,
-        };
+            _ => self.actions.add(&event.api_action),
+        }
         self.timeline.count(event.time.as_deref(), Group::of(finding));
         self.callers.add(&event.principal.key);
-        self.actions.add(action.unwrap_or(&event.api_action));
         event.function_name.iter().for_each(|function| self.functions.add(function));
         event.account.iter().for_each(|account| self.accounts.add(account));
         event.time.iter().for_each(|time| self.extend_period(time));

@@ -93,7 +93,10 @@ impl<'a, E: Examine> Worker<'a, E> {
         scanning.ended.inflated_bytes = self.records.inflated_bytes();
         self.records.reset();
         match outcome {
-            Err(ReadProblem::Stopped) => return,
+            Err(ReadProblem::Stopped) => {
+                updates.send(Update::Stopped).ok();
+                return;
+            }
             Err(problem) => scanning.problem(&problem),
             Ok(()) => {}
         }

@@ -191,7 +191,7 @@ fn findings_can_also_be_printed_as_they_arrive() {
 fn a_path_that_cannot_be_written_is_an_error_before_the_scan() {
     let folder = trail("unwritable");
     for (file, problem) in [
-        (folder.file("missing/report.html"), "No such file or directory"),
+        (folder.file("missing/report.html"), "no such file or directory"),
         (folder.file("AWSLogs"), "not a regular file"),
         ("/dev/null".to_owned(), "not a regular file"),
         ("/".to_owned(), "not a regular file"),
@@ -213,7 +213,8 @@ fn a_report_replaces_the_file_only_when_it_is_complete() {
     let mut child = start(&["scan", "--format", "jsonl", "--report", &file, folder.path()]);
     drop(child.stdout.take());
     let output = child.wait_with_output().expect("an exit code");
-    assert_eq!(output.status.code(), Some(1), "the scan ended early");
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(text(&output.stderr), format!("trailscan: cannot write the report {file}: broken pipe\n"));
     assert_eq!(
         (std::fs::read_to_string(&file).expect("a file"), names(&folder)),
         ("old".to_owned(), vec!["report.html".to_owned()])
