@@ -8,6 +8,7 @@ mod explain;
 mod group;
 mod interrupt;
 mod manual;
+mod outbox;
 mod output;
 mod progress;
 mod reading;

@@ -2,9 +2,9 @@
 
 use std::io;
 use std::num::NonZero;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use indicatif::ProgressBar;
@@ -17,7 +17,6 @@ use crate::worker::Worker;
 const AHEAD: usize = 4;
 /// Number of updates of an input that wait to be taken. The worker of the input waits when there are more.
 const WAITING: usize = 2;
-
 /// Time without updates after which the output prints what it has.
 const IDLE: Duration = Duration::from_millis(20);
 
@@ -35,7 +34,12 @@ pub(crate) fn run<E: Examine>(
         move |source, updates: &_| worker.scan(source, updates)
     };
     let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
-    in_order(sources, workers, stop, worker, |event| progress.suspend(|| take(event)))
+    in_order(sources, workers, stop, worker, |event| {
+        progress.suspend(|| match event {
+            Event::Idle => take(Event::Idle),
+            Event::Update(updates) => updates.into_iter().try_for_each(|update| take(Event::Update(update))),
+        })
+    })
 }
 
 /// Processes inputs on `workers` threads, and passes their updates to `take` in the order of the inputs. Each thread
@@ -50,35 +54,44 @@ fn in_order<I: Send, U: Send, W: FnMut(I, &SyncSender<U>)>(
     worker: impl Fn() -> W + Sync,
     mut take: impl FnMut(Event<U>) -> io::Result<()>,
 ) -> io::Result<()> {
-    let (jobs, queue) = mpsc::channel::<(I, SyncSender<U>)>();
-    let queue = Mutex::new(queue);
-    // One more input is being handed over.
-    let (started, results) = mpsc::sync_channel::<Receiver<U>>(AHEAD * workers - 1);
+    // The updates of one more input are being taken.
+    let (started, results) = mpsc::sync_channel(AHEAD * workers - 1);
+    let queue = Arc::new(Mutex::new(Queue { inputs, started }));
     std::thread::scope(|scope| {
         for _ in 0..workers {
-            scope.spawn(|| {
+            let (queue, worker) = (Arc::clone(&queue), &worker);
+            scope.spawn(move || {
                 let mut process = worker();
-                while let Some((input, updates)) = next_job(&queue) {
+                while let Some((input, updates)) = next_job(&queue, stop) {
                     process(input, &updates);
                 }
             });
         }
-        scope.spawn(move || {
-            for input in inputs {
-                let (sender, updates) = mpsc::sync_channel(WAITING);
-                if stop.load(Ordering::Relaxed) || started.send(updates).is_err() || jobs.send((input, sender)).is_err()
-                {
-                    return;
-                }
-            }
-        });
+        // The results end when the last worker drops the queue.
+        drop(queue);
         let outcome = take_all(&results, &mut take);
-        drop(results);
         if outcome.is_err() {
             stop.store(true, Ordering::Relaxed);
         }
+        drop(results);
         outcome
     })
+}
+
+/// The inputs that have not been started.
+struct Queue<I, U> {
+    inputs: I,
+    /// Takes the updates of each input that is started.
+    started: SyncSender<Receiver<U>>,
+}
+
+/// Starts the next input. Waits while too many inputs have been started; `None` if there are no more.
+fn next_job<I: Iterator, U>(queue: &Mutex<Queue<I, U>>, stop: &AtomicBool) -> Option<(I::Item, SyncSender<U>)> {
+    let mut queue = queue.lock().ok()?;
+    let input = queue.inputs.next().filter(|_| !stop.load(Ordering::Relaxed))?;
+    let (sender, updates) = mpsc::sync_channel(WAITING);
+    queue.started.send(updates).ok()?;
+    Some((input, sender))
 }
 
 fn take_all<U>(results: &Receiver<Receiver<U>>, take: &mut impl FnMut(Event<U>) -> io::Result<()>) -> io::Result<()> {
@@ -100,11 +113,6 @@ fn receive<T, U>(receiver: &Receiver<T>, take: &mut impl FnMut(Event<U>) -> io::
             Ok(receiver.recv().ok())
         }
     }
-}
-
-/// The next job for a worker; `None` if there are no more. The lock is released before the job is processed.
-fn next_job<J>(queue: &Mutex<Receiver<J>>) -> Option<J> {
-    queue.lock().ok()?.recv().ok()
 }
 
 #[cfg(test)]

@@ -12,13 +12,12 @@ use trailwarden::trail::{Entry, Limits, RecordReader, TrailError};
 
 use crate::diagnostics::io_error;
 use crate::examine::{Ended, Examine, Update};
+use crate::outbox::Outbox;
 use crate::sources::file_name::is_archive;
 use crate::sources::{Source, archive};
 
 /// Number of bytes that are read at a time.
 const CHUNK: usize = 256 * 1024;
-/// Number of elements after which they are passed on, even within a chunk.
-const BATCH: usize = 256;
 /// Maximum number of problems that are listed for one object. All are counted.
 const MAX_LISTED: usize = 10;
 
@@ -49,61 +48,72 @@ impl<'a, E: Examine> Worker<'a, E> {
     }
 
     /// Scans an input.
-    pub(crate) fn scan(&mut self, source: Source, updates: &SyncSender<Update<E::Found>>) {
+    pub(crate) fn scan(&mut self, source: Source, updates: &SyncSender<Vec<Update<E::Found>>>) {
         let progress = self.progress;
+        let mut outbox = Outbox::new(updates);
         match source {
-            Source::Stdin => self.scan_object("-".to_owned(), progress.wrap_read(io::stdin()), updates),
-            Source::File(path) => self.scan_file(&path, updates),
-            Source::Object { location, content } => self.scan_object(location, progress.wrap_read(content), updates),
-            Source::Unreadable { name, problem } => unreadable(name, problem, updates),
+            Source::Stdin => {
+                self.scan_object("-".to_owned(), Pace::Live, progress.wrap_read(io::stdin()), &mut outbox);
+            }
+            Source::Files(paths) => paths.iter().for_each(|path| self.scan_file(path, &mut outbox)),
+            Source::Object { location, content } => {
+                self.scan_object(location, Pace::Live, progress.wrap_read(content), &mut outbox);
+            }
+            Source::Unreadable { name, problem } => outbox.add(Update::Unreadable { name, problem }),
         }
+        outbox.pass_on();
     }
 
-    fn scan_file(&mut self, path: &Path, updates: &SyncSender<Update<E::Found>>) {
+    fn scan_file(&mut self, path: &Path, outbox: &mut Outbox<'_, E>) {
         let name = path.display().to_string();
         match File::open(path).map(|file| self.progress.wrap_read(file)) {
-            Ok(file) if is_archive(path) => self.scan_archive(&name, file, updates),
-            Ok(file) => self.scan_object(name, file, updates),
-            Err(error) => unreadable(name, io_error(&error), updates),
+            Ok(file) if is_archive(path) => self.scan_archive(&name, file, outbox),
+            Ok(file) => self.scan_object(name, Pace::Immediate, file, outbox),
+            Err(error) => outbox.add(Update::Unreadable { name, problem: io_error(&error) }),
         }
     }
 
     /// Scans the log files in an archive.
-    fn scan_archive(&mut self, name: &str, reader: impl Read, updates: &SyncSender<Update<E::Found>>) {
+    fn scan_archive(&mut self, name: &str, reader: impl Read, outbox: &mut Outbox<'_, E>) {
         let members = archive::for_each_log_file(reader, |member, content| {
-            self.scan_object(format!("{name}:{member}"), content, updates);
+            self.scan_object(format!("{name}:{member}"), Pace::Immediate, content, outbox);
             !self.stop.load(Ordering::Relaxed)
         });
         if let Err(error) = members {
-            unreadable(name.to_owned(), format!("damaged archive: {}", io_error(&error)), updates);
+            let problem = format!("damaged archive: {}", io_error(&error));
+            outbox.add(Update::Unreadable { name: name.to_owned(), problem });
         }
     }
 
     /// Scans one log object.
-    fn scan_object(&mut self, name: String, mut reader: impl Read, updates: &SyncSender<Update<E::Found>>) {
+    fn scan_object(&mut self, name: String, pace: Pace, mut reader: impl Read, outbox: &mut Outbox<'_, E>) {
         let mut scanning = Scanning {
             examiner: self.examiner,
             object: Arc::from(name.as_str()),
-            updates,
+            outbox,
             found: E::Found::default(),
-            is_stopped: false,
             ended: Ended { name, ..Ended::default() },
         };
-        let outcome = self.read(&mut reader, &mut scanning);
+        let outcome = self.read(pace, &mut reader, &mut scanning);
         scanning.ended.inflated_bytes = self.records.inflated_bytes();
         self.records.reset();
-        match outcome {
-            Err(ReadProblem::Stopped) => {
-                updates.send(Update::Stopped).ok();
-                return;
+        let end = match outcome {
+            Err(ReadProblem::Stopped) => Update::Stopped,
+            Err(problem) => {
+                scanning.problem(&problem);
+                Update::End(scanning.found, scanning.ended)
             }
-            Err(problem) => scanning.problem(&problem),
-            Ok(()) => {}
-        }
-        scanning.end();
+            Ok(()) => Update::End(scanning.found, scanning.ended),
+        };
+        scanning.outbox.add(end);
     }
 
-    fn read(&mut self, reader: &mut impl Read, scanning: &mut Scanning<'_, E>) -> Result<(), ReadProblem> {
+    fn read(
+        &mut self,
+        pace: Pace,
+        reader: &mut impl Read,
+        scanning: &mut Scanning<'_, '_, E>,
+    ) -> Result<(), ReadProblem> {
         loop {
             let read = match reader.read(&mut self.chunk) {
                 Ok(0) => return Ok(self.records.finish()?),
@@ -112,8 +122,11 @@ impl<'a, E: Examine> Worker<'a, E> {
                 Err(error) => return Err(error.into()),
             };
             let pushed = self.records.push(self.chunk.split_at(read).0, |entry| scanning.take(entry));
-            scanning.pass_on();
-            if scanning.is_stopped || self.stop.load(Ordering::Relaxed) {
+            if pace == Pace::Live {
+                scanning.pass_on();
+                scanning.outbox.pass_on();
+            }
+            if scanning.outbox.is_closed || self.stop.load(Ordering::Relaxed) {
                 return Err(ReadProblem::Stopped);
             }
             pushed?;
@@ -121,23 +134,25 @@ impl<'a, E: Examine> Worker<'a, E> {
     }
 }
 
-/// Reports an input that cannot be opened. If nobody takes the update, the scan was stopped.
-fn unreadable<F>(name: String, problem: String, updates: &SyncSender<Update<F>>) {
-    updates.send(Update::Unreadable { name, problem }).ok();
+/// How fast the bytes of an object arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    /// From a disk, without noticeable pauses.
+    Immediate,
+    /// From a program or a network. What was found is passed on before the next bytes are awaited.
+    Live,
 }
 
 /// The scan of one object.
-struct Scanning<'a, E: Examine> {
+struct Scanning<'a, 'b, E: Examine> {
     examiner: &'a E,
     object: Arc<str>,
-    updates: &'a SyncSender<Update<E::Found>>,
+    outbox: &'a mut Outbox<'b, E>,
     found: E::Found,
-    /// Nobody takes the updates any more.
-    is_stopped: bool,
     ended: Ended,
 }
 
-impl<E: Examine> Scanning<'_, E> {
+impl<E: Examine> Scanning<'_, '_, E> {
     fn take(&mut self, entry: Entry<'_>) {
         self.ended.records += 1;
         let (offset, error) = match entry {
@@ -150,22 +165,16 @@ impl<E: Examine> Scanning<'_, E> {
         if let Some(error) = error {
             self.problem(&format_args!("record at inflated byte {offset}: {error}"));
         }
-        if E::size(&self.found) >= BATCH {
+        if self.outbox.is_full_with(&self.found) {
             self.pass_on();
         }
     }
 
-    /// Passes on what was found so far. Waits while too many updates have not been taken.
+    /// Adds what was found so far to the outbox.
     fn pass_on(&mut self) {
         if E::size(&self.found) > 0 {
-            let found = std::mem::take(&mut self.found);
-            self.is_stopped |= self.updates.send(Update::Found(found)).is_err();
+            self.outbox.add(Update::Found(std::mem::take(&mut self.found)));
         }
-    }
-
-    /// Passes on the rest. If nobody takes it, the scan was stopped.
-    fn end(self) {
-        self.updates.send(Update::End(self.found, self.ended)).ok();
     }
 
     fn problem(&mut self, problem: &dyn std::fmt::Display) {

@@ -9,6 +9,11 @@ use super::file_name::{is_archive, is_log_file};
 use super::source::Source;
 use crate::diagnostics::io_error;
 
+/// Maximum number of small files in one source, and their maximum size in bytes. Passing a source to a worker costs as
+/// much as scanning a few kilobytes.
+const MAX_FILES: usize = 16;
+const MAX_SMALL: u64 = 128 * 1024;
+
 /// The files that have been found so far.
 #[derive(Debug, Default)]
 pub(super) struct Files {
@@ -16,6 +21,8 @@ pub(super) struct Files {
     pub(super) skipped: u64,
     /// Number of bytes in all files.
     pub(super) bytes: u64,
+    /// Number of bytes in the last source.
+    small: u64,
     /// Folders that have been searched.
     folders: HashSet<PathBuf>,
     stdin: bool,
@@ -37,6 +44,21 @@ impl Files {
         found
     }
 
+    /// Adds a file, to the last source if that has small files only.
+    fn add(&mut self, path: &Path, bytes: u64, found: &mut Vec<Source>) {
+        self.bytes += bytes;
+        self.small += bytes;
+        match found.last_mut() {
+            Some(Source::Files(paths)) if self.small <= MAX_SMALL && paths.len() < MAX_FILES => {
+                paths.push(path.to_owned());
+            }
+            _ => {
+                self.small = bytes;
+                found.push(Source::Files(vec![path.to_owned()]));
+            }
+        }
+    }
+
     fn visit_or_report(&mut self, path: &Path, is_argument: bool, found: &mut Vec<Source>) {
         if let Err(error) = self.visit(path, is_argument, found) {
             let name = path.display().to_string();
@@ -48,8 +70,7 @@ impl Files {
         let metadata = std::fs::metadata(path)?;
         if !metadata.is_dir() {
             if is_argument || is_log_file(&path.to_string_lossy()) || is_archive(path) {
-                self.bytes += metadata.len();
-                found.push(Source::File(path.to_owned()));
+                self.add(path, metadata.len(), found);
             } else {
                 self.skipped += 1;
             }

@@ -11,7 +11,8 @@ use trailwarden::service::ServiceError;
 #[derive(Debug)]
 pub(crate) enum Source {
     Stdin,
-    File(PathBuf),
+    /// Files that are scanned one after another.
+    Files(Vec<PathBuf>),
     /// An object in Amazon S3, which is being downloaded.
     Object {
         location: String,
