@@ -38,6 +38,17 @@ pub(crate) enum Update<F> {
     Stopped,
 }
 
+impl<F> Update<F> {
+    /// Returns true if the update contains a problem, which is printed.
+    pub(crate) fn has_problem(&self) -> bool {
+        match self {
+            Self::Found(_) | Self::Stopped => false,
+            Self::End(_, ended) => ended.problem_count > 0,
+            Self::Unreadable { .. } => true,
+        }
+    }
+}
+
 /// What the output takes.
 pub(crate) enum Event<U> {
     Update(U),

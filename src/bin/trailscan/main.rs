@@ -23,7 +23,7 @@ mod timeline;
 mod totals;
 mod worker;
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::Utf8Error;
@@ -75,7 +75,8 @@ fn run_scan(args: ScanArgs) -> Result<ExitCode, Failure> {
     // Its temporary file may be in a folder that has just been listed.
     let report = args.report.as_deref().map(create_report).transpose()?;
     let mut output = Output::new(args.format, report.is_some())?;
-    let inputs = Inputs { sources, narrowing, profile: Profile(args.inputs.profile) };
+    let prints_findings = args.format.is_streamed() && io::stdout().is_terminal();
+    let inputs = Inputs { sources, narrowing, profile: Profile(args.inputs.profile), prints_findings };
     let scanned = match scan_with(inputs, &search, |event| output.take(event)) {
         // A closed pipe is a success only if nothing else was to be written.
         Err(Failure::Output(source)) => match args.report {
@@ -100,6 +101,8 @@ struct Inputs {
     sources: Sources,
     narrowing: Narrowing,
     profile: Profile,
+    /// Findings are printed to a terminal as they arrive.
+    prints_findings: bool,
 }
 
 /// A scan that ended.
@@ -116,12 +119,13 @@ fn scan_with<E: Examine>(
     examiner: &E,
     take: impl FnMut(Event<Update<E::Found>>) -> io::Result<()>,
 ) -> Result<Scanned, Failure> {
-    let Inputs { sources, narrowing, profile } = inputs;
+    let Inputs { sources, narrowing, profile, prints_findings } = inputs;
     let started = Instant::now();
     let (bytes, skipped) = (sources.bytes, sources.skipped);
     let stop = interrupt::flag().map_err(Failure::Signals)?;
     let progress = progress::bar(bytes);
-    scan::run(sources.into_iter(narrowing, profile), examiner, &progress, &stop, take)?;
+    let sources = sources.into_iter(narrowing, profile);
+    scan::run(sources, examiner, &progress, prints_findings, &stop, take)?;
     progress.finish_and_clear();
     Ok(Scanned { skipped, elapsed: started.elapsed(), is_interrupted: stop.load(Ordering::Relaxed) })
 }
@@ -178,7 +182,8 @@ fn test_rules(args: RulesTestArgs) -> Result<ExitCode, Failure> {
         Ok(())
     };
     let sources = Sources::at(&args.inputs.paths);
-    let inputs = Inputs { sources, narrowing: Narrowing::default(), profile: Profile(args.inputs.profile) };
+    let profile = Profile(args.inputs.profile);
+    let inputs = Inputs { sources, narrowing: Narrowing::default(), profile, prints_findings: false };
     let scanned = scan_with(inputs, &test, take)?;
     print(matches.text(&test.rules).as_bytes())?;
     write!(io::stderr(), "{}", summary::of_reading(&reading, matches.findings, scanned.skipped)).ok();

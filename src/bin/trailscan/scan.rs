@@ -21,11 +21,13 @@ const WAITING: usize = 2;
 const IDLE: Duration = Duration::from_millis(20);
 
 /// Scans the sources and passes updates to `take`, in the order of the sources, and tells it when it is idle. Ends early
-/// when `stop` is set.
+/// when `stop` is set. The progress is hidden while a problem is printed, and also while findings are taken if
+/// `prints_findings`.
 pub(crate) fn run<E: Examine>(
     sources: impl Iterator<Item = Source> + Send,
     examiner: &E,
     progress: &ProgressBar,
+    prints_findings: bool,
     stop: &AtomicBool,
     mut take: impl FnMut(Event<Update<E::Found>>) -> io::Result<()>,
 ) -> io::Result<()> {
@@ -34,11 +36,15 @@ pub(crate) fn run<E: Examine>(
         move |source, updates: &_| worker.scan(source, updates)
     };
     let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
-    in_order(sources, workers, stop, worker, |event| {
-        progress.suspend(|| match event {
-            Event::Idle => take(Event::Idle),
-            Event::Update(updates) => updates.into_iter().try_for_each(|update| take(Event::Update(update))),
-        })
+    in_order(sources, workers, stop, worker, |event| match event {
+        Event::Idle => take(Event::Idle),
+        Event::Update(updates) => updates.into_iter().try_for_each(|update| {
+            if prints_findings || update.has_problem() {
+                progress.suspend(|| take(Event::Update(update)))
+            } else {
+                take(Event::Update(update))
+            }
+        }),
     })
 }
 

@@ -46,7 +46,7 @@ fn output_that_cannot_be_written_is_an_error() {
         (output.status.code(), text(&output.stderr))
     };
     let expected = (Some(1), "trailscan: cannot write output: no space left on device\n".to_owned());
-    for format in ["table", "jsonl", "text"] {
+    for format in ["table", "jsonl", "csv", "text"] {
         assert_eq!(run(&["scan", "--format", format, path]), expected, "{format}");
     }
     assert_eq!(run(&["rules", "check", &rules]), expected);

@@ -51,19 +51,27 @@ impl Printer {
     /// Creates a printer, and prints the header.
     pub(super) fn new() -> io::Result<Self> {
         let mut writer = csv::Writer::from_writer(io::stdout());
-        writer.write_record(COLUMNS)?;
+        writer.write_record(COLUMNS).map_err(io_error)?;
         Ok(Self { writer })
     }
 
     pub(super) fn print(&mut self, findings: &[Finding]) -> io::Result<()> {
         for finding in findings {
-            self.writer.write_record(cells(finding)?)?;
+            self.writer.write_record(cells(finding)?).map_err(io_error)?;
         }
         Ok(())
     }
 
     pub(super) fn flush(&mut self) -> io::Result<()> {
         self.writer.flush()
+    }
+}
+
+/// The I/O error of the output, which the error of the crate contains.
+fn io_error(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Row, Table, presets};
+use comfy_table::{Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Row, Table, presets};
 use trailwarden::alert::{Brief, sanitize};
 use trailwarden::detect::Severity;
 use trailwarden::triage::Incident;
@@ -10,7 +10,10 @@ use trailwarden::triage::Incident;
 use crate::group::{Group, is_listed};
 use crate::terminal::Display;
 
-/// The columns that differ between incidents.
+/// Width of a terminal from which on the account and the Region are shown, in columns.
+const WIDE: u16 = 120;
+
+/// The columns that are shown: those that differ between incidents.
 struct Columns {
     account: bool,
     region: bool,
@@ -25,9 +28,10 @@ pub(super) fn print(incidents: &[Incident], display: Display) -> io::Result<()> 
 
 fn text(incidents: &[Incident], display: Display) -> String {
     let incidents: Vec<_> = incidents.iter().filter(|it| is_listed(it)).collect();
+    let has_room = display.width.is_none_or(|width| width >= WIDE);
     let columns = Columns {
-        account: differ(incidents.iter().map(|it| it.finding.event.account.as_deref())),
-        region: differ(incidents.iter().map(|it| it.finding.event.region.as_deref())),
+        account: has_room && differ(incidents.iter().map(|it| it.finding.event.account.as_deref())),
+        region: has_room && differ(incidents.iter().map(|it| it.finding.event.region.as_deref())),
     };
     let mut groups = Vec::new();
     for group in Group::ALL {
@@ -62,6 +66,11 @@ fn table(incidents: &[&Incident], columns: &Columns, display: Display) -> Table 
         row.max_height(1);
         table.add_row(row);
     }
+    // Only the sentence is shortened.
+    let sentence = table.column_count().saturating_sub(1);
+    table.column_iter_mut().take(sentence).for_each(|column| {
+        column.set_constraint(ColumnConstraint::ContentWidth);
+    });
     table
 }
 
@@ -105,4 +114,54 @@ fn sentence(incident: &Incident) -> String {
     let parts = [Some(subject), Some(reason), state].into_iter().flatten();
     let causes = causes.into_iter().map(|cause| format!("likely cause: {cause}"));
     parts.chain(causes).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::sync::Arc;
+
+    use comfy_table::Table;
+    use trailwarden::detect::{Detector, WatchRules};
+    use trailwarden::triage::History;
+
+    use super::*;
+
+    /// Incidents in two Regions.
+    fn incidents() -> Vec<Incident> {
+        let mut history = History::default();
+        for (region, name) in [("us-east-1", "GetFunction"), ("ap-southeast-2", "ListEventSourceMappings")] {
+            let record = format!(
+                r#"{{"eventSource":"lambda.amazonaws.com","eventName":"{name}","awsRegion":"{region}","errorCode":"AccessDenied",
+                    "eventTime":"2026-01-02T03:04:05Z","userIdentity":{{"type":"IAMUser","arn":"arn:aws:iam::111122223333:user/🦀é-{}"}}}}"#,
+                "long-".repeat(30)
+            );
+            let examined = Detector::default()
+                .examine(record.as_bytes(), &Arc::from("a.json"), &WatchRules::default())
+                .expect("a record");
+            examined.findings.into_iter().for_each(|finding| history.add(finding));
+        }
+        history.into_incidents()
+    }
+
+    #[test]
+    fn lines_fit_the_terminal() {
+        for width in [40, 80, 119, 120, 250] {
+            let shown = text(&incidents(), Display { width: Some(width), colours: false });
+            assert_eq!(shown.lines().count(), 3, "{shown}");
+            let widest = shown.lines().map(|line| Table::new().add_row([line]).column_max_content_widths()[0]).max();
+            assert!(widest <= Some(width), "{width} {shown}");
+            assert!(shown.lines().skip(1).all(|it| it.contains("2026-01-02 03:04") && it.ends_with('…')), "{shown}");
+            assert_eq!(shown.contains("ap-southeast-2"), width >= WIDE, "{shown}");
+        }
+        let complete = text(&incidents(), Display::default());
+        assert!(complete.contains("ap-southeast-2") && !complete.contains('…'), "{complete}");
+    }
+
+    #[test]
+    fn colours_are_used_only_if_they_are_wanted() {
+        let shown = |colours| text(&incidents(), Display { width: Some(80), colours });
+        assert!(shown(true).contains("\u{1b}[1mDenied calls: 2\u{1b}[0m\n"));
+        assert!(!shown(false).contains('\u{1b}'));
+    }
 }
