@@ -53,6 +53,8 @@ fn differ<'a>(mut values: impl Iterator<Item = Option<&'a str>>) -> bool {
 fn table(incidents: &[&Incident], columns: &Columns, display: Display) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
+    // Text is cut off within words, so that a long name does not disappear.
+    table.set_delimiter('\n');
     if display.colours {
         table.enforce_styling();
     } else {
@@ -152,6 +154,7 @@ mod tests {
             let widest = shown.lines().map(|line| Table::new().add_row([line]).column_max_content_widths()[0]).max();
             assert!(widest <= Some(width), "{width} {shown}");
             assert!(shown.lines().skip(1).all(|it| it.contains("2026-01-02 03:04") && it.ends_with('…')), "{shown}");
+            assert!(width < 80 || shown.contains(":user/🦀é-long-"), "{shown}");
             assert_eq!(shown.contains("ap-southeast-2"), width >= WIDE, "{shown}");
         }
         let complete = text(&incidents(), Display::default());
