@@ -251,6 +251,18 @@ def test_an_interrupted_transfer_continues_at_the_first_missing_byte(bucket: Buc
     assert not ranges[0].endswith("bytes=0-")
 
 
+def test_a_slow_reader_of_the_output_does_not_break_transfers(bucket: Bucket) -> None:
+    with subprocess.Popen(
+        bucket.command(f"s3://{BUCKET}/{LARGE}"), env=bucket.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        first = process.stdout.readline()
+        # Longer than the SDK waits for a stalled transfer.
+        time.sleep(12)
+        rest = process.stdout.read()
+    assert (process.returncode, len((first + rest).splitlines())) == (0, 20_000)
+
+
 def test_an_interrupted_scan_can_be_continued(bucket: Bucket) -> None:
     bucket.proxy.delay = 0.02
     location = f"s3://{BUCKET}/AWSLogs/"
@@ -258,9 +270,10 @@ def test_an_interrupted_scan_can_be_continued(bucket: Bucket) -> None:
         bucket.command(location), env=bucket.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout
+        assert process.stderr
         lines = [process.stdout.readline() for _ in range(len(bucket.keys) // 10)]
         process.send_signal(signal.SIGINT)
-        rest, errors = process.communicate(timeout=60)
+        rest, errors = process.stdout.read(), process.stderr.read()
     bucket.proxy.delay = 0
     first = [json.loads(line)["object"] for line in [*lines, *rest.splitlines()]]
     assert process.returncode == 130
