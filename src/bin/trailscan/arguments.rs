@@ -11,8 +11,8 @@ use trailwarden::detect::EventSources;
 
 use crate::examples;
 use crate::output::Format;
+use crate::output::terminal::When;
 use crate::selection::Selection;
-use crate::terminal::When;
 
 /// Find disabled event source mappings and denied calls in AWS CloudTrail log files.
 #[derive(Debug, Parser)]

@@ -1,8 +1,12 @@
 //! Prints findings as they arrive, or collects them for a table, the texts of alerts or a report.
 
 mod csv;
+pub(crate) mod group;
 pub(crate) mod summary;
 mod table;
+pub(crate) mod terminal;
+pub(crate) mod timeline;
+pub(crate) mod totals;
 
 use std::io::{self, BufWriter, Stdout, Write};
 
@@ -11,11 +15,11 @@ use trailwarden::alert::{Alert, Format as AlertFormat};
 use trailwarden::detect::Finding;
 use trailwarden::triage::{History, Incident, Omitted};
 
-use crate::examine::{Event, Update};
-use crate::reading::Reading;
+use self::terminal::Display;
+use self::totals::Totals;
+use crate::scan::examine::{Event, Update};
+use crate::scan::reading::Reading;
 use crate::search::Found;
-use crate::terminal::Display;
-use crate::totals::Totals;
 
 /// Output formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

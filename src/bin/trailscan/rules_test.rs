@@ -9,7 +9,7 @@ use trailwarden::rules::Rules;
 use trailwarden::trail::{RecordBytes, RecordError};
 use trailwarden::triage::{SuppressRule, suppressing_rule};
 
-use crate::examine::Examine;
+use crate::scan::examine::Examine;
 pub(crate) use matches::Matches;
 
 /// The rules, and how they are applied.

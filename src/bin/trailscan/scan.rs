@@ -1,5 +1,12 @@
 //! Scans the inputs on all cores, and passes what was found to the output in the order of the inputs.
 
+pub(crate) mod examine;
+pub(crate) mod interrupt;
+mod outbox;
+pub(crate) mod progress;
+pub(crate) mod reading;
+mod worker;
+
 use std::io;
 use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,9 +16,9 @@ use std::time::Duration;
 
 use indicatif::ProgressBar;
 
-use crate::examine::{Event, Examine, Update};
+use self::examine::{Event, Examine, Update};
+use self::worker::Worker;
 use crate::sources::Source;
-use crate::worker::Worker;
 
 /// Number of inputs per worker that may be started before the oldest one has been taken completely.
 const AHEAD: usize = 4;

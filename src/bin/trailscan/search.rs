@@ -8,7 +8,7 @@ use trailwarden::rules::Rules;
 use trailwarden::trail::{RecordBytes, RecordError};
 use trailwarden::triage::suppressing_rule;
 
-use crate::examine::Examine;
+use crate::scan::examine::Examine;
 use crate::selection::Selection;
 
 /// What to search for.

@@ -6,9 +6,9 @@ use std::time::Duration;
 use trailwarden::alert::sanitize;
 
 use super::Results;
-use crate::group::is_listed;
-use crate::reading::Reading;
-use crate::totals::Ranking;
+use crate::output::group::is_listed;
+use crate::output::totals::Ranking;
+use crate::scan::reading::Reading;
 
 /// Number of callers, of actions, of functions and of accounts that the summary lists.
 const TOP: usize = 5;

@@ -7,8 +7,8 @@ use trailwarden::alert::{Brief, sanitize};
 use trailwarden::detect::Severity;
 use trailwarden::triage::Incident;
 
-use crate::group::{Group, is_listed};
-use crate::terminal::Display;
+use crate::output::group::{Group, is_listed};
+use crate::output::terminal::Display;
 
 /// Width of a terminal from which on the account and the Region are shown, in columns.
 const WIDE: u16 = 120;

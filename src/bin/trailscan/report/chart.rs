@@ -5,8 +5,8 @@ use plotters::coord::combinators::BindKeyPoints as _;
 use plotters::prelude::*;
 
 use super::shown::{counted, moment, number};
-use crate::group::Group;
-use crate::timeline::{Bars, Timeline};
+use crate::output::group::Group;
+use crate::output::timeline::{Bars, Timeline};
 
 /// Units of the drawing per pixel. Coordinates are integers, so this is the resolution of the bars.
 const SCALE: u32 = 4;

@@ -6,8 +6,8 @@ use trailwarden::detect::Severity;
 use trailwarden::triage::Incident;
 
 use super::shown::{counted, isolated, name, number, time, within};
-use crate::group::{Group, is_listed};
 use crate::output::Results;
+use crate::output::group::{Group, is_listed};
 
 /// Maximum number of rows.
 const MAX_ROWS: usize = 5_000;

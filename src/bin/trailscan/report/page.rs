@@ -10,10 +10,10 @@ use trailwarden::triage::{Incident, Lifecycle};
 
 use super::shown::{counted, isolated, moment, number, within};
 use super::{chart, incidents, rankings, stops};
-use crate::group::{Group, is_listed};
 use crate::output::Results;
-use crate::reading::{Damaged, Reading};
-use crate::totals::{Ranking, Totals};
+use crate::output::group::{Group, is_listed};
+use crate::output::totals::{Ranking, Totals};
+use crate::scan::reading::{Damaged, Reading};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use trailwarden::detect::{Effect, PolicyType};
 
 use super::shown::{name, number};
-use crate::totals::{Ranking, Totals};
+use crate::output::totals::{Ranking, Totals};
 
 /// Number of values in a list.
 const TOP: usize = 10;

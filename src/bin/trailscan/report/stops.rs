@@ -6,7 +6,7 @@ use trailwarden::detect::{EsmChange, EsmChanged, FindingKind};
 use trailwarden::triage::Incident;
 
 use super::shown::{isolated, name, number, time, within};
-use crate::group::{Group, is_listed};
+use crate::output::group::{Group, is_listed};
 
 /// Maximum number of bytes of this section. The table of incidents lists stops that do not fit.
 const MAX_BYTES: usize = 1_500_000;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::Offset;
 
-use crate::group::Group;
+use crate::output::group::Group;
 
 /// Maximum number of units with a count. If there are more, the timeline counts in the next larger unit. There are
 /// fewer days than this between [`FIRST_YEAR`] and [`LAST_YEAR`].

@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::SyncSender;
 
-use crate::examine::{Examine, Update};
+use crate::scan::examine::{Examine, Update};
 
 /// Size at which updates are passed on: the number of elements that were found, and of objects.
 const FULL: usize = 256;

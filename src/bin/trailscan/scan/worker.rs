@@ -11,8 +11,8 @@ use indicatif::ProgressBar;
 use trailwarden::trail::{Entry, Limits, RecordReader, TrailError};
 
 use crate::diagnostics::io_error;
-use crate::examine::{Ended, Examine, Update};
-use crate::outbox::Outbox;
+use crate::scan::examine::{Ended, Examine, Update};
+use crate::scan::outbox::Outbox;
 use crate::sources::file_name::is_archive;
 use crate::sources::{Source, archive};
 

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use trailwarden::detect::{AccessDenied, Effect, Finding, FindingKind, PolicyType};
 
-use crate::group::Group;
+use crate::output::group::Group;
+use crate::output::timeline::Timeline;
 use crate::search::Found;
-use crate::timeline::Timeline;
 
 /// Maximum number of distinct values of which a [`Ranking`] keeps the counts.
 const MAX_RANKED: usize = 100_000;

@@ -1,7 +1,7 @@
 //! Counts what a scan reads, and reports problems.
 
 use crate::diagnostics;
-use crate::examine::Ended;
+use crate::scan::examine::Ended;
 
 /// Number of objects whose problems are printed and kept. All are counted.
 const MAX_DAMAGED: usize = 100;

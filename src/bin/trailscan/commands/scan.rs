@@ -1,0 +1,64 @@
+//! `trailscan scan`.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+use jiff::Timestamp;
+use trailwarden::detect::{Detector, EventSources};
+use trailwarden::rules::Rules;
+
+use super::rules;
+use super::scanning::{Inputs, Scanned, exit_code, scan};
+use crate::arguments::ScanArgs;
+use crate::failure::Failure;
+use crate::output::terminal::Display;
+use crate::output::{Format, Output};
+use crate::report::{Report, Scan};
+use crate::search::Search;
+use crate::sources::{Profile, Sources};
+
+pub(super) fn run(args: ScanArgs) -> Result<ExitCode, Failure> {
+    let search = search(&args)?;
+    let narrowing = search.selection.narrowing(args.start_after);
+    let sources = Sources::at(&args.inputs.paths);
+    // Its temporary file may be in a folder that has just been listed.
+    let report = args.report.as_deref().map(create_report).transpose()?;
+    let mut output = Output::new(args.format, report.is_some())?;
+    let prints_findings = args.format.is_streamed() && io::stdout().is_terminal();
+    let inputs = Inputs { sources, narrowing, profile: Profile(args.inputs.profile), prints_findings };
+    let scanned = match scan(inputs, &search, |event| output.take(event)) {
+        // A closed pipe is a success only if nothing else was to be written.
+        Err(Failure::Output(source)) => match args.report {
+            Some(file) => return Err(Failure::Report { file, source }),
+            None => return Err(source.into()),
+        },
+        scanned => scanned?,
+    };
+    let results = output.finish()?;
+    if let (Some(report), Some(file)) = (report, args.report) {
+        let Scanned { skipped, is_interrupted, .. } = scanned;
+        let scan = Scan { results: &results, skipped, is_interrupted, at: Timestamp::now() };
+        report.write(&scan).map_err(|source| Failure::Report { file, source })?;
+    }
+    results.print(args.format, Display::of_stdout(args.color))?;
+    write!(io::stderr(), "{}", results.summary(scanned.skipped, scanned.elapsed)).ok();
+    Ok(exit_code(&scanned, &results.reading))
+}
+
+fn create_report(file: &Path) -> Result<Report, Failure> {
+    Report::create(file).map_err(|source| Failure::Report { file: file.to_owned(), source })
+}
+
+fn search(args: &ScanArgs) -> Result<Search, Failure> {
+    let detector = Detector {
+        event_sources: args.event_sources.clone(),
+        // They show which stops are over.
+        esm_changes: args.esm_changes || args.report.is_some() || !args.format.is_streamed(),
+        authentication_failures: args.authentication_failures,
+        causes: args.causes || args.report.is_some() || args.format == Format::Text,
+    };
+    let rules = args.rules.as_deref().map_or(Ok(Rules::default()), rules::read)?;
+    let selection = args.selection.clone();
+    Ok(Search { detector, esm_changes: args.esm_changes, rules, selection, lambda: EventSources::default() })
+}
