@@ -42,7 +42,9 @@ pub(super) fn run(args: ScanArgs) -> Result<ExitCode, Failure> {
         report.write(&scan).map_err(|source| Failure::Report { file, source })?;
     }
     results.print(args.format, Display::of_stdout(args.color))?;
-    write!(io::stderr(), "{}", results.summary(scanned.skipped, scanned.elapsed)).ok();
+    // On a terminal, the summary follows the incidents.
+    let separator = if io::stdout().is_terminal() && !results.incidents.is_empty() { "\n" } else { "" };
+    write!(io::stderr(), "{separator}{}", results.summary(scanned.skipped, scanned.elapsed)).ok();
     Ok(exit_code(&scanned, &results.reading))
 }
 

@@ -78,8 +78,9 @@ impl Lines {
     fn add_reading(&mut self, reading: &Reading, lambda_events: Option<u64>, skipped: u64) {
         let Reading { objects, records, problems, .. } = reading;
         let lambda = lambda_events.map(|count| format!(", {count} of them from AWS Lambda")).unwrap_or_default();
-        let others = if skipped > 0 { format!("; {skipped} other files skipped") } else { String::new() };
-        self.add("Read", [format!("{objects} objects with {records} records{lambda}{others}")]);
+        let others = if skipped > 0 { format!("; {} skipped", counted(skipped, "other file")) } else { String::new() };
+        let (objects, records) = (counted(*objects, "object"), counted(*records, "record"));
+        self.add("Read", [format!("{objects} with {records}{lambda}{others}")]);
         self.add("Problems", [or_none([*problems].into_iter().filter(|it| *it > 0).map(|it| it.to_string()))]);
     }
 
@@ -91,6 +92,11 @@ impl Lines {
             label = "";
         }
     }
+}
+
+/// A number of things, in the singular or the plural.
+fn counted(count: u64, singular: &str) -> String {
+    format!("{count} {singular}{}", if count == 1 { "" } else { "s" })
 }
 
 fn ranked(ranking: &Ranking) -> Vec<String> {
