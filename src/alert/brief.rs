@@ -91,7 +91,7 @@ fn state(incident: &Incident) -> Option<String> {
     match (incident.lifecycle, &incident.finding.kind) {
         (Some(Lifecycle::OverSince(ended)), _) => {
             let stopped = incident.finding.event.time.as_deref().and_then(stopped)?;
-            Some(format!("resumed after {}", duration(time_between(stopped, ended))))
+            Some(format!("stopped for {}", duration(time_between(stopped, ended))))
         }
         (_, FindingKind::EsmDisabled(_)) => Some("not resumed".to_owned()),
         _ => None,

@@ -127,7 +127,7 @@ def test_filters_select_rows(browser: Browser, written: dict[str, Path]) -> None
         stops = it.visible_rows()
         assert stops == len(reports.HOSTILE) + 1
         assert page.inner_text("#matches") == f"{stops} of {all_rows} shown"
-        page.locator("#filter-text").fill("ORDERS resumed after")
+        page.locator("#filter-text").fill("ORDERS stopped for")
         assert it.visible_rows() == 1
         page.locator("#filter-kind").select_option("denied")
         assert it.visible_rows() == 0

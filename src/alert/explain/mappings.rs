@@ -28,6 +28,7 @@ pub(super) fn of_disabled_type() -> Explanation {
     Explanation {
         group: CodeGroup::AlertType,
         code: AlertType::EsmDisabled.as_str().to_owned(),
+        brief: "AWS disabled an event source mapping.",
         summary:
             "AWS disabled an event source mapping, so Lambda stopped reading its queue or stream. The category says \
                   why. If the alert has the status \"resolved\", Lambda reads again or the mapping was deleted."
@@ -50,6 +51,7 @@ pub(super) fn of_failing_type() -> Explanation {
     Explanation {
         group: CodeGroup::AlertType,
         code: AlertType::EsmFailing.as_str().to_owned(),
+        brief: "An event source mapping is enabled but does not process its source.",
         summary:
             "An event source mapping is enabled but does not process its source. The category says why. Only a sweep \
                   finds such a mapping; CloudTrail logs no event about it."

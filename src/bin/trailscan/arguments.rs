@@ -34,7 +34,7 @@ pub(crate) enum Command {
     /// Without a code, lists all codes.
     #[command(after_long_help = examples::EXPLAIN)]
     Explain {
-        /// Alert type, category, policy type or error code, in upper or lower case
+        /// Alert type, category, policy type or error code
         ///
         /// The reason for which AWS disabled a mapping, and the message of a denied call, are also accepted.
         #[arg(value_name = "CODE")]
@@ -61,7 +61,7 @@ pub(crate) struct ScanArgs {
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,
-    /// Use colours in a table
+    /// When to colour table output
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = When::Auto)]
     pub(crate) color: When,
     /// Also write a report for web browsers to FILE
@@ -80,7 +80,7 @@ pub(crate) struct ScanArgs {
     /// Also report event source mappings that users disabled, deleted or enabled
     #[arg(long)]
     pub(crate) esm_changes: bool,
-    /// Find the likely causes of stops in a table; always on with the format text and a report
+    /// Show likely causes in table output; always on with --format text and --report
     ///
     /// This examines the records of other services, too, and makes the scan about 15 % slower.
     #[arg(long)]
@@ -89,7 +89,7 @@ pub(crate) struct ScanArgs {
     #[arg(long)]
     pub(crate) authentication_failures: bool,
     /// Only objects in Amazon S3 after this one, to continue an interrupted scan
-    #[arg(long, value_name = "OBJECT", value_parser = object)]
+    #[arg(long, value_name = "OBJECT", value_parser = object, help_heading = "Amazon S3")]
     pub(crate) start_after: Option<String>,
     #[command(flatten)]
     pub(crate) selection: Selection,
@@ -104,7 +104,7 @@ pub(crate) struct InputArgs {
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<OsString>,
     /// Profile of the AWS CLI that provides the credentials for Amazon S3
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = "Amazon S3")]
     pub(crate) profile: Option<String>,
 }
 

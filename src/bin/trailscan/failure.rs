@@ -24,6 +24,8 @@ pub(crate) enum Failure {
     Code(#[from] explain::UnknownCode),
     #[error("cannot write output: {}", io_error(_0))]
     Output(#[from] io::Error),
+    #[error("cannot write output: {}; no report was written", io_error(_0))]
+    NoReport(io::Error),
     #[error("cannot write the report {}: {}", file.display(), io_error(source))]
     Report { file: PathBuf, source: io::Error },
 }

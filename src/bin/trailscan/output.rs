@@ -1,6 +1,6 @@
 //! Prints findings as they arrive, or collects them for a table, the texts of alerts or a report.
 
-mod csv;
+pub(crate) mod csv;
 pub(crate) mod group;
 pub(crate) mod summary;
 mod table;
@@ -50,7 +50,7 @@ pub(crate) struct Output {
 }
 
 /// Prints findings as they arrive.
-enum Printer {
+pub(crate) enum Printer {
     Jsonl(BufWriter<Stdout>),
     Csv(Box<csv::Printer>),
     /// Incidents are printed at the end.
@@ -84,6 +84,8 @@ impl Output {
     pub(crate) fn take(&mut self, event: Event<Update<Found>>) -> io::Result<()> {
         match event {
             Event::Idle => self.printer.flush(),
+            // Later objects are read again when the scan is continued.
+            Event::Update(_) if self.reading.is_stopped => Ok(()),
             Event::Update(Update::Found(found)) => self.add(found),
             Event::Update(Update::End(found, ended)) => {
                 self.add(found)?;
@@ -98,7 +100,7 @@ impl Output {
                 Ok(())
             }
             Event::Update(Update::Stopped) => {
-                self.reading.stop();
+                self.reading.is_stopped = true;
                 Ok(())
             }
         }
@@ -115,12 +117,11 @@ impl Output {
         Ok(())
     }
 
-    /// Prints the findings that were not printed yet. Returns what was found.
-    pub(crate) fn finish(mut self) -> io::Result<Results> {
-        self.printer.flush()?;
+    /// Ends the output. Returns what was found, and the printer of findings that were not printed yet.
+    pub(crate) fn finish(self) -> (Results, Printer) {
         let omitted = self.history.as_ref().map(History::omitted).unwrap_or_default();
         let incidents = self.history.map(History::into_incidents).unwrap_or_default();
-        Ok(Results { reading: self.reading, totals: self.totals, incidents, omitted })
+        (Results { reading: self.reading, totals: self.totals, incidents, omitted }, self.printer)
     }
 }
 
@@ -150,7 +151,7 @@ impl Printer {
         }
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Jsonl(out) => out.flush(),
             Self::Csv(printer) => printer.flush(),

@@ -42,7 +42,10 @@ impl Report {
         let temporary = Temporary(file.with_file_name(name));
         // A process with the same ID may have been killed. A link in its place is not followed.
         fs::remove_file(&temporary.0).ok();
-        let content = File::create_new(&temporary.0)?;
+        let content = create_private(&temporary.0)?;
+        if let Ok(existing) = fs::metadata(&file) {
+            content.set_permissions(existing.permissions())?;
+        }
         Ok(Self { file, temporary, content })
     }
 
@@ -52,6 +55,15 @@ impl Report {
         self.content.sync_all()?;
         fs::rename(&self.temporary.0, &self.file)
     }
+}
+
+/// Creates a file that only its owner can read: a report contains names and messages from logs.
+fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// A temporary file, which is removed unless it has been renamed.

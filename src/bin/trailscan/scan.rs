@@ -27,7 +27,8 @@ const WAITING: usize = 2;
 /// Time without updates after which the output prints what it has.
 const IDLE: Duration = Duration::from_millis(20);
 
-/// Scans the sources and passes updates to `take`, in the order of the sources, and tells it when it is idle. Ends early
+/// Scans the sources and passes updates to `take`, in the order of the sources, and [`Event::Idle`] when no
+/// update has arrived for a while. Ends early
 /// when `stop` is set. The progress is hidden while a problem is printed, and also while findings are taken if
 /// `prints_findings`.
 pub(crate) fn run<E: Examine>(
@@ -212,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn the_output_is_told_once_when_nothing_arrives() {
+    fn idleness_is_reported_once_when_nothing_arrives() {
         let process = |_, updates: &SyncSender<()>| {
             updates.send(()).ok();
             std::thread::sleep(5 * IDLE);

@@ -61,14 +61,22 @@ impl Examine for Search {
 
 impl Search {
     fn take(&self, finding: Finding, record: &[u8], found: &mut Found) {
-        if matches!(finding.kind, FindingKind::EsmChanged(_)) && !self.esm_changes {
+        let is_change = matches!(finding.kind, FindingKind::EsmChanged(_));
+        if is_change && !self.esm_changes {
             found.mapping_changes.push(finding);
-        } else if !self.selection.includes(&finding, record) {
+            return;
+        }
+        if !self.selection.includes(&finding, record) {
             found.not_selected += 1;
         } else if let Some(rule) = suppressing_rule(&self.rules.suppress, &finding, record) {
             *found.suppressed.entry(rule.name.clone()).or_default() += 1;
         } else {
             found.findings.push(finding);
+            return;
+        }
+        // It may still end a stop.
+        if is_change {
+            found.mapping_changes.push(finding);
         }
     }
 }

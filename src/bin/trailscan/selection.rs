@@ -1,13 +1,17 @@
 //! Selects findings by the options on the command line.
 
 use clap::{Args, ValueEnum};
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, ToSpan};
 use trailwarden::detect::Finding;
 use trailwarden::pattern::Pattern;
+use trailwarden::triage::CAUSE_WINDOW;
 
 use crate::sources::Narrowing;
+
+/// The Region in which CloudTrail logs events of IAM in the partition `aws`.
+const IAM_REGION: &str = "us-east-1";
 
 /// Options that select findings. A finding must match all options that are given, and one value of each.
 #[derive(Debug, Default, Clone, Args)]
@@ -21,7 +25,8 @@ pub(crate) struct Selection {
     pattern: Option<Pattern>,
     /// Only findings at or after TIME
     ///
-    /// TIME is an RFC 3339 time (2026-01-31T09:00:00Z), a date (2026-01-31, in UTC), or how long ago (90m, 12h, 7d).
+    /// TIME is an RFC 3339 time (2026-01-31T09:00:00Z), a date or a time in UTC (2026-01-31, 2026-01-31T09:00), or how long
+    /// ago (90m, 12h, 7d).
     /// A finding without a time is always selected.
     #[arg(long, value_name = "TIME", value_parser = start)]
     since: Option<Timestamp>,
@@ -37,7 +42,7 @@ pub(crate) struct Selection {
     /// Only findings of these kinds, separated by commas
     #[arg(long, value_name = "KINDS", value_delimiter = ',', value_enum)]
     kind: Vec<Kind>,
-    /// Only findings about callers whose ARN or name contains TEXT, in upper or lower case
+    /// Only findings about callers whose ARN or name contains TEXT, case-insensitive
     #[arg(long, value_name = "TEXT")]
     caller: Option<String>,
     /// Only findings about these Lambda functions, separated by commas
@@ -71,10 +76,31 @@ impl Kind {
 }
 
 impl Selection {
-    /// The part of a trail that may contain selected findings. `start_after` is the last object that needs no scan.
-    pub(crate) fn narrowing(&self, start_after: Option<String>) -> Narrowing {
-        let [accounts, regions] = [&self.account, &self.region].map(Clone::clone);
-        Narrowing { since: self.since, until: self.until, accounts, regions, start_after }
+    /// The part of a trail that may contain selected findings, and their likely causes if they are searched for.
+    /// `start_after` is the last object that needs no scan.
+    pub(crate) fn narrowing(&self, searches_causes: bool, start_after: Option<String>) -> Narrowing {
+        let [accounts, mut regions] = [&self.account, &self.region].map(Clone::clone);
+        let mut since = self.since;
+        if searches_causes {
+            since = since.map(|since| since.checked_sub(CAUSE_WINDOW).unwrap_or(Timestamp::MIN));
+            // CloudTrail logs changes of roles and policies there.
+            regions.extend((!regions.is_empty()).then(|| IAM_REGION.to_owned()));
+        }
+        Narrowing { since, until: self.until, accounts, regions, start_after }
+    }
+
+    /// Returns true if findings of a kind that is off by default are selected.
+    pub(crate) fn selects_esm_changes(&self) -> bool {
+        self.kind.contains(&Kind::EsmChanged)
+    }
+
+    /// Why no finding can be selected; `None` if one can.
+    pub(crate) fn contradiction(&self, has_rules: bool) -> Option<&'static str> {
+        if self.since.zip(self.until).is_some_and(|(since, until)| since >= until) {
+            return Some("--since must be before --until");
+        }
+        let watches_only = !self.kind.is_empty() && self.kind.iter().all(|kind| *kind == Kind::Watch);
+        (watches_only && !has_rules).then_some("--kind watch needs --rules")
     }
 
     /// Returns true if the options select the finding. `record` is the JSON of its record.
@@ -132,10 +158,14 @@ fn end(text: &str) -> Result<Timestamp, String> {
 fn moment(text: &str, after_midnight: Span) -> Result<Timestamp, String> {
     let moment = if let Ok(time) = text.parse::<Timestamp>() {
         Some(time)
-    } else if let Ok(date) = text.parse::<Date>() {
+    } else if let Some(date) = text.parse::<Date>().ok().filter(|_| text.len() == "YYYY-MM-DD".len()) {
         let start = date.checked_add(after_midnight).and_then(|it| it.to_zoned(TimeZone::UTC));
         start.ok().map(|it| it.timestamp())
     } else {
+        // A time without an offset, or an age.
+        if let Ok(time) = text.parse::<DateTime>() {
+            return time.to_zoned(TimeZone::UTC).map(|it| it.timestamp()).map_err(|error| error.to_string());
+        }
         let ago = text.parse::<Span>().ok();
         let now = Timestamp::now().to_zoned(TimeZone::UTC);
         ago.and_then(|ago| now.checked_sub(ago.abs()).ok()).map(|it| it.timestamp())
@@ -153,8 +183,10 @@ mod tests {
         let parsed = |text: &str| [start(text), end(text)].map(|it| it.map(|it| it.to_string()).unwrap_or_default());
         let time = "2026-01-31T08:00:00Z";
         assert_eq!(parsed("2026-01-31T09:00:00+01:00"), [time, time]);
+        assert_eq!(parsed("2026-01-31T08:00:00"), [time, time]);
+        assert_eq!(parsed("2026-01-31 08:00"), [time, time]);
         assert_eq!(parsed("2026-01-31"), ["2026-01-31T00:00:00Z", "2026-02-01T00:00:00Z"]);
-        for text in ["", "yesterday", "2026-01-32", "7", "9999-12-31T", "99999999999d"] {
+        for text in ["", "yesterday", "2026-01-32", "7", "9999-12-31T", "9999-12-31T23:59:59", "99999999999d"] {
             assert_eq!(parsed(text), ["", ""], "{text}");
         }
     }

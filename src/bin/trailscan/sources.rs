@@ -50,6 +50,16 @@ impl Sources {
         Self { inputs, skipped: files.skipped, bytes: bytes.map(|_| files.bytes) }
     }
 
+    /// Returns true if the inputs are one prefix in Amazon S3, so that everything after an object has a later key.
+    pub(crate) fn are_one_prefix(&self) -> bool {
+        matches!(self.inputs.as_slice(), [Input::Bucket(_)])
+    }
+
+    /// Returns true if the inputs are one prefix in Amazon S3 that contains `object`.
+    pub(crate) fn are_one_prefix_of(&self, object: &str) -> bool {
+        matches!(self.inputs.as_slice(), [Input::Bucket(location)] if location.contains(object))
+    }
+
     /// The inputs, in order. `narrowing` says which objects in Amazon S3 are read.
     pub(crate) fn into_iter(self, narrowing: Narrowing, profile: Profile) -> impl Iterator<Item = Source> + Send {
         self.inputs.into_iter().flat_map(move |input| -> Box<dyn Iterator<Item = Source> + Send> {

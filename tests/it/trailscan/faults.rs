@@ -21,6 +21,13 @@ fn the_exit_code_is_2_for_invalid_arguments_and_1_for_unreadable_files() {
 }
 
 #[test]
+fn a_scan_of_nothing_is_an_error() {
+    let output = trailscan(&["scan", Folder::new("nothing").path()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).ends_with("trailscan: no log object was found\n"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn findings_before_a_fault_are_printed_and_the_fault_is_reported() {
     let broken = gzip(log_file(&[disabled_mapping(9, "returns", "x")]));
     let folder = Folder::with_trail("broken").put("broken.json.gz", &broken[..broken.len() - 1]);

@@ -34,7 +34,7 @@ fn a_stop_is_shown_with_its_cause_and_its_end_in_whatever_order_they_are_read() 
     assert_eq!(shown[0], shown[1]);
     assert_snapshot!(shown[0], @"
     Stopped event source mappings: 1
-     critical  2026-01-02 03:00  1×  orders-queue → orders; RESOURCE_NOT_FOUND; resumed after 2 hours 13 minutes; likely cause: role deployer (session alice) called sqs:DeleteQueue on orders-queue 4 minutes before the stop
+     critical  2026-01-02 03:00  1×  orders-queue → orders; RESOURCE_NOT_FOUND; stopped for 2 hours 13 minutes; likely cause: role deployer (session alice) called sqs:DeleteQueue on orders-queue 4 minutes before the stop
     ");
 }
 
@@ -63,7 +63,27 @@ fn a_change_is_a_finding_only_if_it_is_asked_for() {
     assert_eq!(kinds(&["--esm-changes"]), ["esm_disabled", "esm_changed"]);
     let table = text(&trailscan(&["scan", "--esm-changes", folder.path()]).stdout);
     assert!(table.contains("Event source mappings that users changed: 1\n"), "{table}");
-    assert!(table.contains("resumed after 2 hours 13 minutes"), "{table}");
+    assert!(table.contains("stopped for 2 hours 13 minutes"), "{table}");
+}
+
+/// A selection or a suppression of changes does not hide that a stop is over.
+#[test]
+fn a_change_that_is_not_selected_still_ends_a_stop() {
+    let folder = folder("unselected", &story());
+    for options in
+        [&["--kind", "esm_disabled"][..], &["--until", "2026-01-02T04:00:00"], &["--caller", "lambda.amazonaws"]]
+    {
+        let output = trailscan(&[&["scan", "--esm-changes", folder.path()], options].concat());
+        let table = text(&output.stdout);
+        assert!(table.contains("stopped for 2 hours 13 minutes"), "{options:?} {table}");
+        assert!(text(&output.stderr).contains("Not selected  1\n"), "{options:?}");
+    }
+}
+
+#[test]
+fn a_kind_that_is_off_by_default_can_be_selected() {
+    let output = trailscan(&["scan", "--format", "jsonl", "--kind", "esm_changed", folder("kind", &story()).path()]);
+    assert_eq!(findings(&output).len(), 1);
 }
 
 #[test]

@@ -65,11 +65,11 @@ fn the_report_shows_what_the_scan_found() {
         "Findings from 2026-01-02 03:00:00 to 2026-01-02 03:05:00 UTC",
         "Scanned 2 log objects with 8 records, 6 of them from AWS Lambda. This report is incomplete.",
         "1 object or record could not be read",
-        "Stopped mappings 2 1 resumed",
+        "Stopped mappings 2 1 enabled or deleted since",
         "Denied calls 3 in 1 incident",
         "Findings per minute, in UTC.",
         "orders-queue → orders 111122223333 · us-east-1 Resumed Stopped 2026-01-02 03:04:00",
-        "by role deployer , resumed after 45 minutes",
+        "by role deployer , stopped for 45 minutes",
         "RESOURCE_NOT_FOUND: the event source, or another resource that the mapping uses, does not exist.",
         "Likely cause role deployer (session alice) called sqs:DeleteQueue on orders-queue 4 minutes before the stop",
         "invoices-queue → invoices 111122223333 · us-east-1 Not resumed",
@@ -184,7 +184,7 @@ fn findings_can_also_be_printed_as_they_arrive() {
     let output = trailscan(&["scan", "--format", "jsonl", "--report", &file, folder.path()]);
     assert_eq!(text(&output.stdout).lines().count(), 5);
     let shown = visible(&std::fs::read_to_string(file).expect("a report"));
-    assert!(shown.contains("resumed after 45 minutes") && shown.contains("Likely cause"), "{shown}");
+    assert!(shown.contains("stopped for 45 minutes") && shown.contains("Likely cause"), "{shown}");
 }
 
 #[test]
@@ -214,13 +214,40 @@ fn a_report_replaces_the_file_only_when_it_is_complete() {
     drop(child.stdout.take());
     let output = child.wait_with_output().expect("an exit code");
     assert_eq!(output.status.code(), Some(1));
-    assert_eq!(text(&output.stderr), format!("trailscan: cannot write the report {file}: broken pipe\n"));
+    assert_eq!(text(&output.stderr), "trailscan: cannot write output: broken pipe; no report was written\n");
     assert_eq!(
         (std::fs::read_to_string(&file).expect("a file"), names(&folder)),
         ("old".to_owned(), vec!["report.html".to_owned()])
     );
     assert!(report(&folder, &[]).starts_with("<!DOCTYPE html>"));
     assert_eq!(names(&folder), ["report.html"]);
+}
+
+#[test]
+fn a_report_is_written_even_if_nobody_reads_the_output() {
+    let folder = trail("unread");
+    for format in ["table", "jsonl"] {
+        let file = folder.file(&format!("{format}.html"));
+        let mut child = start(&["scan", "--format", format, "--report", &file, &folder.file("AWSLogs")]);
+        drop(child.stdout.take());
+        child.wait().expect("an exit code");
+        assert!(std::fs::read_to_string(&file).expect("a report").starts_with("<!DOCTYPE html>"), "{format}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn only_the_owner_can_read_a_report_and_a_replaced_one_keeps_its_mode() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+    let folder = trail("mode");
+    let file = folder.file("report.html");
+    let mode = || std::fs::metadata(&file).expect("a report").mode() & 0o777;
+    report(&folder, &[]);
+    assert_eq!(mode(), 0o600);
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).expect("a mode");
+    report(&folder, &[]);
+    assert_eq!(mode(), 0o640);
 }
 
 #[cfg(unix)]

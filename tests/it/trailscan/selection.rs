@@ -81,6 +81,22 @@ fn every_problem_of_a_pattern_is_reported() {
 }
 
 #[test]
+fn arguments_that_contradict_each_other_are_an_error() {
+    for (options, message) in [
+        (vec!["--since", "2026-02-01", "--until", "2026-01-01", "-"], "--since must be before --until"),
+        (vec!["--kind", "watch", "-"], "--kind watch needs --rules"),
+        (vec!["--start-after", "s3://b/k", "-"], "--start-after needs exactly one PATH"),
+        (vec!["--start-after", "s3://b/k", "s3://b/", "s3://c/"], "--start-after needs exactly one PATH"),
+        (vec!["--start-after", "s3://b/k", "s3://c/"], "--start-after needs exactly one PATH"),
+        (vec!["--start-after", "s3://b/a/k", "s3://b/z/"], "--start-after needs exactly one PATH"),
+    ] {
+        let output = trailscan(&[&["scan"][..], &options].concat());
+        assert_eq!(output.status.code(), Some(2), "{options:?}");
+        assert!(text(&output.stderr).contains(message), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
 fn a_value_that_is_not_valid_is_an_error() {
     for option in [["--since", "yesterday"], ["--until", "2026-13-01"], ["--kind", "unknown"]] {
         let output = trailscan(&["scan", option[0], option[1], "-"]);

@@ -30,13 +30,14 @@ pub(super) fn test(args: RulesTestArgs) -> Result<ExitCode, Failure> {
     let take = |event| {
         match event {
             Event::Idle => {}
+            Event::Update(_) if reading.is_stopped => {}
             Event::Update(Update::Found(found)) => matches.extend(found),
             Event::Update(Update::End(found, ended)) => {
                 matches.extend(found);
                 reading.end(ended);
             }
             Event::Update(Update::Unreadable { name, problem }) => reading.unreadable(name, problem),
-            Event::Update(Update::Stopped) => reading.stop(),
+            Event::Update(Update::Stopped) => reading.is_stopped = true,
         }
         Ok(())
     };

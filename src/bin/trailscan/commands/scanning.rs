@@ -27,6 +27,8 @@ pub(super) struct Scanned {
     pub(super) skipped: u64,
     pub(super) elapsed: Duration,
     pub(super) is_interrupted: bool,
+    /// The scan can be continued after the last object.
+    can_continue: bool,
 }
 
 /// Scans the inputs, and passes updates to `take`.
@@ -37,22 +39,26 @@ pub(super) fn scan<E: Examine>(
 ) -> Result<Scanned, Failure> {
     let Inputs { sources, narrowing, profile, prints_findings } = inputs;
     let started = Instant::now();
-    let (bytes, skipped) = (sources.bytes, sources.skipped);
+    let (bytes, skipped, can_continue) = (sources.bytes, sources.skipped, sources.are_one_prefix());
     let stop = interrupt::flag().map_err(Failure::Signals)?;
     let progress = progress::bar(bytes);
     let sources = sources.into_iter(narrowing, profile);
     scan::run(sources, examiner, &progress, prints_findings, &stop, take)?;
     progress.finish_and_clear();
-    Ok(Scanned { skipped, elapsed: started.elapsed(), is_interrupted: stop.load(Ordering::Relaxed) })
+    Ok(Scanned { skipped, elapsed: started.elapsed(), is_interrupted: stop.load(Ordering::Relaxed), can_continue })
 }
 
 /// The exit code of a scan that has printed its results.
 pub(super) fn exit_code(scanned: &Scanned, reading: &Reading) -> ExitCode {
     if scanned.is_interrupted {
-        let last = reading.last.as_deref().filter(|last| last.starts_with("s3://"));
+        let last = reading.last.as_deref().filter(|_| scanned.can_continue);
         let hint = last.map(|last| format!("; to continue, add --start-after '{last}'")).unwrap_or_default();
         diagnostics::print(format_args!("interrupted{hint}"));
         return ExitCode::from(interrupt::EXIT_CODE);
+    }
+    if reading.objects == 0 && reading.problems == 0 {
+        diagnostics::print("no log object was found");
+        return ExitCode::FAILURE;
     }
     if reading.problems > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

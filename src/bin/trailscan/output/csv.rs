@@ -3,6 +3,7 @@
 use std::io::{self, Stdout};
 
 use serde_json::Value;
+use trailwarden::alert::sanitize;
 use trailwarden::detect::Finding;
 
 /// The columns, which are fields of a finding as JSON.
@@ -43,7 +44,7 @@ const COLUMNS: [&str; 33] = [
 ];
 
 /// Prints findings as CSV.
-pub(super) struct Printer {
+pub(crate) struct Printer {
     writer: csv::Writer<Stdout>,
 }
 
@@ -80,7 +81,7 @@ fn cells(finding: &Finding) -> io::Result<Vec<String>> {
     Ok(COLUMNS.iter().map(|column| cell(fields.get(column))).collect())
 }
 
-/// The text of a cell. Spreadsheet programs evaluate a cell that starts like a formula, and whoever made a call chose
+/// The text of a cell, without hidden characters. Spreadsheet programs evaluate a cell that starts like a formula, and whoever made a call chose
 /// some of the text, so such a cell gets an apostrophe.
 fn cell(value: Option<&Value>) -> String {
     let text = match value {
@@ -88,5 +89,6 @@ fn cell(value: Option<&Value>) -> String {
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
     };
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{text}") } else { text }
+    let text = sanitize::visible(&text);
+    if text.starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text }
 }

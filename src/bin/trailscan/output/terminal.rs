@@ -6,9 +6,10 @@ use clap::ValueEnum;
 use comfy_table::Table;
 
 /// When to use colours.
+#[allow(clippy::doc_markdown, reason = "the comments are printed as help")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum When {
-    /// On a terminal, unless the environment variable `NO_COLOR` is set
+    /// On a terminal, unless the environment variable NO_COLOR is set
     Auto,
     /// Always
     Always,

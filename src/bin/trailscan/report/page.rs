@@ -102,6 +102,7 @@ fn warning(scan: &Scan<'_>) -> Markup {
     let Results { reading, totals, omitted, .. } = scan.results;
     let suppressed: u64 = totals.suppressed.values().sum();
     let reasons = [
+        (reading.objects == 0).then(|| "No log object was read.".to_owned()),
         scan.is_interrupted.then(|| "The scan was interrupted.".to_owned()),
         (reading.problems > 0).then(|| {
             format!(
@@ -159,9 +160,9 @@ fn tiles(scan: &Scan<'_>) -> Markup {
         section aria-label="Key numbers" {
             dl.tiles {
                 @if stopped > 0 && resumed < stopped {
-                    (tile("Stopped mappings", stopped, "alarming", &html! { @if resumed == 0 { "none" } @else { (number(resumed)) } " resumed" }))
+                    (tile("Stopped mappings", stopped, "alarming", &html! { @if resumed == 0 { "none" } @else { (number(resumed)) } " enabled or deleted since" }))
                 } @else {
-                    (tile("Stopped mappings", stopped, "", &html! { @if stopped > 0 { "all resumed" } @else { "none found" } }))
+                    (tile("Stopped mappings", stopped, "", &html! { @if stopped > 0 { "all enabled or deleted since" } @else { "none found" } }))
                 }
                 (tile("Denied calls", of("access_denied"), "", &in_incidents(Group::Denied)))
                 @if of("esm_changed") > 0 { (tile("Changed mappings", of("esm_changed"), "", &html! { "by users" })) }

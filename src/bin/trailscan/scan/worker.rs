@@ -98,7 +98,10 @@ impl<'a, E: Examine> Worker<'a, E> {
         scanning.ended.inflated_bytes = self.records.inflated_bytes();
         self.records.reset();
         let end = match outcome {
-            Err(ReadProblem::Stopped) => Update::Stopped,
+            Err(ReadProblem::Stopped) => {
+                scanning.pass_on();
+                Update::Stopped
+            }
             Err(problem) => {
                 scanning.problem(&problem);
                 Update::End(scanning.found, scanning.ended)

@@ -48,6 +48,11 @@ impl Location {
         Some(Self { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
     }
 
+    /// Returns true if an object, as `s3://bucket/key`, is at this location.
+    pub(super) fn contains(&self, object: &str) -> bool {
+        Self::parse(object).is_some_and(|it| it.bucket == self.bucket && it.prefix.starts_with(&self.prefix))
+    }
+
     fn object(&self, key: &str) -> S3Object {
         S3Object::new(self.bucket.as_str(), key)
     }
@@ -210,6 +215,8 @@ impl Bucket<'_> {
             return (Vec::new(), Vec::new());
         }
         match self.narrowing.visit(&prefix) {
+            // The user named this prefix.
+            Visit::Skip if prefix == self.location.prefix => self.descend(prefix).await,
             Visit::Skip => (Vec::new(), Vec::new()),
             Visit::Into(folders) => (Vec::new(), folders),
             Visit::List(start_after) => (vec![Part::List { prefix, start_after }], Vec::new()),
