@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::Command;
 
-use super::{Folder, findings, scan, start, text};
+use super::{Folder, findings, scan, scan_standard_input, start, text};
 use crate::fixture::records::{denied, disabled_mapping, gzip, key, log_file};
 
 /// An archive of two log files, a digest and another file.
@@ -33,6 +33,15 @@ fn archives_are_scanned_as_folders_are() {
     let objects: Vec<_> = findings(&output).iter().map(|it| it["object"].to_string()).collect();
     assert!(objects[1].contains("/a.tar:trail/c.json"), "{objects:?}");
     assert!(text(&output.stderr).contains("Read          6 objects with 6 records"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn an_archive_on_standard_input_is_recognized() {
+    for input in [archive(), gzip(archive())] {
+        let output = scan_standard_input("jsonl", &input);
+        assert_eq!((output.status.code(), findings(&output).len()), (Some(0), 2), "{}", text(&output.stderr));
+        assert_eq!(findings(&output)[1]["object"], "-:trail/c.json");
+    }
 }
 
 #[test]

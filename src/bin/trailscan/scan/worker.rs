@@ -52,9 +52,7 @@ impl<'a, E: Examine> Worker<'a, E> {
         let progress = self.progress;
         let mut outbox = Outbox::new(updates);
         match source {
-            Source::Stdin => {
-                self.scan_object("-".to_owned(), Pace::Live, progress.wrap_read(io::stdin()), &mut outbox);
-            }
+            Source::Stdin => self.scan_stdin(&mut outbox),
             Source::Files(paths) => paths.iter().for_each(|path| self.scan_file(path, &mut outbox)),
             Source::Object { location, content } => {
                 self.scan_object(location, Pace::Live, progress.wrap_read(content), &mut outbox);
@@ -62,6 +60,16 @@ impl<'a, E: Examine> Worker<'a, E> {
             Source::Unreadable { name, problem } => outbox.add(Update::Unreadable { name, problem }),
         }
         outbox.pass_on();
+    }
+
+    /// Scans standard input, which may be an archive.
+    fn scan_stdin(&mut self, outbox: &mut Outbox<'_, E>) {
+        let name = "-".to_owned();
+        match archive::recognized(self.progress.wrap_read(io::stdin())) {
+            Ok((input, true)) => self.scan_archive(&name, input, outbox),
+            Ok((input, false)) => self.scan_object(name, Pace::Live, input, outbox),
+            Err(error) => outbox.add(Update::Unreadable { name, problem: io_error(&error) }),
+        }
     }
 
     fn scan_file(&mut self, path: &Path, outbox: &mut Outbox<'_, E>) {
