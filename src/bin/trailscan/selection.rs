@@ -192,6 +192,22 @@ mod tests {
     }
 
     #[test]
+    fn a_search_for_causes_needs_earlier_events_and_those_of_iam() {
+        let selection = Selection {
+            since: Some(start("2026-01-31").expect("a time")),
+            region: vec!["eu-west-1".to_owned()],
+            ..Selection::default()
+        };
+        let needed = |searches_causes| {
+            let narrowing = selection.narrowing(searches_causes, None);
+            (narrowing.since.map(|it| it.to_string()).unwrap_or_default(), narrowing.regions.join(" "))
+        };
+        assert_eq!(needed(false), ("2026-01-31T00:00:00Z".to_owned(), "eu-west-1".to_owned()));
+        assert_eq!(needed(true), ("2026-01-29T00:00:00Z".to_owned(), "eu-west-1 us-east-1".to_owned()));
+        assert!(Selection::default().narrowing(true, None).regions.is_empty());
+    }
+
+    #[test]
     fn ages_are_counted_from_now() {
         for (text, minutes) in [("7d", 10_080), ("12h", 720), ("-12h", 720), ("90m", 90), ("1 week", 10_080)] {
             let time = start(text).expect("a time");
