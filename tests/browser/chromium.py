@@ -39,8 +39,10 @@ def _find(*names: str) -> str | None:
 
 def _install() -> None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["update"], ["install", "--yes", "--no-install-recommends", "chromium"]):
-        subprocess.run(["apt-get", "--quiet", "--quiet", *command], env=environment, check=True)
+    apt_get = ["apt-get", "--quiet", "--quiet"]
+    # One of several sources may be unreachable. The installation fails if the package is not in another one.
+    subprocess.run([*apt_get, "update"], env=environment, check=False)
+    subprocess.run([*apt_get, "install", "--yes", "--no-install-recommends", "chromium"], env=environment, check=True)
 
 
 def _fail(problem: str) -> str:
