@@ -29,7 +29,7 @@ BUCKET = "org-trail"
 ACCOUNTS = ["111122223333", "444455556666"]
 REGIONS = ["eu-west-1", "us-east-1"]
 DAYS = [f"2026/01/{day:02}" for day in range(1, 11)]
-# `OBJECTS=10000` is the size of a day of a large organization.
+# The proxy forwards about 60 objects a second, so more than a few thousand take minutes.
 OBJECTS_PER_FOLDER = int(os.environ.get("OBJECTS", "800")) // (len(ACCOUNTS) * len(REGIONS) * len(DAYS))
 LARGE = "large/trail.json"
 
@@ -61,6 +61,11 @@ def log_file(object_key: str, number: int) -> bytes:
     account, region, year, month, day, hour, minute = match.groups()
     event = record(account, region, f"{year}-{month}-{day}T{hour}:{minute}:00Z", number)
     return gzip.compress(json.dumps({"Records": [event]}).encode(), mtime=0)
+
+
+class Server(ThreadingHTTPServer):
+    # trailscan opens 64 connections at once. With the default of 5, the kernel drops some and the client waits.
+    request_queue_size = 256
 
 
 class Proxy:
@@ -119,7 +124,7 @@ class Proxy:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
