@@ -29,7 +29,7 @@ BUCKET = "org-trail"
 ACCOUNTS = ["111122223333", "444455556666"]
 REGIONS = ["eu-west-1", "us-east-1"]
 DAYS = [f"2026/01/{day:02}" for day in range(1, 11)]
-# The proxy forwards about 60 objects a second, so more than a few thousand take minutes.
+# `OBJECTS=10000` is the size of a day of a large organization.
 OBJECTS_PER_FOLDER = int(os.environ.get("OBJECTS", "800")) // (len(ACCOUNTS) * len(REGIONS) * len(DAYS))
 LARGE = "large/trail.json"
 
@@ -81,6 +81,12 @@ class Proxy:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # One packet for the header and a small body. The client delays the acknowledgment of the first of two.
+            wbufsize = 1 << 16
+
+            def setup(self) -> None:
+                proxy.connections += 1
+                super().setup()
 
             def do_GET(self) -> None:
                 proxy.requests.append(f"{self.command} {self.path} {self.headers.get('Range', '')}".strip())
@@ -107,6 +113,7 @@ class Proxy:
                 if fault == "cut":
                     del proxy.faults[name]
                     self.wfile.write(body[: len(body) // 2])
+                    self.wfile.flush()
                     self.close_connection = True
                     return None
                 self.wfile.write(body)
@@ -124,6 +131,7 @@ class Proxy:
             def log_message(self, *_: object) -> None:
                 pass
 
+        self.connections = 0
         self.server = Server(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
@@ -203,6 +211,15 @@ def test_the_objects_of_a_trail_are_read_in_the_order_of_their_keys(bucket: Buck
     assert objects(scan) == bucket.keys
     assert sorted(bucket.proxy.keys_read()) == bucket.keys
     assert not [it for it in bucket.proxy.prefixes_listed() if "Digest" in it or "Config" in it]
+
+
+def test_objects_are_downloaded_before_a_worker_asks_for_them(bucket: Bucket) -> None:
+    bucket.proxy.connections, bucket.proxy.delay = 0, 0.05
+    scan = bucket.scan(f"s3://{BUCKET}/AWSLogs")
+    bucket.proxy.delay = 0
+    assert scan.returncode == 0, scan.stderr
+    # The limit is 64 downloads, besides the requests that list keys.
+    assert 48 <= bucket.proxy.connections <= 96
 
 
 def test_a_date_range_reads_only_its_objects(bucket: Bucket) -> None:

@@ -64,7 +64,8 @@ pub(crate) struct Profile(pub(crate) Option<String>);
 
 /// Reads the log objects at a location. They are listed and downloaded while they are being scanned.
 pub(super) fn read(location: Location, narrowing: Narrowing, profile: Profile) -> impl Iterator<Item = Source> + Send {
-    let (sources, mut listed) = mpsc::channel(1);
+    // Downloads start before a worker asks for the object.
+    let (sources, mut listed) = mpsc::channel(DOWNLOADS);
     let name = location.object(&location.prefix).location();
     let failed = sources.clone();
     let thread = std::thread::Builder::new().spawn(move || {
