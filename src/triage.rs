@@ -259,6 +259,40 @@ mod tests {
     }
 
     #[test]
+    fn incidents_should_be_taken_above_eight_mebibytes() {
+        let mut triage = Triage { bytes: 8_388_608, ..Triage::default() };
+        assert!(!triage.is_full());
+        triage.bytes += 1;
+        assert!(triage.is_full());
+        triage.take_incidents();
+        assert!(!triage.is_full());
+    }
+
+    #[test]
+    fn an_incident_has_a_size_and_grows_with_new_values() {
+        let mut triage = Triage::default();
+        let first = denial("run-1", "GetFunction", "f1", "2026-01-02T04:00:00Z", "eu-west-1");
+        let size = INCIDENT_BYTES + first.text_bytes();
+        triage.add(first);
+        assert_eq!(triage.bytes, size);
+        triage.add(denial("run-2", "GetFunction", "f1", "2026-01-02T04:00:00Z", "eu-west-1"));
+        assert_eq!(triage.bytes, size);
+        // The function and the resource are new.
+        triage.add(denial("run-3", "GetFunction", "f2", "2026-01-02T04:00:00Z", "eu-west-1"));
+        assert_eq!(triage.bytes, size + 2 * TALLY_BYTES);
+    }
+
+    #[test]
+    fn the_events_of_an_object_are_forgotten_at_its_end() {
+        let mut triage = Triage::default();
+        triage.add(denial("run-1", "GetFunction", "f1", "2026-01-02T04:00:00Z", "eu-west-1"));
+        triage.end_of("another key");
+        assert_eq!(triage.objects.len(), 1);
+        triage.end_of("key");
+        assert_eq!(triage.objects.len(), 0);
+    }
+
+    #[test]
     fn mappings_are_never_grouped() {
         let disabled = |id: &str| {
             finding(&format!(r#"{{"eventSource":"lambda.amazonaws.com","eventName":"LambdaESMDisabled"{id}}}"#))

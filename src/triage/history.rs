@@ -187,10 +187,14 @@ mod tests {
     }
 
     fn enable(n: usize, time: &str) -> String {
+        update(n, time, true)
+    }
+
+    fn update(n: usize, time: &str, enabled: bool) -> String {
         format!(
             r#"{{"eventSource":"lambda.amazonaws.com","eventName":"UpdateEventSourceMapping20150331","eventTime":"{time}",
-                 {ACCOUNT},"eventID":"enable-{n}-{time}",
-                 "requestParameters":{{"uUID":"00000000-0000-4000-8000-{n:012}","enabled":true}}}}"#
+                 {ACCOUNT},"eventID":"update-{n}-{time}",
+                 "requestParameters":{{"uUID":"00000000-0000-4000-8000-{n:012}","enabled":{enabled}}}}}"#
         )
     }
 
@@ -227,6 +231,9 @@ mod tests {
             enable(1, "2026-01-01T00:00:00Z"),
             enable(2, evening),
             stop(3, noon),
+            // Neither an event in the same second nor a user who disables the mapping ends a stop.
+            enable(3, noon),
+            update(3, evening, false),
         ] {
             add(&mut history, &record);
         }
@@ -255,6 +262,18 @@ mod tests {
         let causes: Vec<_> = incidents.iter().flat_map(|it| &it.likely_causes).collect();
         let hours: Vec<_> = causes.iter().map(|it| it.before.as_secs() / 3_600).collect();
         assert_eq!(hours, [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_change_48_hours_before_the_stop_is_a_likely_cause() {
+        for (time, hours) in [("2026-01-01T12:00:00Z", &[48][..]), ("2026-01-01T11:59:59Z", &[])] {
+            let mut history = History::default();
+            add(&mut history, &stop(1, "2026-01-03T12:00:00Z"));
+            add(&mut history, &delete_function(1, time));
+            let incidents = history.into_incidents();
+            let causes = incidents.iter().flat_map(|it| &it.likely_causes);
+            assert_eq!(causes.map(|it| it.before.as_secs() / 3_600).collect::<Vec<_>>(), hours);
+        }
     }
 
     #[test]

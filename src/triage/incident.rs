@@ -162,13 +162,8 @@ impl Incident {
         let (most_severe, _) = incidents.split_first()?;
         let contributions = incidents.iter().map(|it| (Arc::from(it.dedup_key.to_string()), 1)).collect();
         let mut actions = Tally { max_kept: MAX_KEPT_ACTIONS, ..Tally::default() };
-        let mut summary = Self {
-            dedup_key,
-            scope: Scope::Event,
-            count: incidents.len() as u64,
-            total: incidents.len() as u64,
-            ..(*most_severe).clone()
-        };
+        let mut summary =
+            Self { dedup_key, count: incidents.len() as u64, total: incidents.len() as u64, ..(*most_severe).clone() };
         for incident in incidents {
             actions.add(Some(&incident.finding.action()));
             summary.extend_period(incident.first.as_deref());
@@ -421,5 +416,18 @@ impl Tally {
 
     fn count_hash(&mut self, hash: u64) -> bool {
         self.seen.len() < MAX_DISTINCT && self.seen.insert(hash)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tally_counts_ten_thousand_values_and_keeps_ten() {
+        let mut tally = Tally::default();
+        let new = (0..=MAX_DISTINCT).filter(|n| tally.add(Some(&n.to_string()))).count();
+        assert_eq!((new, tally.count()), (10_000, 10_000));
+        assert_eq!((tally.kept().len(), tally.more()), (10, 9_990));
     }
 }

@@ -198,6 +198,17 @@ mod tests {
     }
 
     #[test]
+    fn an_alert_of_a_sweep_is_recorded_only_for_its_stop() {
+        let stopped = Transition::Stopped(stop(100));
+        let reported = |alert| Transition::Reported { alert, number: 1, at: at(90_000) };
+        assert_eq!(state(&[stopped, reported(stop(100).alert)]).reported, Some(1));
+        assert_eq!(state(&[stopped, reported(stop(50).alert)]), state(&[stopped]));
+        let again = Transition::Stopped(stop(100_000));
+        assert_eq!(state(&[stopped, reported(stop(100).alert), again]).reported, None);
+        assert_eq!(state(&[Transition::Missing(at(50)), stopped]).missing, None);
+    }
+
+    #[test]
     fn the_event_of_a_found_stop_replaces_it_until_it_is_reported() {
         let found = Transition::FoundStopped(stop(1_000));
         let reported = Transition::Reported { alert: stop(1_000).alert, number: 0, at: at(1_100) };
@@ -221,6 +232,8 @@ mod tests {
         assert_eq!(of_stop(&again, 100), Lifecycle::Reported { ended: Some(at(150)) }, "the event of the first stop");
         let end = Transition::Ended(at(300));
         assert_eq!(end.lifecycle(state(&again).after(end)), Some(Lifecycle::Resolves(stop(180))));
+        let before_end = [ended.as_slice(), &[Transition::Stopped(stop(120))]].concat();
+        assert_eq!(state(&before_end).stopped, Some(Stop { at: at(120), ..stop(100) }), "the stop that was resolved");
     }
 
     #[test]
@@ -230,6 +243,7 @@ mod tests {
             (vec![], Some(stop(500))),
             (vec![Transition::Stopped(stop(100))], Some(stop(100))),
             (vec![Transition::Stopped(stop(100)), Transition::Ended(at(200))], Some(stop(500))),
+            (vec![Transition::Ended(at(500))], None),
             (vec![Transition::Ended(at(600))], None),
             (vec![Transition::Stopped(stop(100)), Transition::Ended(at(600))], Some(stop(100))),
         ] {
@@ -242,5 +256,33 @@ mod tests {
         let later = [Transition::Stopped(stop(300)), Transition::Ended(at(200))];
         assert_eq!(of_stop(&later, 100), Lifecycle::Open);
         assert_eq!(of_stop(&[Transition::Ended(at(200))], 100), Lifecycle::OverSince(at(200)));
+    }
+
+    #[test]
+    fn of_stops_without_an_end_the_latest_is_known() {
+        let stops =
+            |seconds: &[i64]| state(&seconds.iter().map(|it| Transition::Stopped(stop(*it))).collect::<Vec<_>>());
+        assert_eq!(stops(&[100, 400]).stopped, Some(stop(400)));
+        assert_eq!(stops(&[400, 100]).stopped, Some(stop(400)));
+        assert_eq!(stops(&[400, 390]).stopped, Some(stop(400)), "CloudTrail logged both");
+        let same_second = Stop { at: at(400), ..stop(100) };
+        assert_eq!(state(&[Transition::Stopped(stop(400)), Transition::Stopped(same_second)]).stopped, Some(stop(400)));
+        let ended = [Transition::Stopped(stop(300)), Transition::Ended(at(200)), Transition::Stopped(stop(250))];
+        assert_eq!(state(&ended).stopped, Some(stop(300)));
+    }
+
+    /// The mapping counts as stopped.
+    #[test]
+    fn an_end_in_the_second_of_the_stop_does_not_end_it() {
+        let end = Transition::Ended(at(100));
+        let stopped = state(&[Transition::Stopped(stop(100)), end]);
+        assert_eq!((stopped.open(), end.lifecycle(stopped)), (Some(stop(100)), None));
+        assert_eq!(of_stop(&[end], 100), Lifecycle::Open);
+        assert_eq!(of_stop(&[Transition::Stopped(stop(100)), end], 50), Lifecycle::Open, "an earlier stop");
+        let reported = Transition::Reported { alert: stop(100).alert, number: 0, at: at(200) };
+        let found = [Transition::FoundStopped(stop(100)), end, reported];
+        assert_eq!(of_stop(&found, 100), Lifecycle::Reported { ended: None });
+        let later = state(&found).after(Transition::Stopped(stop(150)));
+        assert_eq!(later.stopped, Some(Stop { at: at(150), ..stop(100) }), "the sweep reported this stop");
     }
 }

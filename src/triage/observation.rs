@@ -146,6 +146,7 @@ pub(crate) fn reminders_due(stopped: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::MappingNames;
 
     #[test]
     fn reminders_are_due_after_days_and_then_weekly() {
@@ -156,5 +157,64 @@ mod tests {
             assert_eq!(due(days), number, "{days} days");
         }
         assert_eq!(reminders_due(Duration::from_secs(DAY - 1)), 0);
+    }
+
+    const NOW: i64 = 10 * DAY as i64;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::constant(second, 0)
+    }
+
+    /// A stop this many seconds ago.
+    fn stop(seconds_ago: i64) -> Stop {
+        Stop { at: at(NOW - seconds_ago), alert: DedupKey::parse(&"0".repeat(32)).expect("a key") }
+    }
+
+    /// The step for a mapping in this state that the API last modified this many seconds ago.
+    fn step(state: &str, modified: Option<i64>, earlier: &[Transition]) -> Option<Step> {
+        let key = MappingKey { account: String::new(), region: String::new(), uuid: String::new() };
+        let mapping = Mapping {
+            state: Some(state.to_owned()),
+            modified: modified.map(|seconds_ago| at(NOW - seconds_ago)),
+            ..Mapping::default()
+        };
+        let state = earlier.iter().fold(MappingState::default(), |state, it| state.after(*it));
+        let known = KnownMapping { key: key.clone(), names: MappingNames::default(), state };
+        let mut steps = steps_for_listed(&mapping, &key, Some(&known), at(NOW));
+        assert!(steps.len() < 2, "{steps:?}");
+        steps.pop()
+    }
+
+    #[test]
+    fn a_list_that_is_older_than_the_end_of_a_stop_reports_no_stop() {
+        for (ended, expected) in [(501, Some(Step::ReportStop(at(NOW - 500)))), (500, None), (499, None)] {
+            assert_eq!(step("Disabled", Some(500), &[Transition::Ended(at(NOW - ended))]), expected, "{ended}");
+        }
+    }
+
+    #[test]
+    fn a_reminder_waits_for_the_events_of_the_last_fifteen_minutes() {
+        let stop = stop(DAY as i64);
+        let reminder = Some(Step::Remind(stop, 1));
+        for (modified, expected) in [(899, None), (900, reminder.clone()), (3_600, reminder.clone())] {
+            assert_eq!(step("Disabled", Some(modified), &[Transition::Stopped(stop)]), expected, "{modified}");
+        }
+        assert_eq!(step("Disabled", None, &[Transition::Stopped(stop)]), reminder);
+    }
+
+    #[test]
+    fn an_enabled_mapping_ends_its_stop_after_fifteen_minutes_or_an_hour() {
+        let end = |stopped, ended| Some(Step::EndStop(stop(stopped), at(NOW - ended), Recovery::Enabled));
+        for (stopped, modified, expected) in [
+            (1_800, Some(899), None),
+            (1_800, Some(900), end(1_800, 900)),
+            // The list does not show that it is newer than the stop.
+            (1_800, Some(1_800), None),
+            (3_599, None, None),
+            (3_600, None, end(3_600, 0)),
+        ] {
+            let stopped = [Transition::Stopped(stop(stopped))];
+            assert_eq!(step("Enabled", modified, &stopped), expected, "{stopped:?}, {modified:?}");
+        }
     }
 }
