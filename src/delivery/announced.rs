@@ -132,11 +132,11 @@ impl<'a> Collector<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
     use super::*;
 
-    /// Comparing each object with all others would take a hundred times as long for ten times as many objects.
+    /// Comparing each object with all others would take ten times as long for one large payload as for ten small ones.
     #[test]
     fn announcing_objects_takes_linear_time() {
         let accepted = Accepted { trail_buckets: vec!["trail".to_owned()], ..Accepted::default() };
@@ -150,8 +150,11 @@ mod tests {
             assert_eq!(collector.announced.objects.len(), objects);
             started.elapsed()
         };
-        let fastest = |objects| (0..5).map(|_| announce(objects)).min().expect("a time");
-        let (few, many) = (fastest(1_000), fastest(10_000));
-        assert!(many < 40 * few, "{few:?} for 1,000 objects, {many:?} for 10,000");
+        // Both sides take about the same time, so that other processes slow them down equally.
+        let is_linear = || {
+            let in_tenths: Duration = (0..10).map(|_| announce(1_000)).sum();
+            announce(10_000) < 4 * in_tenths
+        };
+        assert!((0..5).any(|_| is_linear()));
     }
 }
