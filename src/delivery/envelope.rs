@@ -43,7 +43,7 @@ pub(super) fn unwrap(value: &Value, level: usize, collector: &mut Collector<'_>)
             Ok(())
         }
         // The failure record of a scheduled check is not processed again: the next check follows within an hour.
-        _ if level > 0 && is_scheduled(value) => {
+        _ if is_scheduled(value) => {
             collector.announced.skipped.other_events += 1;
             Ok(())
         }

@@ -124,6 +124,8 @@ mod tests {
         for (key, expected) in [
             ("AWSLogs/111122223333/CloudTrail-Digest/eu-west-1/2026/01/02/d.json.gz", &known),
             ("x/AWSLogs/o-abc123/111122223333/CloudTrail-Digest/eu-west-1/2026/01/02/d.json.gz", &known),
+            ("AWSLogs/team/111122223333/CloudTrail-Digest/eu-west-1/2026/01/02/d.json.gz", &None),
+            ("AWSLogs/o-abc123/team/CloudTrail-Digest/eu-west-1/2026/01/02/d.json.gz", &None),
             ("AWSLogs/111122223333/CloudTrail-Digest/e\nu/2026/01/02/d.json.gz", &None),
             ("AWSLogs/111122223333/CloudTrail-Digest//2026/01/02/d.json.gz", &None),
             ("AWSLogs/111122223333/CloudTrail/eu-west-1/2026/01/02/d.json.gz", &None),

@@ -71,7 +71,8 @@ fn failed(inner: &Value) -> Value {
 
 #[test]
 fn every_path_announces_the_object() {
-    let inner = [s3(), event_bridge(), cloudtrail()];
+    let one_key = json!({"s3Bucket": "trail", "s3ObjectKey": KEY});
+    let inner = [s3(), event_bridge(), cloudtrail(), one_key];
     let wrapped = inner.iter().flat_map(|it| [it.clone(), sns(it), sqs(it), sqs(&sns_in_a_queue(it))]);
     for payload in wrapped.flat_map(|it| [failed(&it), it]) {
         let delivery = deliver(&payload);
@@ -244,6 +245,7 @@ fn unknown_payloads_are_errors() {
         json!({"detail-type": "Object Created", "source": "aws.s3", "detail": {"bucket": "trail"}}),
         json!({"detail-type": "AWS Service Event via CloudTrail", "source": "aws.lambda", "detail": {}}),
         json!({"requestPayload": 7, "requestContext": {}}),
+        json!({"requestPayload": s3()}),
         deep,
     ] {
         let delivery = notification(deliver(&payload));
@@ -265,9 +267,16 @@ fn unknown_payloads_are_errors() {
     expected an EventBridge event with detail.bucket.name and detail.object.key
     expected an AWS Lambda CloudTrail record in detail, from the source aws.lambda
     unrecognized payload: expected a notification of a log object, found a single value
+    unrecognized payload: expected a notification of a log object, found an object with the keys requestPayload
     payload nested more than 4 levels deep
     unrecognized payload: expected a notification of a log object, found invalid JSON at column 1
     ");
+}
+
+#[test]
+fn up_to_four_envelopes_are_opened() {
+    let payload = failed(&failed(&failed(&failed(&s3()))));
+    assert_eq!(notification(deliver(&payload)).objects, [S3Object::new("trail", KEY)]);
 }
 
 #[test]
