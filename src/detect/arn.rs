@@ -134,6 +134,26 @@ mod tests {
     }
 
     #[test]
+    fn the_service_and_the_resource_type_give_the_kind_of_event_source() {
+        for (rest, kind) in [
+            ("sqs:us-east-1:111122223333:orders", Some(EventSourceKind::Queue)),
+            ("kinesis:us-east-1:111122223333:stream/clicks", Some(EventSourceKind::Stream)),
+            ("kinesis:us-east-1:111122223333:application/clicks", None),
+            ("dynamodb:us-east-1:111122223333:table/T/stream/1", Some(EventSourceKind::Table)),
+            ("dynamodb::111122223333:global-table/T", None),
+            ("kafka:us-east-1:111122223333:cluster/clicks/1-2", Some(EventSourceKind::Kafka)),
+            ("kafka:us-east-1:111122223333:topic/clicks/1-2/t", None),
+            ("mq:us-east-1:111122223333:broker:orders:b-1", Some(EventSourceKind::Broker)),
+            ("mq:us-east-1:111122223333:configuration:c-1", None),
+            ("rds:us-east-1:111122223333:cluster:documents", Some(EventSourceKind::Documents)),
+            ("rds:us-east-1:111122223333:db:orders", None),
+            ("lambda:us-east-1:111122223333:function:orders", None),
+        ] {
+            assert_eq!(Arn::parse(&format!("arn:aws:{rest}")).expect("an ARN").event_source(), kind, "{rest}");
+        }
+    }
+
+    #[test]
     fn text_that_a_shell_could_interpret_is_not_an_arn() {
         for text in [
             "arn:aws:lambda:us-east-1:111122223333:function:x;reboot",

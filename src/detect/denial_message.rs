@@ -731,6 +731,25 @@ mod tests {
     }
 
     #[test]
+    fn a_resource_at_the_cut_is_known_only_if_the_encoded_part_follows() {
+        let instance = "arn:aws:ec2:us-east-1:111122223333:instance/i-0123456789abcdef0";
+        let user = "User: u is not authorized to perform: ec2:StartInstances on resource:";
+        let cut_in = |part: &str| DenialMessage::parse(part).resource.map(str::to_owned);
+        assert_eq!(cut_in(&format!("{user} {instance}...")), None);
+        let blob = "Encoded authorization failure message: AbC";
+        assert_eq!(cut_in(&format!("{user} {instance}. {blob}...")).as_deref(), Some(instance));
+    }
+
+    #[test]
+    fn a_name_may_end_with_a_period() {
+        let key_pair = "arn:aws:ec2:us-east-1:111122223333:key-pair/a.";
+        let user = "User: u is not authorized to perform: ec2:DeleteKeyPair on resource:";
+        for end in [".", ". Encoded authorization failure message: AbC"] {
+            assert_eq!(DenialMessage::parse(&format!("{user} {key_pair}{end}")).resource, Some(key_pair));
+        }
+    }
+
+    #[test]
     fn a_word_at_the_cut_is_ignored() {
         let perform = "User: u is not authorized to perform: iam:Create";
         assert_eq!(DenialMessage::parse(perform).action, Some("iam:Create"));
@@ -801,7 +820,12 @@ mod tests {
     #[test]
     fn an_unquoted_name_with_part_of_a_reason_is_ignored() {
         let user = "User: u is not authorized to perform: s3:GetObject on resource:";
-        for name in ["x because no one cares", "x because no session is open", "x with an explicit deny in mind"] {
+        for name in [
+            "x because no one cares",
+            "x because no session policy",
+            "x because no session is open",
+            "x with an explicit deny in mind",
+        ] {
             let text = format!("{user} {name}");
             let parsed = DenialMessage::parse(&text);
             assert_eq!(

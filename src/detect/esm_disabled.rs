@@ -299,6 +299,14 @@ mod tests {
             ("arn:aws:lambda:us-east-1:1:function:stream-processor: function not found", EsmCategory::FunctionNotFound),
             ("Queue permissions-audit does not exist", EsmCategory::ResourceNotFound),
             ("Access to the KMS key was denied", EsmCategory::AuthorizationError),
+            ("The queue doesn't exist", EsmCategory::ResourceNotFound),
+            ("Function orders-2 not found for the queue", EsmCategory::FunctionNotFound),
+            ("Access denied in this Region", EsmCategory::AuthorizationError),
+            ("The batch size is not valid", EsmCategory::Unknown),
+            ("The KMS key was deleted", EsmCategory::ResourceNotFound),
+            ("The function timed out", EsmCategory::Unknown),
+            ("The function has no state", EsmCategory::Unknown),
+            ("The state of the poller is inactive", EsmCategory::Unknown),
             ("something new", EsmCategory::Unknown),
             ("", EsmCategory::Unknown),
         ] {
@@ -335,6 +343,25 @@ mod tests {
         );
         assert_eq!(found.event_source_arn.as_deref(), Some("arn:aws:kinesis:us-east-1:111122223333:stream/clicks"));
         assert_eq!(found.mapping_uuid, None);
+    }
+
+    #[test]
+    fn the_arn_of_a_role_is_not_an_event_source() {
+        let found = detect(br#"{"requestParameters":{"a":"arn:aws:iam::111122223333:role/orders"}}"#);
+        assert_eq!((found.event_source_arn, found.function_arn), (None, None));
+    }
+
+    #[test]
+    fn a_uuid_has_36_characters_in_five_groups() {
+        for (text, expected) in [
+            ("11111111-2222-3333-4444-55555555abcd", true),
+            ("11111111-2222-3333-4444-55555555abc", false),
+            ("11111111-2222-3333-4444-55555555abcde", false),
+            ("11111111-2222-3333-4444-55555555abcx", false),
+            ("111111112222-3333-4444-55555555abcd12", false),
+        ] {
+            assert_eq!(is_uuid(text), expected, "{text}");
+        }
     }
 
     #[test]

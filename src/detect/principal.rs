@@ -329,7 +329,30 @@ mod tests {
                 "arn:aws:iam::111122223333:role/r",
                 "role r",
             ),
+            (
+                r#"{"type":"Role","arn":"arn:aws:iam::111122223333:role/r","invokedBy":"events.amazonaws.com"}"#,
+                "arn:aws:iam::111122223333:role/r",
+                "role r",
+            ),
+            (
+                r#"{"type":"Role","arn":"arn:aws:iam::111122223333:role/r","principalId":"AROA1:run-7"}"#,
+                "arn:aws:iam::111122223333:role/r",
+                "role r",
+            ),
             (r#"{"type":"Directory","userName":"d"}"#, "directory user d", "directory user d"),
+            (
+                r#"{"type":"IdentityCenterUser","userName":"ana"}"#,
+                "Identity Center user ana",
+                "Identity Center user ana",
+            ),
+            (r#"{"type":"AWSService","principalId":"AIDA2"}"#, "AIDA2", "service AIDA2"),
+            // Neither is an account ID, so the user's ID may contain the colon.
+            (r#"{"type":"SAMLUser","principalId":"1234:y"}"#, "1234:y", "federated user 1234:y"),
+            (
+                r#"{"type":"SAMLUser","principalId":"twelve-chars:y"}"#,
+                "twelve-chars:y",
+                "federated user twelve-chars:y",
+            ),
             (r#"{"type":"SomethingNew","accountId":"1"}"#, "1", "a caller in account 1"),
             (r#"{"principalId":"AIDA2"}"#, "AIDA2", "caller AIDA2"),
             (r#"{"type":"AssumedRole"}"#, "unknown", "an unknown caller"),
