@@ -272,7 +272,12 @@ mod tests {
     fn an_incident_has_a_size_and_grows_with_new_values() {
         let mut triage = Triage::default();
         let first = denial("run-1", "GetFunction", "f1", "2026-01-02T04:00:00Z", "eu-west-1");
-        let size = INCIDENT_BYTES + first.text_bytes();
+        let (message, resource) = (
+            "User: x is not authorized to perform: lambda:GetFunction on resource: arn:aws:lambda:eu-west-1:111122223333:function:f1",
+            "arn:aws:lambda:eu-west-1:111122223333:function:f1",
+        );
+        let size =
+            INCIDENT_BYTES + message.len() + resource.len() + 2 * ("111122223333:role/ci".len() + "GetFunction".len());
         triage.add(first);
         assert_eq!(triage.bytes, size);
         triage.add(denial("run-2", "GetFunction", "f1", "2026-01-02T04:00:00Z", "eu-west-1"));
