@@ -96,6 +96,7 @@ async fn no_pause_follows_the_last_attempt() {
     let started = Instant::now();
     let run = fixture.invoke(&["a"]).await;
     assert_eq!((run.alerts.len(), run.counters.ledger_errors), (1, 2), "a claim and a record");
+    assert_eq!(run.ledger_error.as_ref().expect("an error").to_string(), "ledger: TransactionConflict");
     let published = times_of_alerts(&fixture, started)[0];
     assert!(published > Duration::from_millis(1_300) && published < Duration::from_millis(2_650), "{published:?}");
 }
