@@ -304,3 +304,37 @@ fn structure_error(base: u64, unexpected: Unexpected) -> TrailError {
     let found = if byte.is_ascii_graphic() { format!("`{}`", char::from(byte)) } else { format!("byte {byte:#04x}") };
     TrailError::Structure { offset: base + at as u64, expected, found }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log_file(record_bytes: usize) -> Vec<u8> {
+        format!(r#"{{"Records":[{{"a":"{}"}}]}}"#, "x".repeat(record_bytes)).into_bytes()
+    }
+
+    #[test]
+    fn a_reset_reader_keeps_its_buffer_unless_a_long_record_made_it_large() {
+        for (record_bytes, before, after) in
+            [(10, CHUNK, CHUNK), (2 * CHUNK, 4 * CHUNK, 4 * CHUNK), (4 * CHUNK, 8 * CHUNK, 0)]
+        {
+            let mut reader = RecordReader::new(Limits::default());
+            reader.push(&log_file(record_bytes), |_| {}).expect("a log file");
+            assert_eq!(reader.buffer.len(), before);
+            reader.reset();
+            assert_eq!(reader.buffer.len(), after);
+        }
+    }
+
+    #[test]
+    fn a_record_that_is_too_long_does_not_fill_the_memory() {
+        let limits = Limits { record_bytes: 2 * CHUNK, ..Limits::default() };
+        for chunk in [usize::MAX, CHUNK / 3] {
+            let mut reader = RecordReader::new(limits);
+            for part in log_file(20 * CHUNK).chunks(chunk) {
+                reader.push(part, |_| {}).expect("a log file");
+            }
+            assert!(reader.buffer.len() <= limits.max_buffer_bytes(), "{}", reader.buffer.len());
+        }
+    }
+}

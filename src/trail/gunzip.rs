@@ -110,7 +110,7 @@ enum State {
 pub(super) struct Gunzip {
     state: State,
     inflate: Decompress,
-    /// Number of stored bytes consumed.
+    /// Number of stored bytes consumed, if the object is gzip.
     consumed: u64,
     flags: u8,
     extra_length: u16,
@@ -150,7 +150,7 @@ impl Gunzip {
     pub(super) fn read(&mut self, input: &mut &[u8], out: &mut [u8]) -> Result<usize, GunzipError> {
         loop {
             match self.state {
-                State::Plain => return Ok(self.copy(input, out)),
+                State::Plain => return Ok(Self::copy(input, out)),
                 State::Deflate => {
                     let written = self.inflate(input, out);
                     if written > 0 {
@@ -188,12 +188,11 @@ impl Gunzip {
         }
     }
 
-    fn copy(&mut self, input: &mut &[u8], out: &mut [u8]) -> usize {
+    fn copy(input: &mut &[u8], out: &mut [u8]) -> usize {
         let n = input.len().min(out.len());
         let (head, rest) = input.split_at(n);
         out.split_at_mut(n).0.copy_from_slice(head);
         *input = rest;
-        self.consumed += n as u64;
         n
     }
 

@@ -531,6 +531,18 @@ mod tests {
         assert!(parse_value(&nested(100)).is_ok());
         assert!(matches!(parse_value(&nested(101)), Err(RecordError::TooDeep)));
         assert!(matches!(parse_value(&nested(100_000)), Err(RecordError::TooDeep)));
+        let wide = format!(r#"["\ud800","\"{}"{}]"#, "[{".repeat(300), r#",{"a":[]}"#.repeat(300));
+        assert!(parse_value(&wide).is_ok(), "strings and closed objects do not count");
+        let in_string = format!("{}\"{}\"{}", r#"{"a":["#.repeat(101), "]}".repeat(101), "]}".repeat(101));
+        assert!(matches!(parse_value(&in_string), Err(RecordError::TooDeep)));
+    }
+
+    #[test]
+    fn records_nested_up_to_100_levels_deep_are_parsed() {
+        let nested =
+            |depth: usize| format!(r#"{{"a":{}{},"b":[[],[]]}}"#, "[".repeat(depth - 1), "]".repeat(depth - 1));
+        assert!(Record::parse(nested(100).as_bytes()).is_ok());
+        assert!(matches!(Record::parse(nested(101).as_bytes()), Err(RecordError::TooDeep)));
     }
 
     #[test]

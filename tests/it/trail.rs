@@ -8,7 +8,7 @@ mod records;
 
 use trailwarden::trail::{Entry, EntryError, Limits, RecordReader, TrailError};
 
-use crate::fixture::records::{log_file, ordinary};
+use crate::fixture::records::{gzip, log_file, ordinary};
 
 /// Sizes of chunks: the whole object, single bytes, and a mixture.
 const CHUNKINGS: [&[usize]; 3] = [&[usize::MAX], &[1], &[7, 64, 1]];
@@ -57,6 +57,25 @@ fn read_in(stored: &[u8], limits: Limits, sizes: &[usize]) -> Reading {
 
 fn read(stored: impl AsRef<[u8]>) -> Reading {
     read_in(stored.as_ref(), Limits::default(), &[usize::MAX])
+}
+
+#[test]
+fn a_reader_that_is_reset_reads_another_object() {
+    let (file, sixteen) = twenty_records();
+    let gzipped = gzip(&file);
+    // The header has a file name, an additional field and a checksum.
+    let header = [0x1f, 0x8b, 8, 0b1110, 0, 0, 0, 0, 0, 255, 1, 0, 7, b'n'];
+    let mut reader = RecordReader::new(Limits::default());
+    for first in [&file, &file[..sixteen - 1], &gzipped, &gzipped[..gzipped.len() - 1], &header, b"no trail"] {
+        for next in [&file, &gzipped] {
+            let _ = reader.push(first, |_| {});
+            reader.reset();
+            let mut records = 0;
+            assert_eq!(reader.push(next, |_| records += 1), Ok(()));
+            assert_eq!((records, reader.finish(), reader.inflated_bytes()), (20, Ok(()), file.len() as u64));
+            reader.reset();
+        }
+    }
 }
 
 /// A log file of twenty records, and the offset at which the sixteenth record ends.

@@ -25,6 +25,8 @@ fn records_before_a_broken_structure_are_read() {
         (1, br#"{"Records":[{}}]}"#.to_vec()),
         (1, br#"{"Records":[{}]} {}"#.to_vec()),
         (0, br#"{"Records":[,{}]}"#.to_vec()),
+        (0, br#"{"Records":["a" {}]}"#.to_vec()),
+        (0, br#"{"a":"b" 7,"Records":[{}]}"#.to_vec()),
         (16, cut(sixteen)),
         (15, cut(sixteen - 1)),
         (15, cut(sixteen - 300)),
@@ -52,6 +54,8 @@ fn records_before_a_broken_structure_are_read() {
     expected `,` or `]` after a record, found `}` at inflated byte 14
     expected nothing after the JSON object, found `{` at inflated byte 17
     expected a record, found `,` at inflated byte 12
+    expected `,` or `]` after a record, found `{` at inflated byte 16
+    expected `,` or `}`, found `7` at inflated byte 9
     expected the end of `Records`, found the end of the object at inflated byte 22501
     expected the end of a record, found the end of the object at inflated byte 22500
     expected the end of a record, found the end of the object at inflated byte 22201

@@ -16,6 +16,7 @@ fn a_bad_record_hides_no_later_record() {
         (long.as_str(), Some(EntryError::TooLong { limit: 4 << 20 })),
         ("null", Some(EntryError::NotAnObject)),
         ("-7.5e3", Some(EntryError::NotAnObject)),
+        ("7}", Some(EntryError::NotAnObject)),
         (r#""{\"}""#, Some(EntryError::NotAnObject)),
         (r#"[{"eventSource":"lambda.amazonaws.com"},[],{}]"#, Some(EntryError::NotAnObject)),
         (r#"{"a":[}"#, None),
@@ -58,6 +59,25 @@ fn the_record_limit_is_exact() {
         for sizes in CHUNKINGS {
             let reading = read_in(file.as_bytes(), Limits { record_bytes, ..Limits::default() }, sizes);
             assert_eq!((reading.records(), reading.end), (records, Ok(())));
+        }
+    }
+}
+
+#[test]
+fn the_nesting_limit_is_exact() {
+    for (depth, records) in [(100, 1), (101, 0)] {
+        let file = format!(r#"{{"Records":[{}1{}]}}"#, r#"{"a":"#.repeat(depth), "}".repeat(depth));
+        assert_eq!(read_in(file.as_bytes(), Limits::default(), &[usize::MAX]).records(), records);
+    }
+}
+
+#[test]
+fn the_object_limit_is_exact() {
+    let file = format!(r#"{{"Records":[{RECORD}]}}"#);
+    for (missing, end) in [(0, Ok(())), (1, Err(TrailError::TooLong { limit: file.len() as u64 - 1 }))] {
+        let limits = Limits { object_bytes: file.len() as u64 - missing, ..Limits::default() };
+        for sizes in CHUNKINGS {
+            assert_eq!(read_in(file.as_bytes(), limits, sizes).end, end);
         }
     }
 }
