@@ -17,6 +17,7 @@ export SAM_CLI_TELEMETRY := 0
 EVENT  ?= events/s3_notification.json
 WATCH_PORT ?= 9100
 PIP_TOOLS := 7.6.2
+CARGO_MUTANTS := 27.1.0
 ARCHITECTURES ?= arm64 x86_64
 
 .PHONY: help
@@ -79,6 +80,10 @@ reproducible: $(TOOLS) ## Build the package in two folders and fail if a byte di
 bench: $(TOOLS) ## Measure throughput and count instructions, and fail above a limit; UPDATE=1 stores the counts
 	@python -m local.bench $(if $(UPDATE),--update)
 
+.PHONY: mutants
+mutants: .local/mutants/installed-$(CARGO_MUTANTS) ## Change the library in small ways and list what no test notices, for hours; MODULE=triage or IN_DIFF=HEAD~1 limits it
+	@PATH=$(CURDIR)/.local/mutants/bin:$$PATH $(PYTHON) -m local.mutants $(if $(MODULE),--module $(MODULE)) $(if $(IN_DIFF),--in-diff $(IN_DIFF))
+
 .PHONY: coldstart
 coldstart: $(TOOLS) ## Measure startup, memory and size of the function against an empty one
 	@python -m local.coldstart
@@ -116,6 +121,11 @@ $(TOOLS):
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement local/requirements.txt
 	@$(VENV)/bin/pip check --disable-pip-version-check > /dev/null
 	@touch $(TOOLS)
+
+.local/mutants/installed-$(CARGO_MUTANTS):
+	@echo "Installing cargo-mutants (some minutes)"
+	@cargo install --quiet --locked --root $(@D) --version $(CARGO_MUTANTS) cargo-mutants
+	@touch $@
 
 $(CHECKOV):
 	@echo "Installing checkov (about a minute)"

@@ -348,3 +348,56 @@ fn missing(entry: &LedgerEntry, topics: &[TopicRole]) -> Vec<TopicRole> {
 fn of(dedup_key: DedupKey) -> LedgerKey {
     LedgerKey { dedup_key, window: None }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::detect::{Detector, WatchRules};
+
+    fn function(n: usize) -> ResourceKey {
+        ResourceKey::of_function("111122223333", "us-east-1", &format!("f{n}")).expect("a key")
+    }
+
+    /// Change `id` of these functions.
+    fn change(id: usize, functions: &[usize]) -> Change {
+        let record =
+            br#"{"eventSource":"lambda.amazonaws.com","eventName":"DeleteFunction20150331","awsRegion":"us-east-1",
+            "eventTime":"2026-01-02T03:00:00Z","recipientAccountId":"111122223333","eventID":"id",
+            "requestParameters":{"functionName":"orders"}}"#;
+        let detector = Detector { causes: true, ..Detector::default() };
+        let examined =
+            detector.examine(record.as_slice(), &Arc::from("key"), &WatchRules::default()).expect("a record");
+        let change = *examined.change.expect("a change");
+        Change { id: id.to_string(), resources: functions.iter().map(|n| function(*n)).collect(), ..change }
+    }
+
+    #[test]
+    fn an_invocation_keeps_ten_changes_of_each_resource_and_ten_thousand_in_total() {
+        let search = CauseSearch::new(&(), &(), "invocation");
+        let add = |change| search.add(change, &Arc::from("key"));
+        (0..12).for_each(|id| add(change(id, &[0])));
+        assert_eq!((search.found(&function(0)).len(), search.kept.get()), (10, 10));
+        let all: Vec<_> = (1..9_991).collect();
+        add(change(12, &all));
+        assert_eq!((search.kept.get(), search.errors.borrow().count), (10_000, 0));
+        add(change(13, &[1, 9_991]));
+        assert_eq!((search.found(&function(1)).len(), search.found(&function(9_991)).len()), (2, 0));
+        assert_eq!(search.errors().count, 1);
+    }
+
+    #[test]
+    fn up_to_eight_resources_are_looked_up_once() {
+        let looked_up = RefCell::new(Vec::new());
+        let lookup = async |resource: &ResourceKey| {
+            looked_up.borrow_mut().push(resource.clone());
+            Vec::new()
+        };
+        let resources = [0, 0].into_iter().chain(1..20).map(function).collect();
+        changes_before(resources, lookup).now_or_never().expect("immediate lookups");
+        assert_eq!(looked_up.into_inner(), (0..8).map(function).collect::<Vec<_>>());
+    }
+}
