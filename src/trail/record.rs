@@ -533,7 +533,8 @@ mod tests {
         assert!(matches!(parse_value(&nested(100_000)), Err(RecordError::TooDeep)));
         let wide = format!(r#"["\ud800","\"{}"{}]"#, "[{".repeat(300), r#",{"a":[]}"#.repeat(300));
         assert!(parse_value(&wide).is_ok(), "strings and closed objects do not count");
-        let in_string = format!("{}\"{}\"{}", r#"{"a":["#.repeat(101), "]}".repeat(101), "]}".repeat(101));
+        let open = |depth| r#"{"a":["#.repeat(depth);
+        let in_string = format!("{}\"{}\",{}{}", open(60), "]}".repeat(60), open(41), "]}".repeat(101));
         assert!(matches!(parse_value(&in_string), Err(RecordError::TooDeep)));
     }
 

@@ -55,6 +55,16 @@ async fn if_the_ledger_hangs_all_alerts_are_published_within_ten_seconds() {
     assert_eq!(run.counters.ledger_errors, 1, "the ledger is not called again");
 }
 
+/// A single timeout may be due to a broken connection.
+#[tokio::test(start_paused = true)]
+async fn after_a_single_timeout_the_ledger_is_called_again() {
+    let fixture = Fixture::new().object("a", [mapping(1)]);
+    fixture.pipeline.ledger.hanging_calls.set(1);
+    let run = fixture.invoke(&["a"]).await;
+    assert_eq!((run.alerts.len(), run.counters.ledger_errors), (1, 0));
+    assert_eq!(fixture.invoke(&["a"]).await.alerts.len(), 0, "the alert was recorded");
+}
+
 /// Every call takes slightly less than its time limit. An object has many mappings, in one chunk or several, or many
 /// denials. An earlier invocation crashed while it held their leases.
 #[tokio::test(start_paused = true)]

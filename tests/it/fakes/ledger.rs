@@ -51,6 +51,8 @@ pub(crate) struct MemoryLedger {
     random: RefCell<SmallRng>,
     /// Contributions that fail before any succeeds.
     pub(crate) failing_contributions: Cell<usize>,
+    /// Calls that hang before any returns.
+    pub(crate) hanging_calls: Cell<usize>,
     /// When the first contribution was made.
     pub(crate) first_contribution: Cell<Option<Instant>>,
     /// Number of calls that added a change or a stop.
@@ -96,6 +98,7 @@ impl MemoryLedger {
             faults: Cell::default(),
             random: RefCell::new(SmallRng::seed_from_u64(seed)),
             failing_contributions: Cell::default(),
+            hanging_calls: Cell::default(),
             first_contribution: Cell::default(),
             cause_calls: Cell::default(),
         }
@@ -132,7 +135,8 @@ impl MemoryLedger {
             tokio::time::sleep(faults.latency.mul_f64(share)).await;
         };
         wait().await;
-        let (hangs, takes_effect) = (roll(faults.hangs), roll(0.5));
+        let hangs_first = self.hanging_calls.replace(self.hanging_calls.get().saturating_sub(1)) > 0;
+        let (hangs, takes_effect) = (roll(faults.hangs) || hangs_first, roll(0.5));
         if hangs && !takes_effect {
             std::future::pending::<()>().await;
         }

@@ -165,6 +165,9 @@ async fn a_cause_that_arrives_after_the_alert_follows_it_up() {
     let fixture = fixture.with_chat_topic().with_event_topic();
     assert_eq!(causes(&fixture.invoke(&["stop"]).await), [""; 0]);
     let run = fixture.invoke_all("change").await;
+    assert_eq!(run.0.lag.alert, None, "the stop was alerted before");
+    let event: Value = serde_json::from_str(&fixture.event_topic().confirmed()[1].body).expect("JSON");
+    assert_eq!((event.get("first_event_time"), event.get("last_event_time")), (None, None));
     assert_snapshot!(run.0.rendered(), @r#"
     Subject: Likely cause: orders-queue -> orders sqs:DeleteQueue 111122223333 us-east-1
     alert_type: esm_disabled
