@@ -424,6 +424,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn merging_tallies_counts_each_value_once() {
+        let tally = |values: std::ops::Range<u32>| {
+            let mut tally = Tally::default();
+            values.for_each(|n| {
+                tally.add(Some(&n.to_string()));
+            });
+            tally
+        };
+        let mut merged = tally(0..8);
+        merged.merge(&tally(6..30));
+        assert_eq!((merged.count(), merged.kept().len()), (30, 10));
+        assert_eq!(merged.kept(), tally(0..10).kept());
+    }
+
+    #[test]
     fn a_tally_counts_ten_thousand_values_and_keeps_ten() {
         let mut tally = Tally::default();
         let new = (0..=MAX_DISTINCT).filter(|n| tally.add(Some(&n.to_string()))).count();

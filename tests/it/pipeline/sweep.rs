@@ -294,7 +294,7 @@ async fn a_stop_is_reminded_of_after_days_and_then_weekly() {
 
 #[tokio::test(start_paused = true)]
 async fn reminders_of_one_list_are_one_alert() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::new().with_event_topic();
     list(&fixture, (0..60).map(stopped).collect());
     pass(20).await;
     sweep(&fixture).await;
@@ -304,6 +304,11 @@ async fn reminders_of_one_list_are_one_alert() {
         run.subjects(),
         ["Still stopped: 50 mappings 111122223333 us-east-1", "Still stopped: 10 mappings 111122223333 us-east-1"]
     );
+    for reminder in &json_alerts(&fixture)[2..] {
+        let mappings = reminder["mappings"].as_array().expect("mappings");
+        assert!(mappings.iter().all(|it| it["alert_id"] != reminder["alert_id"]), "its own alert");
+        assert_eq!(reminder.get("stopped_at"), None);
+    }
 }
 
 /// Mappings whose stops are of different ages, in two accounts.
@@ -647,6 +652,18 @@ async fn a_stop_that_the_trail_reports_is_known_to_sweeps() {
     pass(20).await;
     assert_eq!(sweep(&fixture).await.alerts.len(), 0);
     assert_eq!(fixture.subjects().len(), 2);
+}
+
+/// The names are those in the event of the stop.
+#[tokio::test(start_paused = true)]
+async fn a_stop_that_the_trail_reports_is_resolved_if_the_mapping_is_deleted() {
+    let fixture = event(swept().await, "stop", true);
+    fixture.invoke(&["stop"]).await;
+    list(&fixture, vec![]);
+    pass(20).await;
+    assert_eq!(sweep(&fixture).await.alerts.len(), 0, "a single list may be incomplete");
+    pass(20).await;
+    assert_eq!(sweep(&fixture).await.subjects(), ["Resolved: f0-queue -> f0 deleted 111122223333 us-east-1"]);
 }
 
 #[tokio::test(start_paused = true)]
