@@ -195,6 +195,7 @@ mod tests {
         .expect("rules");
         assert_eq!((rules.watch.rules().len(), rules.suppress.len()), (1, 2));
         assert_eq!(Rules::parse("{}").expect("rules"), Rules::default());
+        assert_ne!(rules.watch, WatchRules::default());
         let [expiring, lasting] = rules.suppress.as_slice() else { panic!("two rules") };
         for (time, holds) in [
             (Some("2027-06-30T23:59:59Z"), true),

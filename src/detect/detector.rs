@@ -268,4 +268,24 @@ mod tests {
             assert_ne!(one.identity(), other.identity());
         }
     }
+
+    #[test]
+    fn only_changes_and_records_of_the_services_are_parsed() {
+        let of_lambda = Detector { causes: true, ..Detector::default() };
+        let of_all = Detector { event_sources: EventSources::all(), ..of_lambda.clone() };
+        for (members, parsed) in [
+            (r#""eventSource":"sqs.amazonaws.com","eventName":"DeleteQueue""#, [true, true]),
+            (r#""eventName":"DeleteQueue","eventSource":"sqs.amazonaws.com""#, [true, true]),
+            (r#""eventSource":"sqs.amazonaws.com","eventName":"ListQueues""#, [false, false]),
+            (r#""eventName":"ListQueues","eventSource":"sqs.amazonaws.com""#, [false, false]),
+            // Starts like the name of a change.
+            (r#""eventSource":"s3.amazonaws.com","eventName":"DeleteBucket""#, [false, false]),
+            (r#""eventSource":"lambda.amazonaws.com","eventName":"GetFunction20150331v2""#, [true, false]),
+            (r#""eventSource":"s3.amazonaws.com","errorCode":"AccessDenied""#, [false, true]),
+        ] {
+            let record = format!("{{{members}}}");
+            let parses = |it: &Detector| it.may_matter_or_change(record.as_bytes().into(), &WatchRules::default());
+            assert_eq!([&of_lambda, &of_all].map(parses), parsed, "{members}");
+        }
+    }
 }

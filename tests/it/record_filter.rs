@@ -81,8 +81,25 @@ fn one_of_or_any(texts: &'static [&'static str]) -> impl Strategy<Value = Value>
     prop_oneof![3 => prop::sample::select(texts).prop_map(Value::from), 1 => value()]
 }
 
-/// The members of a record, in any order, and possibly repeated.
+/// The members of a record. In half of the records, `eventName` directly follows `eventSource`, as CloudTrail writes it.
 fn members() -> impl Strategy<Value = Vec<(String, Value)>> {
+    let usual = prop::sample::select(vec![
+        ("sqs.amazonaws.com", "DeleteQueue"),
+        ("iam.amazonaws.com.cn", "DeleteRole"),
+        ("lambda.amazonaws.com", "DeleteFunction20150331v2"),
+        ("s3.amazonaws.com", "DeleteBucket"),
+    ]);
+    (members_in_any_order(), prop::option::of(usual)).prop_map(|(mut members, usual)| {
+        if let Some((source, name)) = usual {
+            members.retain(|(key, _)| key != "eventSource" && key != "eventName");
+            members.extend([("eventSource".to_owned(), json!(source)), ("eventName".to_owned(), json!(name))]);
+        }
+        members
+    })
+}
+
+/// The members of a record, in any order, and possibly repeated.
+fn members_in_any_order() -> impl Strategy<Value = Vec<(String, Value)>> {
     let member = |name: &'static str, values: BoxedStrategy<Value>| {
         prop::collection::vec(values.prop_map(move |value| (name.to_owned(), value)), 0..2)
     };

@@ -305,6 +305,7 @@ async fn reminders_of_one_list_are_one_alert() {
         ["Still stopped: 50 mappings 111122223333 us-east-1", "Still stopped: 10 mappings 111122223333 us-east-1"]
     );
     for reminder in &json_alerts(&fixture)[2..] {
+        assert_eq!(reminder["origin"], "lambda_api");
         let mappings = reminder["mappings"].as_array().expect("mappings");
         assert!(mappings.iter().all(|it| it["alert_id"] != reminder["alert_id"]), "its own alert");
         assert_eq!(reminder.get("stopped_at"), None);
