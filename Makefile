@@ -81,7 +81,7 @@ bench: $(TOOLS) ## Measure throughput and count instructions, and fail above a l
 	@python -m local.bench $(if $(UPDATE),--update)
 
 .PHONY: mutants
-mutants: .local/mutants/installed-$(CARGO_MUTANTS) ## Change the library in small ways and list what no test notices, for hours; MODULE=triage or IN_DIFF=HEAD~1 limits it
+mutants: .local/mutants/installed-$(CARGO_MUTANTS) ## Test the tests with small changes of the library, for hours; MODULE=triage or IN_DIFF=HEAD~1 limits it
 	@PATH=$(CURDIR)/.local/mutants/bin:$$PATH $(PYTHON) -m local.mutants $(if $(MODULE),--module $(MODULE)) $(if $(IN_DIFF),--in-diff $(IN_DIFF))
 
 .PHONY: coldstart

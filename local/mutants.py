@@ -1,0 +1,60 @@
+"""Tests the tests: changes the library in small ways, one at a time, and lists the changes that no test notices.
+
+cargo-mutants first runs only the unit tests, which build in the least time. It runs the integration tests only with the
+mutants that survived. `.cargo/mutants.toml` contains its settings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+
+from local.cargo import ROOT
+
+# The stages that decide what is alerted, and to whom.
+MODULES = ["delivery", "detect", "publish", "trail", "triage"]
+FOLDER = ROOT / ".local" / "mutants"
+REPORT = FOLDER / "mutants.out"
+# Integration tests that read files of the repository instead of calling the library, or that take minutes.
+SKIPPED = ["architecture::", "docs::", "storm::", "the_largest_alerts_are_within_the_limits"]
+UNIT_TESTS = ["--cargo-arg=--lib"]
+INTEGRATION_TESTS = ["--cargo-arg=--test=it", "--", "--", *(argument for name in SKIPPED for argument in ("--skip", name))]
+# Statuses of cargo-mutants if it tested all mutants: all were caught, some were missed, or some timed out.
+FINISHED = [0, 2, 3]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--module", choices=MODULES, help="change only this module")
+    parser.add_argument("--in-diff", metavar="COMMIT", help="change only lines that differ from this commit")
+    arguments = parser.parse_args()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    chosen = selection([arguments.module] if arguments.module else MODULES, arguments.in_diff)
+    # With --iterate, the second run skips what the first one caught.
+    for tests in ([*chosen, *UNIT_TESTS], [*chosen, "--iterate", *INTEGRATION_TESTS]):
+        if (status := mutate(tests)) not in FINISHED:
+            return status
+    print(f"The tests did not notice the changes in {(REPORT / 'missed.txt').relative_to(ROOT)}.")
+    return 0
+
+
+def mutate(arguments: list[str]) -> int:
+    # cargo-mutants builds in a copy of the repository. The dependencies are built once.
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(FOLDER / "target")}
+    return subprocess.call(["cargo", "mutants", "--output", str(FOLDER), *arguments], cwd=ROOT, env=environment)
+
+
+def selection(modules: list[str], commit: str | None) -> list[str]:
+    """Returns the arguments that say what is changed."""
+    chosen = [argument for module in modules for path in (f"src/{module}.rs", f"src/{module}/**") for argument in ("--file", path)]
+    if commit:
+        diff = FOLDER / "changes.diff"
+        diff.write_bytes(subprocess.run(["git", "diff", commit, "--", "src"], cwd=ROOT, check=True, capture_output=True).stdout)
+        chosen += ["--in-diff", str(diff)]
+    return chosen
+
+
+if __name__ == "__main__":
+    sys.exit(main())
