@@ -1,10 +1,10 @@
 //! Alerts in every format, as subscribers receive them.
 
 mod chat;
-mod checks;
+pub(crate) mod checks;
 mod context;
 mod fix;
-mod hostile;
+pub(crate) mod hostile;
 mod json;
 mod limits;
 mod sweeps;
@@ -15,7 +15,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use trailwarden::alert::{Alert, Format};
-use trailwarden::detect::{Change, Detector, Finding, ResourceKey};
+use trailwarden::detect::{Change, Detector, Finding, ResourceKey, WatchRules};
 use trailwarden::rules::Rules;
 use trailwarden::triage::{Context, Incident, LikelyCause};
 
@@ -26,11 +26,16 @@ const FORMATS: [Format; 3] = [Format::Text, Format::Chat, Format::Json];
 
 /// The findings in records, with all detection enabled and a watch rule.
 pub(crate) fn findings_of(records: &[Value]) -> Vec<Finding> {
+    let detector = Detector { esm_changes: true, authentication_failures: true, ..Detector::default() };
+    let rules = watch_rules();
+    records.iter().flat_map(|record| findings(&detector, &rules, "s3://trail/key", record)).collect()
+}
+
+/// A rule that watches for deleted functions.
+pub(crate) fn watch_rules() -> WatchRules {
     let rules = r#"{"watch": [{"name": "deleted", "title": "A function was deleted", "severity": "high",
                     "pattern": {"finding": {"api_action": ["DeleteFunction"]}}}]}"#;
-    let rules = Rules::parse(rules).expect("rules");
-    let detector = Detector { esm_changes: true, authentication_failures: true, ..Detector::default() };
-    records.iter().flat_map(|record| findings(&detector, &rules.watch, "s3://trail/key", record)).collect()
+    Rules::parse(rules).expect("rules").watch
 }
 
 fn incidents_of(records: &[Value]) -> Vec<Incident> {

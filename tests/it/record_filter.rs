@@ -9,10 +9,10 @@ use trailwarden::rules::Rules;
 use trailwarden::trail::{Entry, Limits, RecordError, RecordReader};
 
 /// A rule that matches no record. It requires no text, so all records that it may apply to are parsed.
-const PARSES_ALL: &str =
+pub(crate) const PARSES_ALL: &str =
     r#"{"name": "never", "title": "t", "severity": "low", "pattern": {"never": [{"prefix": "never"}]}}"#;
 
-const RULES: [&str; 9] = [
+pub(crate) const RULES: [&str; 9] = [
     r#"{"eventSource": ["s3.amazonaws.com"]}"#,
     r#"{"eventSource": ["s3.amazonaws.com", "lambda.amazonaws.com.cn"], "errorCode": [{"exists": false}]}"#,
     r#"{"eventSource": ["s3.amazonaws.com"], "eventName": ["DeleteBucket", "café"]}"#,
@@ -24,7 +24,7 @@ const RULES: [&str; 9] = [
     r#"{"eventSource": [{"anything-but": "s3.amazonaws.com"}], "eventName": [{"exists": true}]}"#,
 ];
 
-fn rules<'r>(patterns: impl IntoIterator<Item = &'r str>, others: &[&str]) -> WatchRules {
+pub(crate) fn rules<'r>(patterns: impl IntoIterator<Item = &'r str>, others: &[&str]) -> WatchRules {
     let of_pattern = |(at, pattern): (usize, &str)| {
         format!(r#"{{"name": "rule-{at}", "title": "t", "severity": "low", "pattern": {pattern}}}"#)
     };
@@ -145,13 +145,13 @@ fn members_in_any_order() -> impl Strategy<Value = Vec<(String, Value)>> {
 }
 
 /// Writes JSON with white space and escapes where a sequence of choices says so.
-struct Printer<'c> {
+pub(crate) struct Printer<'c> {
     choices: std::iter::Cycle<std::slice::Iter<'c, u8>>,
     json: String,
 }
 
 impl<'c> Printer<'c> {
-    fn print(members: &[(String, Value)], choices: &'c [u8]) -> String {
+    pub(crate) fn print(members: &[(String, Value)], choices: &'c [u8]) -> String {
         let mut printer = Self { choices: choices.iter().cycle(), json: String::new() };
         printer.members(members.iter().map(|(name, value)| (name.as_str(), value)));
         printer.json

@@ -6,6 +6,7 @@ mod gzip;
 mod properties;
 mod records;
 
+pub(crate) use gzip::gzip_header;
 use trailwarden::trail::{Entry, EntryError, Limits, RecordReader, TrailError};
 
 use crate::fixture::records::{gzip, log_file, ordinary};
@@ -14,13 +15,13 @@ use crate::fixture::records::{gzip, log_file, ordinary};
 const CHUNKINGS: [&[usize]; 3] = [&[usize::MAX], &[1], &[7, 64, 1]];
 
 /// An entry with its offset.
-type ReadEntry = Result<(u64, Vec<u8>), (u64, EntryError)>;
+pub(crate) type ReadEntry = Result<(u64, Vec<u8>), (u64, EntryError)>;
 
 /// What the reader returned for an object.
 #[derive(Debug, PartialEq)]
-struct Reading {
-    entries: Vec<ReadEntry>,
-    end: Result<(), TrailError>,
+pub(crate) struct Reading {
+    pub(crate) entries: Vec<ReadEntry>,
+    pub(crate) end: Result<(), TrailError>,
 }
 
 impl Reading {
@@ -34,7 +35,7 @@ impl Reading {
 }
 
 /// Reads an object in chunks of these sizes, which repeat until the end of the object.
-fn read_in(stored: &[u8], limits: Limits, sizes: &[usize]) -> Reading {
+pub(crate) fn read_in(stored: &[u8], limits: Limits, sizes: &[usize]) -> Reading {
     let mut reader = RecordReader::new(limits);
     let mut entries = Vec::new();
     let mut rest = stored;
@@ -55,7 +56,7 @@ fn read_in(stored: &[u8], limits: Limits, sizes: &[usize]) -> Reading {
     Reading { entries, end: end.and_then(|()| reader.finish()) }
 }
 
-fn read(stored: impl AsRef<[u8]>) -> Reading {
+pub(crate) fn read(stored: impl AsRef<[u8]>) -> Reading {
     read_in(stored.as_ref(), Limits::default(), &[usize::MAX])
 }
 

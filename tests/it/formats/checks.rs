@@ -18,7 +18,7 @@ static SCHEMA: LazyLock<Validator> = LazyLock::new(|| {
 });
 
 /// Checks the alerts about incidents in every format.
-pub(super) fn assert_valid(incidents: &[Incident]) {
+pub(crate) fn assert_valid(incidents: &[Incident]) {
     for alert in incidents.iter().map(Alert::of) {
         for format in FORMATS {
             assert_message_is_valid(&alert.message(format), format);

@@ -2,14 +2,14 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use trailwarden::triage::{Context, FunctionNow, MappingNow, PresentState, Tag};
+use trailwarden::triage::{Context, FunctionNow, Incident, MappingNow, PresentState, Tag};
 
 use super::checks::assert_valid;
 use super::{changed_mapping, every_alert_type, incidents_of, watched_event, with_causes, with_context};
 use crate::fixture::records::{denied, disabled_mapping};
 
 /// Strings that an attacker could put into a record.
-pub(super) const ATTACKS: [&str; 22] = [
+pub(crate) const ATTACKS: [&str; 22] = [
     "\r\nBcc: all@example.com",
     "\u{202e}evil\u{2066}\u{200b}",
     "https://evil.example/login",
@@ -111,7 +111,7 @@ fn replace_strings<'a>(value: &mut Value, texts: &mut impl Iterator<Item = &'a S
 }
 
 /// Context with these strings.
-pub(super) fn context_with(texts: &[String; 6]) -> Context {
+pub(crate) fn context_with(texts: &[String; 6]) -> Context {
     let [state, reason, result, role, key, value] = texts.clone();
     let mapping = MappingNow {
         state: PresentState::Other(state.clone()),
@@ -125,13 +125,18 @@ pub(super) fn context_with(texts: &[String; 6]) -> Context {
     Context { mapping: Some(mapping), function: Some(function), owner }
 }
 
-fn assert_neutralized(texts: &[String; 6]) {
+/// Incidents of every kind with these strings: in every field of the record, in likely causes, and in the context.
+pub(crate) fn incidents_with(texts: &[String; 6]) -> [Vec<Incident>; 3] {
     let incidents = incidents_of(&records_of(texts));
     assert!(incidents.len() >= 4, "each record is a finding");
-    assert_valid(&incidents);
-    let incidents = incidents_of(&records_with(texts));
-    assert_valid(&with_causes(&incidents, texts));
-    assert_valid(&with_context(incidents, &context_with(texts)));
+    let usual = incidents_of(&records_with(texts));
+    [incidents, with_causes(&usual, texts), with_context(usual, &context_with(texts))]
+}
+
+fn assert_neutralized(texts: &[String; 6]) {
+    for incidents in incidents_with(texts) {
+        assert_valid(&incidents);
+    }
 }
 
 #[test]

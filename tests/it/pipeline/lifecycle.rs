@@ -164,9 +164,9 @@ async fn a_suppressed_change_resolves_nothing() {
 
 /// An event at a minute: a stop, or an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Event {
-    minute: u64,
-    is_stop: bool,
+pub(crate) struct Event {
+    pub(crate) minute: u64,
+    pub(crate) is_stop: bool,
 }
 
 impl Event {
@@ -189,39 +189,46 @@ fn deliveries() -> impl Strategy<Value = Vec<Event>> {
     repeated.prop_shuffle()
 }
 
+/// Delivers events in this order, and checks that the alerts end in the true state of the mapping.
+pub(crate) async fn assert_true_state(deliveries: &[Event]) {
+    let objects = deliveries.iter().enumerate().map(|(n, event)| (n.to_string(), [event.record()]));
+    let fixture = Fixture::new().objects(objects);
+    let mut latest_stop = None;
+    for (n, event) in deliveries.iter().enumerate() {
+        if event.is_stop {
+            latest_stop = latest_stop.max(Some(event.minute));
+        }
+        let run = fixture.invoke(&[n.to_string()]).await;
+        for message in &run.alerts {
+            let resolves = message.subject.starts_with("Resolved: ");
+            assert!(!resolves || latest_stop < Some(event.minute), "resolved while it is stopped");
+        }
+    }
+    let alerts = fixture.topic().confirmed();
+    let about = |word: &str| alerts.iter().filter(|it| it.subject.starts_with(word)).count();
+    let mut distinct = deliveries.to_vec();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let stops = distinct.iter().filter(|it| it.is_stop).count();
+    assert_eq!(about("Stopped: "), stops, "one alert for each stop");
+    assert!(about("Resolved: ") <= distinct.len() - stops, "at most one for each end");
+    // If the last event is the end of a stop, an alert says so.
+    if let [.., stop, end] = distinct.as_slice()
+        && stop.is_stop
+        && !end.is_stop
+    {
+        let said =
+            alerts.iter().any(|it| it.subject.starts_with("Resolved: ") || it.body.contains("no longer stopped"));
+        assert!(said, "{deliveries:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
 
     #[test]
     fn any_order_of_deliveries_ends_in_the_true_state(deliveries in deliveries()) {
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
-        runtime.block_on(async {
-            let objects = deliveries.iter().enumerate().map(|(n, event)| (n.to_string(), [event.record()]));
-            let fixture = Fixture::new().objects(objects);
-            let mut latest_stop = None;
-            for (n, event) in deliveries.iter().enumerate() {
-                if event.is_stop {
-                    latest_stop = latest_stop.max(Some(event.minute));
-                }
-                let run = fixture.invoke(&[n.to_string()]).await;
-                for message in &run.alerts {
-                    let resolves = message.subject.starts_with("Resolved: ");
-                    assert!(!resolves || latest_stop < Some(event.minute), "resolved while it is stopped");
-                }
-            }
-            let alerts = fixture.topic().confirmed();
-            let about = |word: &str| alerts.iter().filter(|it| it.subject.starts_with(word)).count();
-            let mut distinct = deliveries.clone();
-            distinct.sort_unstable();
-            distinct.dedup();
-            let stops = distinct.iter().filter(|it| it.is_stop).count();
-            assert_eq!(about("Stopped: "), stops, "one alert for each stop");
-            assert!(about("Resolved: ") <= distinct.len() - stops, "at most one for each end");
-            // If the last event is the end of a stop, an alert says so.
-            if let [.., stop, end] = distinct.as_slice() && stop.is_stop && !end.is_stop {
-                let said = alerts.iter().any(|it| it.subject.starts_with("Resolved: ") || it.body.contains("no longer stopped"));
-                assert!(said, "{deliveries:?}");
-            }
-        });
+        runtime.block_on(assert_true_state(&deliveries));
     }
 }

@@ -2,7 +2,7 @@
 
 mod kinds;
 mod organization;
-mod truth;
+pub(crate) mod truth;
 
 use std::time::Duration;
 

@@ -6,6 +6,26 @@ use trailwarden::trail::{GunzipError, Limits, TrailError};
 use super::{CHUNKINGS, read, read_in, twenty_records};
 use crate::fixture::records::{gzip, gzip_stored, ordinary};
 
+/// The header of a member, with the optional fields of these flags.
+pub(crate) fn gzip_header(flags: u8) -> Vec<u8> {
+    let mut header = vec![0x1f, 0x8b, 8, flags, 1, 2, 3, 4, 0, 255];
+    if flags & 4 != 0 {
+        header.extend([44, 1]);
+        header.extend([b'a'; 300]);
+    }
+    if flags & 8 != 0 {
+        header.extend(b"name\0");
+    }
+    if flags & 16 != 0 {
+        header.extend(b"comment\0");
+    }
+    if flags & 2 != 0 {
+        let checksum = crc32fast::hash(&header) as u16;
+        header.extend(checksum.to_le_bytes());
+    }
+    header
+}
+
 #[test]
 fn every_valid_format_is_read() {
     let (file, _) = twenty_records();
@@ -35,22 +55,7 @@ fn gzip_headers_with_every_optional_field_are_read() {
     let (file, _) = twenty_records();
     let plain = gzip(&file);
     for flags in 0..32_u8 {
-        let mut stored = vec![0x1f, 0x8b, 8, flags, 1, 2, 3, 4, 0, 255];
-        if flags & 4 != 0 {
-            stored.extend([44, 1]);
-            stored.extend([b'a'; 300]);
-        }
-        if flags & 8 != 0 {
-            stored.extend(b"name\0");
-        }
-        if flags & 16 != 0 {
-            stored.extend(b"comment\0");
-        }
-        if flags & 2 != 0 {
-            let checksum = crc32fast::hash(&stored) as u16;
-            stored.extend(checksum.to_le_bytes());
-        }
-        stored.extend(&plain[10..]);
+        let stored = [&gzip_header(flags), &plain[10..]].concat();
         for sizes in CHUNKINGS {
             let reading = read_in(&stored, Limits::default(), sizes);
             assert_eq!((reading.records(), reading.end), (20, Ok(())), "flags {flags:#07b}");

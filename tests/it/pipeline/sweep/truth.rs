@@ -15,24 +15,25 @@ use crate::fixture::Fixture;
 use crate::fixture::records::{ACCOUNT, REGION, disabled_mapping, enabled_mapping};
 
 /// Length of a story, in minutes. Afterward, sweeps follow until the state is known.
-const STORY: u64 = 180;
+pub(crate) const STORY: u64 = 180;
 
 /// The mapping stops or is enabled.
 #[derive(Debug, Clone)]
-struct Change {
-    minute: u64,
-    is_stop: bool,
+pub(crate) struct Change {
+    pub(crate) minute: u64,
+    pub(crate) is_stop: bool,
     /// The minutes in which the trail delivers the event; none if it is lost.
-    delivered: Vec<u64>,
+    pub(crate) delivered: Vec<u64>,
 }
 
+/// What happens to a mapping, and when sweeps run.
 #[derive(Debug, Clone)]
-struct Story {
-    changes: Vec<Change>,
+pub(crate) struct Story {
+    pub(crate) changes: Vec<Change>,
     /// The minutes in which sweeps run, and whether the topic is down.
-    sweeps: BTreeMap<u64, bool>,
+    pub(crate) sweeps: BTreeMap<u64, bool>,
     /// Whether CloudTrail logs the stops of this kind of source.
-    is_logged: bool,
+    pub(crate) is_logged: bool,
 }
 
 /// Stops and their ends alternate. The delay of an event is up to an hour, and an event is delivered up to twice.
@@ -99,7 +100,8 @@ fn clock(minute: u64) -> String {
     at(minute).strftime("%H:%M:%S").to_string()
 }
 
-async fn run(story: &Story) {
+/// Runs a story, and checks that its alerts end in the true state of the mapping.
+pub(crate) async fn assert_true_story(story: &Story) {
     TestClock::restart();
     let objects = story.changes.iter().enumerate().map(|(n, change)| (n.to_string(), [change.record()]));
     let fixture = Fixture::new().objects(objects);
@@ -205,6 +207,6 @@ proptest! {
     #[test]
     fn trail_and_sweeps_end_in_the_true_state(story in stories()) {
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
-        runtime.block_on(run(&story));
+        runtime.block_on(assert_true_story(&story));
     }
 }
