@@ -9,6 +9,7 @@ VENV   := $(CURDIR)/.venv
 # The name depends on the requirements, because checkouts and caches change time stamps.
 TOOLS  := $(VENV)/installed-$(shell cksum < local/requirements.txt | cut -d ' ' -f 1)
 CHECKOV := $(CURDIR)/.local/checkov/installed-$(shell cksum < local/checkov.txt | cut -d ' ' -f 1)
+CARGO_FUZZ := $(CURDIR)/.local/cargo-fuzz-0.13.2
 MSRV   := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 # Otherwise cargo tries to use the job server of `make --jobs`.
 unexport MAKEFLAGS
@@ -42,6 +43,7 @@ check: ## Run the gate: format, lints, docs, structure, dependencies, template, 
 .PHONY: check-code
 check-code:
 	@cargo fmt --check
+	@cargo fmt --check --manifest-path fuzz/Cargo.toml
 	@cargo clippy --quiet --all-targets --all-features -- -D warnings
 	@cargo clippy --quiet --no-default-features --lib -- -D warnings
 	@cargo clippy --quiet --no-default-features --features cli --bin trailscan -- -D warnings
@@ -55,6 +57,7 @@ check-files: $(TOOLS) $(CHECKOV)
 	@cfn-lint template.yaml member-role.yaml
 	@BC_SKIP_MAPPING=TRUE $(dir $(CHECKOV))bin/checkov --file template.yaml member-role.yaml --framework cloudformation --compact --quiet --skip-download
 	@cargo deny --log-level warn --locked check --hide-inclusion-graph bans licenses sources
+	@cargo deny --manifest-path fuzz/Cargo.toml --log-level warn --locked check --hide-inclusion-graph licenses sources
 	@python -m local.msrv
 	@python -m local.costs --check
 	@rumdl check --quiet --no-cache .
@@ -80,6 +83,10 @@ reproducible: $(TOOLS) ## Build the package in two folders and fail if a byte di
 bench: $(TOOLS) ## Measure throughput and count instructions, and fail above a limit; UPDATE=1 stores the counts
 	@python -m local.bench $(if $(UPDATE),--update)
 
+.PHONY: fuzz
+fuzz: $(CARGO_FUZZ) ## Run the fuzz targets for SECONDS=20 each, or only TARGET=… or GROUP=reading|parsing|alerts; SANITIZER=address needs nightly Rust
+	@PATH="$(CARGO_FUZZ)/bin:$$PATH" $(PYTHON) -m local.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(TARGET),--target $(TARGET)) $(if $(GROUP),--group $(GROUP)) $(if $(SANITIZER),--sanitizer $(SANITIZER))
+
 .PHONY: mutants
 mutants: .local/mutants/installed-$(CARGO_MUTANTS) ## Test the tests with small changes of the library, for hours; MODULE=triage or IN_DIFF=HEAD~1 limits it
 	@PATH=$(CURDIR)/.local/mutants/bin:$$PATH $(PYTHON) -m local.mutants $(if $(MODULE),--module $(MODULE)) $(if $(IN_DIFF),--in-diff $(IN_DIFF))
@@ -98,7 +105,7 @@ invoke: $(TOOLS) ## Send EVENT=events/… to the function that `make watch` serv
 
 .PHONY: clean
 clean: ## Remove everything that the other targets created
-	@rm -rf $(VENV) .local .aws-sam package target
+	@rm -rf $(VENV) .local .aws-sam package target fuzz/artifacts fuzz/corpus fuzz/target
 
 .PHONY: function
 function:
@@ -121,6 +128,11 @@ $(TOOLS):
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement local/requirements.txt
 	@$(VENV)/bin/pip check --disable-pip-version-check > /dev/null
 	@touch $(TOOLS)
+
+$(CARGO_FUZZ):
+	@echo "Installing cargo-fuzz (about a minute)"
+	@cargo install --quiet cargo-fuzz --version $(patsubst cargo-fuzz-%,%,$(@F)) --locked --root $@.new
+	@mv $@.new $@
 
 .local/mutants/installed-$(CARGO_MUTANTS):
 	@echo "Installing cargo-mutants (some minutes)"

@@ -19,6 +19,7 @@ mod docs;
 mod fakes;
 mod fixture;
 mod formats;
+mod fuzz;
 mod oracle;
 mod pipeline;
 mod record_filter;
