@@ -58,7 +58,7 @@ fn run_short_form(target: &Target) {
 /// Runs a target. Saves the input if the target panics.
 fn run_and_save(target: &Target, input: &[u8]) {
     if let Err(panic) = catch_unwind(|| (target.run)(input)) {
-        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(target.name);
+        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fuzz-{}", target.name));
         std::fs::write(&file, input).expect("a file");
         eprintln!(
             "{} fails. To keep the input, move {} to fuzz/regressions/{}/",
