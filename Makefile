@@ -17,6 +17,8 @@ export PATH := $(VENV)/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 EVENT  ?= events/s3_notification.json
 WATCH_PORT ?= 9100
+SEEDS ?= 10000
+FIRST ?= 0
 PIP_TOOLS := 7.6.2
 CARGO_MUTANTS := 27.1.0
 ARCHITECTURES ?= arm64 x86_64
@@ -94,6 +96,15 @@ mutants: .local/mutants/installed-$(CARGO_MUTANTS) ## Test the tests with small 
 .PHONY: coldstart
 coldstart: $(TOOLS) ## Measure startup, memory and size of the function against an empty one
 	@python -m local.coldstart
+
+.PHONY: simulate
+simulate: ## Simulate deliveries, sweeps and faults, and check what is guaranteed: SEEDS=… simulations, or SEED=… with a trace
+	@$(if $(SEED),SIMULATION_SEED=$(SEED),SIMULATION_SEEDS=$(SEEDS) SIMULATION_FIRST=$(FIRST)) RUST_BACKTRACE=0 \
+	  cargo test --quiet --features cli --test it simulation::guarantees -- --nocapture
+
+.PHONY: planted
+planted: ## Plant known bugs in a copy of the code, one by one, and show that the simulation finds each
+	@$(PYTHON) -m local.planted
 
 .PHONY: watch
 watch: $(TOOLS) ## Serve the function next to an emulator and rebuild it on change; see `make invoke`

@@ -35,9 +35,9 @@ pub use fingerprint::{DedupKey, DedupKeyError};
 pub use history::{History, Omitted};
 pub(crate) use incident::MAX_LISTED;
 pub use incident::{Contributions, Incident, ListedMapping, Scope, Tally};
-pub use ledger::{Claim, Claimed, Contribution, Ledger, LedgerEntry, LedgerKey, MAX_CONTRIBUTIONS};
+pub use ledger::{Claim, Claimed, Contribution, Ledger, LedgerEntry, LedgerKey, MAX_CONTRIBUTIONS, RETENTION};
 pub use mapping_state::{
-    KnownMapping, Lifecycle, MappingKey, MappingState, MappingStates, Stop, SweepState, Transition,
+    KnownMapping, Lifecycle, MAPPING_RETENTION, MappingKey, MappingState, MappingStates, Stop, SweepState, Transition,
 };
 pub(crate) use observation::{Step, reminders_due, steps_for_listed, steps_for_missing};
 pub use suppression::{SuppressRule, suppressing_rule};

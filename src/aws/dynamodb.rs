@@ -17,7 +17,7 @@
 mod causes;
 
 use std::collections::{BTreeSet, HashMap};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
@@ -36,7 +36,7 @@ use crate::delivery::AccountRegion;
 use crate::heartbeat::{Heartbeat, Heartbeats};
 use crate::identity::Identity;
 use crate::service::{Fault, ServiceError};
-use crate::triage::{Claim, Claimed, Contribution, Ledger, LedgerEntry, LedgerKey, TopicRole};
+use crate::triage::{Claim, Claimed, Contribution, Ledger, LedgerEntry, LedgerKey, RETENTION, TopicRole};
 
 const TRANSACT: &str = "dynamodb:TransactWriteItems";
 const GET: &str = "dynamodb:GetItem";
@@ -45,8 +45,6 @@ pub(super) const SCAN: &str = "dynamodb:Scan";
 pub(super) const UPDATE: &str = "dynamodb:UpdateItem";
 pub(super) const PUT: &str = "dynamodb:PutItem";
 
-/// How long an item is kept after the end of its window, or after it is written if that is later.
-const RETENTION: Duration = Duration::from_hours(14 * 24);
 /// Maximum number of items in a call of `BatchWriteItem`.
 const MAX_WRITES: usize = 25;
 /// Prefix of the keys of heartbeats.
@@ -312,9 +310,7 @@ pub(super) fn seconds_now() -> u64 {
 }
 
 fn expires(key: &LedgerKey) -> u64 {
-    let now = seconds_now();
-    let end = key.window.and_then(|window| u64::try_from(window.end().as_second()).ok());
-    end.unwrap_or_default().max(now) + RETENTION.as_secs()
+    u64::try_from(key.expires(Timestamp::now()).as_second()).unwrap_or_default()
 }
 
 fn incident_id(key: &LedgerKey) -> String {

@@ -9,8 +9,6 @@
 //! Times are in seconds since 1970. `alert` is the dedup key of the alert about the stop. A write replaces the item
 //! on condition that its `version` is still the one that was read.
 
-use std::time::Duration;
-
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use futures_util::future;
@@ -21,11 +19,10 @@ use super::errors::service_error;
 use crate::delivery::AccountRegion;
 use crate::detect::MappingNames;
 use crate::service::ServiceError;
-use crate::triage::{DedupKey, KnownMapping, MappingKey, MappingState, MappingStates, Stop, SweepState, Transition};
+use crate::triage::{
+    DedupKey, KnownMapping, MAPPING_RETENTION, MappingKey, MappingState, MappingStates, Stop, SweepState, Transition,
+};
 
-/// How long the state of a mapping is kept after its last transition. Each weekly reminder is a transition. If mappings
-/// are swept, a stop is therefore kept as long as it lasts.
-const MAPPING_RETENTION: Duration = Duration::from_hours(90 * 24);
 /// Prefix of the keys of mappings.
 const MAPPING: &str = "mapping#";
 /// Prefix of the keys of accounts and Regions that were swept.

@@ -7,7 +7,7 @@
 mod observed;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ struct Sweep<'a, S, T, L, C, A> {
     running: Running<'a, S, T, L, C, A>,
     budget: LedgerBudget,
     /// The mappings that were known when the sweep began, in places that have not been swept yet.
-    known: RefCell<HashMap<AccountRegion, HashMap<String, KnownMapping>>>,
+    known: RefCell<BTreeMap<AccountRegion, BTreeMap<String, KnownMapping>>>,
     /// What is alerted together at the end.
     grouped: RefCell<BTreeMap<Group, Vec<Observed>>>,
     mappings: Cell<u64>,
@@ -187,7 +187,7 @@ where
     }
 
     /// Takes the steps for known mappings that were not listed.
-    async fn end_missing(&self, known: HashMap<String, KnownMapping>, now: Timestamp) -> Result<(), ServiceError> {
+    async fn end_missing(&self, known: BTreeMap<String, KnownMapping>, now: Timestamp) -> Result<(), ServiceError> {
         let mut observed = Vec::new();
         for mapping in known.values() {
             let steps = steps_for_missing(mapping, now);
@@ -310,8 +310,8 @@ where
 }
 
 /// Groups known mappings by their place and UUID.
-fn by_place(mappings: Vec<KnownMapping>) -> HashMap<AccountRegion, HashMap<String, KnownMapping>> {
-    let mut known: HashMap<AccountRegion, HashMap<String, KnownMapping>> = HashMap::new();
+fn by_place(mappings: Vec<KnownMapping>) -> BTreeMap<AccountRegion, BTreeMap<String, KnownMapping>> {
+    let mut known: BTreeMap<AccountRegion, BTreeMap<String, KnownMapping>> = BTreeMap::new();
     for mapping in mappings {
         let MappingKey { account, region, uuid } = mapping.key.clone();
         known.entry(AccountRegion { account, region }).or_default().insert(uuid, mapping);

@@ -54,7 +54,7 @@ pub(crate) struct CauseSearch<'a, L, C> {
     /// Identifies the invocation.
     holder: String,
     /// The changes that the invocation has found, only the newest ones of each resource.
-    changes: RefCell<HashMap<ResourceKey, Vec<FoundChange>>>,
+    changes: RefCell<BTreeMap<ResourceKey, Vec<FoundChange>>>,
     /// Number of changes in `changes`.
     kept: Cell<usize>,
     /// The time left for lookups.

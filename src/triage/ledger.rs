@@ -1,17 +1,22 @@
 //! The deduplication state that all invocations share.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::audience::TopicRole;
 use super::fingerprint::DedupKey;
 use super::window::Window;
+use crate::clock::after;
 use crate::service::ServiceError;
 
 /// Maximum number of contributions in a call of [`Ledger::contribute`]. A DynamoDB transaction has at most 100 actions,
 /// and one of them updates the entry itself.
 pub const MAX_CONTRIBUTIONS: usize = 99;
+
+/// How long the ledger keeps an entry after the end of its window, or after it is created if that is later.
+pub const RETENTION: Duration = Duration::from_hours(14 * 24);
 
 /// The deduplication state that all invocations share.
 ///
@@ -58,8 +63,16 @@ pub trait Ledger {
 pub struct LedgerKey {
     /// The deduplication key.
     pub dedup_key: DedupKey,
-    /// The window in which events are counted. The ledger keeps the entry for some time after the end of the window.
+    /// The window in which events are counted.
     pub window: Option<Window>,
+}
+
+impl LedgerKey {
+    /// When an entry that is created now expires.
+    #[must_use]
+    pub fn expires(&self, now: Timestamp) -> Timestamp {
+        after(self.window.map_or(now, |window| window.end().max(now)), RETENTION)
+    }
 }
 
 /// The number of distinct events that a contributor has for a key.

@@ -13,6 +13,9 @@ use crate::service::ServiceError;
 
 /// If the Lambda API and an event give times for a stop that differ by at most this, they mean the same stop.
 const SAME_STOP: Duration = Duration::from_mins(1);
+/// How long the state of a mapping is kept after its last transition. Each weekly reminder is a transition. If mappings
+/// are swept, a stop is therefore kept as long as it lasts.
+pub const MAPPING_RETENTION: Duration = Duration::from_hours(90 * 24);
 
 /// Identifies a mapping.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

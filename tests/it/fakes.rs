@@ -3,6 +3,8 @@
 mod api;
 mod bucket;
 mod clock;
+mod dice;
+mod invocation;
 mod ledger;
 mod topic;
 
@@ -10,7 +12,9 @@ mod topic;
 pub(crate) mod sockets;
 
 pub(crate) use api::{ApiFaults, MemoryApi};
-pub(crate) use bucket::{MemoryBucket, RUNNING};
+pub(crate) use bucket::{BucketFaults, MemoryBucket};
 pub(crate) use clock::TestClock;
+pub(crate) use dice::Dice;
+pub(crate) use invocation::Invocation;
 pub(crate) use ledger::{LedgerFaults, MemoryLedger};
-pub(crate) use topic::MemoryTopic;
+pub(crate) use topic::{MemoryTopic, TopicFaults};

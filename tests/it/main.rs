@@ -24,6 +24,7 @@ mod oracle;
 mod pipeline;
 mod record_filter;
 mod security_rules;
+mod simulation;
 mod storm;
 mod trail;
 

@@ -4,14 +4,14 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rand::rngs::SmallRng;
-use rand::{RngExt as _, SeedableRng as _};
 use tokio::time::Instant;
 use trailwarden::delivery::AccountRegion;
 use trailwarden::enrich::ContextSource;
 use trailwarden::service::{Fault, ServiceError};
 use trailwarden::sweep::{Mapping, MappingSource, Page};
 use trailwarden::triage::{FunctionNow, MappingNow, Tag};
+
+use super::dice::Dice;
 
 /// Faults of the API.
 #[derive(Debug, Default, Clone, Copy)]
@@ -55,7 +55,7 @@ pub(crate) struct MemoryList {
     pub(crate) denied: RefCell<Vec<AccountRegion>>,
     /// The calls, with their times.
     pub(crate) calls: RefCell<Vec<(Instant, AccountRegion)>>,
-    random: RefCell<SmallRng>,
+    pub(crate) dice: Dice,
 }
 
 impl Default for MemoryList {
@@ -67,7 +67,7 @@ impl Default for MemoryList {
             failures: Cell::default(),
             denied: RefCell::default(),
             calls: RefCell::default(),
-            random: RefCell::new(SmallRng::seed_from_u64(0)),
+            dice: Dice::default(),
         }
     }
 }
@@ -120,7 +120,7 @@ impl MappingSource for MemoryApi {
         if self.list.denied.borrow().contains(place) {
             return Err(ServiceError::new("lambda:ListEventSourceMappings", Fault::Denied, "AccessDeniedException"));
         }
-        if self.list.random.borrow_mut().random_bool(self.list.failures.get()) {
+        if self.list.dice.roll(self.list.failures.get()) {
             return Err(ServiceError::new(
                 "lambda:ListEventSourceMappings",
                 Fault::Unavailable,

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -11,12 +12,21 @@ use trailwarden::s3_object::S3Object;
 use trailwarden::service::{Fault, ServiceError};
 use trailwarden::trail::{ObjectBody, ObjectSource};
 
+use super::dice::Dice;
+use super::invocation::Invocation;
+
 /// When an invocation last read a chunk of an object, by the invocation and the key.
 pub(crate) type ReadTimes = Rc<RefCell<HashMap<(usize, String), Instant>>>;
 
-thread_local! {
-    /// The invocation that is being polled, if a test runs several concurrently.
-    pub(crate) static RUNNING: Cell<usize> = const { Cell::new(0) };
+/// Random faults of a [`MemoryBucket`].
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct BucketFaults {
+    /// Share of the objects that cannot be opened.
+    pub(crate) failures: f64,
+    /// Share of the transfers that are interrupted, at any byte.
+    pub(crate) interruptions: f64,
+    /// The longest time that opening an object takes, and each of its chunks.
+    pub(crate) latency: Duration,
 }
 
 /// Log objects by key.
@@ -33,6 +43,8 @@ pub(crate) struct MemoryBucket {
     pub(crate) stalled: HashMap<String, usize>,
     /// The service cannot be reached.
     pub(crate) down: Cell<bool>,
+    pub(crate) faults: Cell<BucketFaults>,
+    pub(crate) dice: Rc<Dice>,
     open: Rc<Cell<usize>>,
     /// The most objects that were open concurrently.
     pub(crate) most_open: Cell<usize>,
@@ -52,14 +64,17 @@ impl ObjectSource for MemoryBucket {
     type Body = MemoryBody;
 
     async fn open(&self, object: &S3Object) -> Result<MemoryBody, ServiceError> {
-        if self.down.get() {
+        let faults = self.faults.get();
+        self.dice.wait(faults.latency).await;
+        if self.down.get() || self.dice.roll(faults.failures) {
             return Err(ServiceError::new("s3:GetObject", Fault::Unavailable, "ServiceUnavailable"));
         }
         let bytes = self
             .objects
             .get(&object.key)
             .ok_or_else(|| ServiceError::new("s3:GetObject", Fault::Missing, "NoSuchKey"))?;
-        let end = self.interrupted.borrow().get(&object.key).copied();
+        let at_random = || self.dice.roll(faults.interruptions).then(|| self.dice.below(bytes.len() as u64) as usize);
+        let end = self.interrupted.borrow().get(&object.key).copied().or_else(at_random);
         let bytes = &bytes[..end.unwrap_or(bytes.len()).min(bytes.len())];
         let chunks = bytes.chunks(self.chunk.unwrap_or(8_192)).map(Bytes::copy_from_slice).collect();
         self.opened.set(self.opened.get() + 1);
@@ -73,6 +88,8 @@ impl ObjectSource for MemoryBucket {
             key: object.key.clone(),
             stored: self.stored.get(),
             read_at: Rc::clone(&self.read_at),
+            latency: faults.latency,
+            dice: Rc::clone(&self.dice),
         })
     }
 }
@@ -86,6 +103,8 @@ pub(crate) struct MemoryBody {
     key: String,
     stored: Timestamp,
     read_at: ReadTimes,
+    latency: Duration,
+    dice: Rc<Dice>,
 }
 
 impl Drop for MemoryBody {
@@ -100,8 +119,7 @@ impl ObjectBody for MemoryBody {
     }
 
     async fn next_chunk(&mut self) -> Result<Option<Bytes>, ServiceError> {
-        // Like a network call, this yields to other tasks.
-        tokio::task::yield_now().await;
+        self.dice.wait(self.latency).await;
         match &mut self.chunks_until_stall {
             Some(0) => std::future::pending().await,
             Some(left) => *left -= 1,
@@ -112,7 +130,7 @@ impl ObjectBody for MemoryBody {
                 Err(ServiceError::new("s3:GetObject", Fault::Interrupted, "transfer broke off"))
             }
             chunk => {
-                self.read_at.borrow_mut().insert((RUNNING.get(), self.key.clone()), Instant::now());
+                self.read_at.borrow_mut().insert((Invocation::running().id, self.key.clone()), Instant::now());
                 Ok(chunk)
             }
         }

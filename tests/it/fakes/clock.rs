@@ -7,7 +7,10 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use trailwarden::clock::Clock;
 
-/// The clock of the tokio runtime, which a test may pause. It starts at 1970-01-01.
+use super::invocation::Invocation;
+
+/// The clock of the tokio runtime, which a test may pause. It starts at 1970-01-01. The clock of an [`Invocation`] may be
+/// ahead.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TestClock;
 
@@ -27,7 +30,8 @@ impl Clock for TestClock {
         let now = Instant::now();
         let start = START.get().filter(|start| *start <= now).unwrap_or(now);
         START.set(Some(start));
-        Timestamp::UNIX_EPOCH + jiff::SignedDuration::try_from(now - start).expect("a duration")
+        let elapsed = jiff::SignedDuration::try_from(now - start).expect("a duration");
+        Timestamp::UNIX_EPOCH + elapsed + Invocation::running().skew
     }
 
     async fn sleep(&self, duration: Duration) {

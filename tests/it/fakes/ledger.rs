@@ -5,19 +5,22 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rand::rngs::SmallRng;
-use rand::{RngExt as _, SeedableRng as _};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
+use trailwarden::clock::Clock as _;
 use trailwarden::delivery::AccountRegion;
 use trailwarden::detect::{Change, MappingNames, ResourceKey};
 use trailwarden::heartbeat::{Heartbeat, Heartbeats};
 use trailwarden::service::{Fault, ServiceError};
 use trailwarden::triage::{
-    Causes, Claim, Claimed, Contribution, KnownMapping, Ledger, LedgerEntry, LedgerKey, MAX_CONTRIBUTIONS,
-    MAX_KEPT_CAUSES, MappingKey, MappingState, MappingStates, StoppedMapping, SweepState, TopicRole, Transition,
+    CAUSE_WINDOW, Causes, Claim, Claimed, Contribution, KnownMapping, Ledger, LedgerEntry, LedgerKey,
+    MAPPING_RETENTION, MAX_CONTRIBUTIONS, MAX_KEPT_CAUSES, MappingKey, MappingState, MappingStates, StoppedMapping,
+    SweepState, TopicRole, Transition,
 };
+
+use super::clock::TestClock;
+use super::dice::Dice;
 
 /// Faults of a [`MemoryLedger`]: shares of all calls, and delays.
 #[derive(Debug, Default, Clone, Copy)]
@@ -43,12 +46,12 @@ pub(crate) struct LedgerFaults {
 /// The deduplication state, in memory.
 pub(crate) struct MemoryLedger {
     entries: RefCell<HashMap<LedgerKey, Entry>>,
-    mappings: RefCell<HashMap<MappingKey, (MappingState, MappingNames)>>,
+    mappings: RefCell<BTreeMap<MappingKey, Tracked>>,
     swept: RefCell<BTreeSet<AccountRegion>>,
     resources: RefCell<HashMap<ResourceKey, Resource>>,
     heartbeats: RefCell<BTreeMap<AccountRegion, Timestamp>>,
     pub(crate) faults: Cell<LedgerFaults>,
-    random: RefCell<SmallRng>,
+    dice: Dice,
     /// Contributions that fail before any succeeds.
     pub(crate) failing_contributions: Cell<usize>,
     /// Calls that hang before any returns.
@@ -59,15 +62,24 @@ pub(crate) struct MemoryLedger {
     pub(crate) cause_calls: Cell<usize>,
 }
 
+/// A mapping.
+#[derive(Default)]
+struct Tracked {
+    state: MappingState,
+    names: MappingNames,
+    expires: Timestamp,
+}
+
 /// The JSON of changes and stops, by time.
 #[derive(Default)]
 struct Resource {
+    expires: Timestamp,
     changes: BTreeSet<(Timestamp, String)>,
     stops: BTreeSet<(Timestamp, String)>,
 }
 
-#[derive(Default)]
 struct Entry {
+    expires: Timestamp,
     contributions: HashMap<String, u64>,
     alerted: BTreeSet<(TopicRole, u64)>,
     lease: Option<Lease>,
@@ -96,7 +108,7 @@ impl MemoryLedger {
             resources: RefCell::default(),
             heartbeats: RefCell::default(),
             faults: Cell::default(),
-            random: RefCell::new(SmallRng::seed_from_u64(seed)),
+            dice: Dice::seeded(seed),
             failing_contributions: Cell::default(),
             hanging_calls: Cell::default(),
             first_contribution: Cell::default(),
@@ -114,34 +126,39 @@ impl MemoryLedger {
         self.entries.borrow().get(key).map_or(0, |entry| entry.expired_leases)
     }
 
+    /// Deletes everything that has expired.
+    pub(crate) fn expire(&self) {
+        let now = TestClock.now();
+        self.entries.borrow_mut().retain(|_, it| it.expires > now);
+        self.mappings.borrow_mut().retain(|_, it| it.expires > now);
+        self.resources.borrow_mut().retain(|_, it| it.expires > now);
+    }
+
     fn fail(&self) -> Result<(), ServiceError> {
-        let fails = self.random.borrow_mut().random_bool(self.faults.get().failures);
-        if fails { Err(ServiceError::new("ledger", Fault::Unavailable, "down")) } else { Ok(()) }
+        if self.dice.roll(self.faults.get().failures) {
+            Err(ServiceError::new("ledger", Fault::Unavailable, "down"))
+        } else {
+            Ok(())
+        }
     }
 
     /// Applies a call, with the faults.
     async fn call<V>(&self, key: &LedgerKey, apply: impl Fn(&mut Entry) -> V) -> Result<V, ServiceError> {
         let conflicts = self.faults.get().conflicts;
-        self.with_faults(conflicts, || apply(self.entries.borrow_mut().entry(*key).or_default())).await
+        self.with_faults(conflicts, || apply(self.entries.borrow_mut().entry(*key).or_insert_with(|| Entry::of(key))))
+            .await
     }
 
     async fn with_faults<V>(&self, conflicts: f64, apply: impl Fn() -> V) -> Result<V, ServiceError> {
         let faults = self.faults.get();
-        let roll = |share: f64| self.random.borrow_mut().random_bool(share);
-        let wait = async || {
-            let share = self.random.borrow_mut().random::<f64>();
-            // Like a network call, this yields to other tasks.
-            tokio::task::yield_now().await;
-            tokio::time::sleep(faults.latency.mul_f64(share)).await;
-        };
-        wait().await;
+        self.dice.wait(faults.latency).await;
         let hangs_first = self.hanging_calls.replace(self.hanging_calls.get().saturating_sub(1)) > 0;
-        let (hangs, takes_effect) = (roll(faults.hangs) || hangs_first, roll(0.5));
+        let (hangs, takes_effect) = (self.dice.roll(faults.hangs) || hangs_first, self.dice.roll(0.5));
         if hangs && !takes_effect {
             std::future::pending::<()>().await;
         }
         self.fail()?;
-        if roll(conflicts) {
+        if self.dice.roll(conflicts) {
             let error = ServiceError::new("ledger", Fault::Unavailable, "TransactionConflict");
             return Err(ServiceError { retryable: true, ..error });
         }
@@ -150,8 +167,8 @@ impl MemoryLedger {
             if hangs {
                 std::future::pending::<()>().await;
             }
-            wait().await;
-            if !roll(faults.lost) {
+            self.dice.wait(faults.latency).await;
+            if !self.dice.roll(faults.lost) {
                 return Ok(value);
             }
         }
@@ -160,6 +177,11 @@ impl MemoryLedger {
 }
 
 impl Entry {
+    fn of(key: &LedgerKey) -> Self {
+        let expires = key.expires(TestClock.now());
+        Self { expires, contributions: HashMap::new(), alerted: BTreeSet::new(), lease: None, expired_leases: 0 }
+    }
+
     fn shown(&self) -> LedgerEntry {
         LedgerEntry {
             count: self.contributions.values().sum(),
@@ -179,12 +201,13 @@ impl MappingStates for MemoryLedger {
         // No transaction uses these items, so nothing conflicts.
         self.with_faults(0.0, || {
             let mut states = self.mappings.borrow_mut();
-            let (state, kept) = states.entry(mapping.clone()).or_default();
-            let after = state.after(transition);
-            if (after.stopped, after.failing) != (state.stopped, state.failing) {
-                *kept = names.clone();
+            let tracked = states.entry(mapping.clone()).or_default();
+            let (before, after) = (tracked.state, tracked.state.after(transition));
+            if (after.stopped, after.failing) != (before.stopped, before.failing) {
+                tracked.names = names.clone();
             }
-            *state = after;
+            tracked.state = after;
+            tracked.expires = TestClock.now() + MAPPING_RETENTION;
             after
         })
         .await
@@ -193,9 +216,8 @@ impl MappingStates for MemoryLedger {
     async fn sweep_state(&self) -> Result<SweepState, ServiceError> {
         self.fail()?;
         let mappings = self.mappings.borrow();
-        let known = mappings.iter().filter(|(_, (state, _))| state.open().is_some() || state.failing.is_some());
-        let known =
-            known.map(|(key, (state, names))| KnownMapping { key: key.clone(), names: names.clone(), state: *state });
+        let known = mappings.iter().filter(|(_, it)| it.state.open().is_some() || it.state.failing.is_some());
+        let known = known.map(|(key, it)| KnownMapping { key: key.clone(), names: it.names.clone(), state: it.state });
         let digests = self.heartbeats.borrow().keys().cloned().collect();
         Ok(SweepState { mappings: known.collect(), swept: self.swept.borrow().clone(), digests })
     }
@@ -214,6 +236,7 @@ impl Causes for MemoryLedger {
         self.with_faults(0.0, || {
             let mut resources = self.resources.borrow_mut();
             let item = resources.entry(resource.clone()).or_default();
+            item.expires = TestClock.now() + CAUSE_WINDOW;
             add_element(&mut item.changes, change.at, change);
             read_elements(&item.stops)
         })
@@ -226,6 +249,7 @@ impl Causes for MemoryLedger {
         self.with_faults(0.0, || {
             let mut resources = self.resources.borrow_mut();
             let item = resources.entry(resource.clone()).or_default();
+            item.expires = TestClock.now() + CAUSE_WINDOW;
             add_element(&mut item.stops, stop.at, stop);
             read_elements(&item.changes)
         })
@@ -247,7 +271,7 @@ fn read_elements<T: DeserializeOwned>(set: &BTreeSet<(Timestamp, String)>) -> Ve
 impl Heartbeats for MemoryLedger {
     async fn record_heartbeats(&self, of: &[AccountRegion], now: Timestamp) -> Result<(), ServiceError> {
         self.fail()?;
-        if self.random.borrow_mut().random_bool(self.faults.get().hangs) {
+        if self.dice.roll(self.faults.get().hangs) {
             std::future::pending::<()>().await;
         }
         self.heartbeats.borrow_mut().extend(of.iter().map(|it| (it.clone(), now)));

@@ -9,8 +9,23 @@ use trailwarden::publish::{MAX_BYTES, MAX_ENTRIES};
 use trailwarden::publish::{Subscriptions, Topic};
 use trailwarden::service::{Fault, ServiceError};
 
-use super::bucket::{RUNNING, ReadTimes};
+use super::bucket::ReadTimes;
+use super::dice::Dice;
+use super::invocation::Invocation;
 use crate::fixture::BUCKET;
+
+/// Random faults of a [`MemoryTopic`].
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct TopicFaults {
+    /// Share of the calls that fail, with all their messages.
+    pub(crate) failures: f64,
+    /// Share of the messages that are rejected for a transient reason.
+    pub(crate) rejections: f64,
+    /// Share of the calls that take effect, but whose response is lost.
+    pub(crate) lost: f64,
+    /// The longest additional time that a call takes before it takes effect, and again before its response.
+    pub(crate) latency: Duration,
+}
 
 /// Confirmed messages. Panics on a message that SNS would reject.
 #[derive(Default)]
@@ -18,6 +33,8 @@ pub(crate) struct MemoryTopic {
     confirmed: RefCell<Vec<Message>>,
     /// When each message was confirmed.
     pub(crate) confirmed_at: RefCell<Vec<Instant>>,
+    /// The invocation that published each message.
+    pub(crate) confirmed_by: RefCell<Vec<usize>>,
     /// For each message, the time since its invocation last read the object that it names.
     pub(crate) delays: RefCell<Vec<(String, Duration)>>,
     /// The read times that `delays` are measured from; `None` if delays are not measured.
@@ -36,6 +53,10 @@ pub(crate) struct MemoryTopic {
     pub(crate) rejects: RefCell<Option<(&'static str, usize)>>,
     /// The subscriptions that the topic reports.
     pub(crate) subscriptions: Cell<Subscriptions>,
+    pub(crate) faults: Cell<TopicFaults>,
+    pub(crate) dice: Dice,
+    /// The messages whose confirmation was lost.
+    pub(crate) lost: RefCell<Vec<Message>>,
 }
 
 impl MemoryTopic {
@@ -51,17 +72,18 @@ impl MemoryTopic {
             }
             _ => false,
         };
-        if is_rejected {
+        if is_rejected || self.dice.roll(self.faults.get().rejections) {
             let error = ServiceError::new("sns:PublishBatch", Fault::Unavailable, "InternalError");
             return Err(ServiceError { retryable: true, ..error });
         }
         let location = message.body.trim_end().rsplit_once(&format!("s3://{BUCKET}/"));
         if let (Some(read_at), Some((_, key))) = (&self.read_at, location) {
-            let read = read_at.borrow()[&(RUNNING.get(), key.to_owned())];
+            let read = read_at.borrow()[&(Invocation::running().id, key.to_owned())];
             self.delays.borrow_mut().push((message.subject.clone(), read.elapsed()));
         }
         self.confirmed.borrow_mut().push(message.clone());
         self.confirmed_at.borrow_mut().push(Instant::now());
+        self.confirmed_by.borrow_mut().push(Invocation::running().id);
         Ok(())
     }
 }
@@ -78,8 +100,8 @@ impl Topic for MemoryTopic {
     async fn publish(&self, batch: &[Message]) -> Vec<Result<(), ServiceError>> {
         let (now, most) = self.in_flight.get();
         self.in_flight.set((now + 1, most.max(now + 1)));
-        // Like a network call, this yields to other tasks.
-        tokio::task::yield_now().await;
+        let faults = self.faults.get();
+        self.dice.wait(faults.latency).await;
         tokio::time::sleep(self.latency).await;
         let (now, most) = self.in_flight.get();
         self.in_flight.set((now - 1, most));
@@ -92,10 +114,18 @@ impl Topic for MemoryTopic {
             assert!(!message.body.is_empty() && message.attributes.len() <= 9);
             assert!(message.attributes.iter().all(|it| !it.values.is_empty() && !it.values.contains(&String::new())));
         }
-        if self.down.get() {
-            let down = || ServiceError::new("sns:PublishBatch", Fault::Unavailable, "request failed");
-            return batch.iter().map(|_| Err(down())).collect();
+        let failed = || Err(ServiceError::new("sns:PublishBatch", Fault::Unavailable, "request failed"));
+        if self.down.get() || self.dice.roll(faults.failures) {
+            return batch.iter().map(|_| failed()).collect();
         }
-        batch.iter().map(|message| self.confirm(message)).collect()
+        let results: Vec<_> = batch.iter().map(|message| self.confirm(message)).collect();
+        self.dice.wait(faults.latency).await;
+        if self.dice.roll(faults.lost) {
+            self.lost
+                .borrow_mut()
+                .extend(batch.iter().zip(&results).filter(|(_, it)| it.is_ok()).map(|(it, _)| it.clone()));
+            return batch.iter().map(|_| failed()).collect();
+        }
+        results
     }
 }

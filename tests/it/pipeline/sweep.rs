@@ -15,7 +15,9 @@ use trailwarden::reply::Reply;
 use trailwarden::sweep::{FilterError, Mapping, SweepAccounts, SweepRegions};
 
 use crate::fakes::{LedgerFaults, TestClock};
-use crate::fixture::records::{ACCOUNT, REGION, called_by_alice, disabled_mapping, enabled_mapping, queue_url};
+use crate::fixture::records::{
+    ACCOUNT, REGION, about_mapping, called_by_alice, disabled_mapping, enabled_mapping, mapping_uuid, queue_url,
+};
 use crate::fixture::{Fixture, Run};
 
 const SWEEP: &str = r#"{"trailwarden":"sweep"}"#;
@@ -28,15 +30,10 @@ fn here() -> AccountRegion {
     place(ACCOUNT, REGION)
 }
 
-/// The UUID of mapping `n`.
-pub(super) fn uuid(n: usize) -> String {
-    format!("863d0ee4-2f3c-4994-8005-{n:012}")
-}
-
 /// A mapping of a queue, whose state changed now.
 fn mapping(n: usize, state: &str, reason: &str, last_result: &str) -> Mapping {
     Mapping {
-        uuid: uuid(n),
+        uuid: mapping_uuid(n),
         function_arn: Some(format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:f{n}")),
         event_source_arn: Some(format!("arn:aws:sqs:{REGION}:{ACCOUNT}:q{n}")),
         state: Some(state.to_owned()),
@@ -122,7 +119,7 @@ async fn the_first_sweep_lists_what_is_stopped_already_in_one_alert() {
     "#);
     assert_eq!((run.counters.findings, run.counters.incidents, run.counters.alerts_published), (2, 1, 1));
     let alerts = json_alerts(&fixture);
-    assert_eq!(alerts[0]["mappings"][1]["mapping_uuid"], json!(uuid(2)));
+    assert_eq!(alerts[0]["mappings"][1]["mapping_uuid"], json!(mapping_uuid(2)));
     assert_eq!(
         (&alerts[0]["status"], &alerts[0]["category"], &alerts[0]["count"]),
         (&json!("open"), &json!("many_mappings"), &json!(2))
@@ -356,7 +353,7 @@ async fn the_first_sweep_names_every_mapping_in_alerts_for_each_account() {
             "Stopped: 50 mappings 111122223333 us-east-1",
         ]
     );
-    assert_eq!(listed(&fixture), (1..64).map(uuid).collect::<Vec<_>>());
+    assert_eq!(listed(&fixture), (1..64).map(mapping_uuid).collect::<Vec<_>>());
     pass(15).await;
     assert_eq!(sweep(&fixture).await.subjects(), [] as [&str; 0], "no reminders of old stops");
     pass(24 * 60 * 7).await;
@@ -377,7 +374,7 @@ async fn a_list_that_is_retried_with_other_members_loses_none() {
     fixture.pipeline.api.list.denied.borrow_mut().clear();
     sweep(&fixture).await;
     let alerts = fixture.topic().confirmed();
-    let named = |n: usize| alerts.iter().filter(|it| it.body.contains(&uuid(n))).count();
+    let named = |n: usize| alerts.iter().filter(|it| it.body.contains(&mapping_uuid(n))).count();
     assert!((1..64).all(|n| named(n) == 1));
 }
 
@@ -391,7 +388,7 @@ async fn reminders_of_mappings_that_stopped_at_different_times_are_not_lost() {
         pass(60).await;
         sweep(&fixture).await;
     }
-    let about = |n: usize| fixture.topic().confirmed().iter().filter(|it| it.body.contains(&uuid(n))).count();
+    let about = |n: usize| fixture.topic().confirmed().iter().filter(|it| it.body.contains(&mapping_uuid(n))).count();
     // The first stop was two days old when a sweep found it.
     assert_eq!([about(0), about(1)], [1 + 5, 1 + 6]);
 }
@@ -620,24 +617,12 @@ fn event(fixture: Fixture, name: &str, is_stop: bool) -> Fixture {
     let n = TestClock.now().as_second().unsigned_abs();
     let mut record = if is_stop { disabled_mapping(n, "f0", "AUTHORIZATION_ERROR") } else { enabled_mapping(n, "f0") };
     record["eventTime"] = json!(TestClock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
-    fixture.object(name, [about_mapping_0(record, is_stop)])
+    fixture.object(name, [about_mapping(&mapping_uuid(0), record)])
 }
 
 /// The first word of the subject of each alert.
 fn statuses(fixture: &Fixture) -> Vec<String> {
     fixture.subjects().iter().map(|it| it.split(':').next().expect("a word").to_owned()).collect()
-}
-
-/// The record, about mapping 0.
-fn about_mapping_0(mut record: Value, is_stop: bool) -> Value {
-    if is_stop {
-        record["resources"][0]["ARN"] =
-            json!(format!("arn:aws:lambda:{REGION}:{ACCOUNT}:event-source-mapping:{}", uuid(0)));
-    } else {
-        record["requestParameters"]["uUID"] = json!(uuid(0));
-        record["responseElements"]["uUID"] = json!(uuid(0));
-    }
-    record
 }
 
 #[tokio::test(start_paused = true)]
@@ -745,7 +730,7 @@ async fn an_alert_that_a_topic_did_not_confirm_is_published_by_the_next_sweep() 
 async fn a_suppressed_mapping_is_not_alerted() {
     let rules = format!(
         r#"{{"suppress": [{{"name": "n", "reason": "r", "pattern": {{"finding": {{"alert_type": ["esm_disabled"], "mapping_uuid": ["{}"]}}}}}}]}}"#,
-        uuid(0)
+        mapping_uuid(0)
     );
     let fixture = swept().await.rules(&rules);
     list(&fixture, vec![stopped(0), stopped(1)]);

@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fmt;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use jiff::SignedDuration;
 use rand::rngs::SmallRng;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
@@ -16,7 +15,7 @@ use trailwarden::detect::{Detector, WatchRules};
 use trailwarden::pipeline::Outcome;
 use trailwarden::triage::{Incident, Scope, TopicRole, alert_threshold};
 
-use crate::fakes::{MemoryLedger, RUNNING};
+use crate::fakes::{Invocation, MemoryLedger};
 use crate::fixture::findings::{findings, incidents};
 use crate::fixture::payload::notification;
 use crate::fixture::records::{denied_to, disabled_mapping, gzip_stored, key, log_file};
@@ -162,13 +161,16 @@ impl World {
         }
     }
 
-    fn invoke(&self, id: usize, delivery: Delivery) -> MayCrash<'_> {
+    /// Runs an invocation. If it crashes, there is no outcome.
+    async fn invoke(&self, id: usize, delivery: Delivery) -> (Delivery, Option<Outcome>) {
         if delivery.is_cut {
             self.fixture.pipeline.source.interrupted.borrow_mut().insert(key(&delivery.names[0]), 15_000);
         }
         let payload = notification(&delivery.names);
-        let future = async move { self.fixture.run(&id.to_string(), &payload, std::future::pending()).await };
-        MayCrash { id, delivery: Some(delivery), steps: 0, future: Box::pin(future) }
+        let id_text = id.to_string();
+        let run = self.fixture.run(&id_text, &payload, std::future::pending());
+        let outcome = Invocation { id, skew: SignedDuration::ZERO }.run(delivery.crashes_at, run).await;
+        (delivery, outcome)
     }
 
     /// Checks that each incident is alerted, by itself or in a summary about its caller, and not more often than
@@ -233,30 +235,6 @@ impl World {
 
 fn is_of_prober(incident: &Incident) -> bool {
     incident.finding.event.principal.key.ends_with(PROBER)
-}
-
-/// An invocation that crashes at the step that its delivery names, if any. After a crash, its output has no outcome.
-struct MayCrash<'a> {
-    id: usize,
-    delivery: Option<Delivery>,
-    steps: usize,
-    future: Pin<Box<dyn Future<Output = Outcome> + 'a>>,
-}
-
-impl Future for MayCrash<'_> {
-    type Output = (Delivery, Option<Outcome>);
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let crashes = self.delivery.as_ref().is_some_and(|it| it.crashes_at == Some(self.steps));
-        self.steps += 1;
-        RUNNING.set(self.id);
-        let outcome = match self.future.as_mut().poll(context) {
-            _ if crashes => None,
-            Poll::Ready(outcome) => Some(outcome),
-            Poll::Pending => return Poll::Pending,
-        };
-        Poll::Ready((self.delivery.take().expect("not polled after its end"), outcome))
-    }
 }
 
 impl fmt::Display for Storm {

@@ -3,8 +3,9 @@
 use trailwarden::detect::FailingCategory;
 use trailwarden::sweep::{FilterError, Mapping};
 
-use super::{here, pass, sweep, uuid};
+use super::{here, pass, sweep};
 use crate::fixture::Fixture;
+use crate::fixture::records::mapping_uuid;
 
 /// Kinds of mappings: the name and the ARN of the event source. Self-managed Kafka has none.
 const KINDS: [(&str, &str); 20] = [
@@ -64,7 +65,7 @@ async fn mappings_of_every_kind_are_alerted_by_their_state() {
         fixture.pipeline.api.list.mappings.borrow_mut().insert(here(), vec![]);
         sweep(&fixture).await;
         let mappings = STATES.iter().enumerate().map(|(n, (state, reason, last_result, is_unusable, _))| Mapping {
-            uuid: uuid(n),
+            uuid: mapping_uuid(n),
             function_arn: Some(format!("arn:aws:lambda:us-east-1:111122223333:function:f{n}:live")),
             event_source_arn: Some(arn.to_owned()).filter(|arn| !arn.is_empty()),
             state: Some((*state).to_owned()),

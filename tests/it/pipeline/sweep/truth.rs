@@ -9,10 +9,10 @@ use tokio::runtime::Builder;
 use trailwarden::alert::Message;
 use trailwarden::sweep::Mapping;
 
-use super::{about_mapping_0, here, mapping, pass, sweep};
+use super::{here, mapping, pass, sweep};
 use crate::fakes::TestClock;
 use crate::fixture::Fixture;
-use crate::fixture::records::{ACCOUNT, REGION, disabled_mapping, enabled_mapping};
+use crate::fixture::records::{ACCOUNT, REGION, about_mapping, disabled_mapping, enabled_mapping, mapping_uuid};
 
 /// Length of a story, in minutes. Afterward, sweeps follow until the state is known.
 pub(crate) const STORY: u64 = 180;
@@ -82,7 +82,7 @@ impl Change {
             enabled_mapping(1_000 + self.minute, "f0")
         };
         record["eventTime"] = json!(at(self.minute).to_string());
-        about_mapping_0(record, self.is_stop)
+        about_mapping(&mapping_uuid(0), record)
     }
 }
 

@@ -1,0 +1,182 @@
+"""Plants known bugs in a copy of the code, one by one, and shows that the simulation finds each.
+
+`python -m local.planted` prints a table. It fails if a bug is not found, or if its place in the code no longer exists.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+COPY = ROOT / ".local" / "planted"
+# Number of simulations after which a bug counts as not found.
+SEEDS = 5_000
+# The core without the AWS SDK builds in a fraction of the time.
+TEST = ["cargo", "test", "--quiet", "--no-default-features", "--test", "it"]
+FAILURE = re.compile(r"^make simulate SEED=(\d+): (.*)$", re.MULTILINE)
+
+
+@dataclass
+class Bug:
+    """Text that is replaced in a file."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+
+
+BUGS = [
+    Bug(
+        "the count of earlier invocations is ignored",
+        "src/triage/deduplication.rs",
+        "incident.total = entry.as_ref().map_or(0, |entry: &LedgerEntry| entry.count).max(incident.count);",
+        "let _ = |entry: &LedgerEntry| entry.count;\n        incident.total = incident.count;",
+    ),
+    Bug(
+        "events are counted in windows of the default length",
+        "src/pipeline/invocation.rs",
+        "Triage::new(audience, pipeline.windows)",
+        "Triage::new(audience, crate::triage::WindowLength::default())",
+    ),
+    Bug(
+        "an error of a topic counts as a confirmation",
+        "src/publish.rs",
+        "settle(at, Err(failure));",
+        "drop(failure);\n                    settle(at, Ok(()));",
+    ),
+    Bug(
+        "an alert is recorded before it is published",
+        "src/pipeline/publishing.rs",
+        "        let published = publish::publish(",
+        "        let early: Vec<_> = due.iter().map(|it| (it, it.topics.as_slice())).collect();\n        self.deduplication.record_all(&early, budget).await;\n        let published = publish::publish(",
+    ),
+    Bug(
+        "an invocation does not wait for the lease of another",
+        "src/triage/deduplication.rs",
+        "Some(Claimed::Held(entry)) => Verdict::Held(Candidate { incident, entry: Some(entry), holder }),",
+        "Some(Claimed::Held(_)) => Verdict::Known,",
+    ),
+    Bug(
+        "a failed alert does not fail the messages of a queue",
+        "src/reply.rs",
+        "let all_fail = !failures.alerts.is_empty() || failures.without_rules;",
+        "let all_fail = failures.without_rules;",
+    ),
+    Bug(
+        "an older end replaces a newer one",
+        "src/triage/mapping_state.rs",
+        "Self { ended: self.ended.max(Some(at)), ..self }",
+        "Self { ended: Some(at), ..self }",
+    ),
+    Bug(
+        "an interrupted transfer counts as complete",
+        "src/pipeline/reading.rs",
+        "        let end = read().await;\n",
+        "        let end = read().await.or(Ok(()));\n",
+    ),
+    Bug(
+        "a sweep records a stop that it did not alert",
+        "src/pipeline/sweep.rs",
+        "        if failures() > earlier {\n            return false;\n        }\n",
+        "        let _ = failures() > earlier;\n",
+    ),
+    Bug(
+        "an alert that the ledger cannot decide on is dropped",
+        "src/triage/deduplication.rs",
+        "None => Verdict::Due(Due { incident, threshold, topics: due_on(&entry) }),",
+        "None => Verdict::Known,",
+    ),
+    Bug(
+        "an object that is delivered again counts again",
+        "src/triage/deduplication.rs",
+        "|(from, events)| Contribution { from, events: *events }",
+        "|(_, events)| Contribution { from: self.holder, events: *events }",
+    ),
+    Bug(
+        "the ledger forgets an alert after an hour",
+        "src/triage/ledger.rs",
+        "Duration::from_hours(14 * 24)",
+        "Duration::from_hours(1)",
+    ),
+    Bug(
+        "a retry publishes to all topics",
+        "src/triage/deduplication.rs",
+        "Some(Claimed::Granted(entry)) => Verdict::Due(Due { incident, threshold, topics: due_on(&entry) }),",
+        "Some(Claimed::Granted(_)) => Verdict::Due(Due { incident, threshold, topics: topics.to_vec() }),",
+    ),
+    Bug(
+        "each end resolves the latest stop again",
+        "src/triage/lifecycle.rs",
+        "state.ended == Some(at) && stop.at < at",
+        "stop.at < at",
+    ),
+    Bug(
+        "the end of an earlier stop resolves a later one",
+        "src/triage/lifecycle.rs",
+        "state.ended == Some(at) && stop.at < at",
+        "state.ended == Some(at) || stop.at < at",
+    ),
+    Bug(
+        "a stop that arrives late replaces a later one",
+        "src/triage/mapping_state.rs",
+        "self.stopped.is_none_or(|it| it.at < stop.at || is_same(it))",
+        "self.stopped.is_none_or(|it| it.at != stop.at || is_same(it))",
+    ),
+]
+
+
+def copy() -> None:
+    """Copies what git tracks. The build of an earlier copy is kept."""
+    for name in ("src", "tests", "benches", "local", "events", "docs"):
+        shutil.rmtree(COPY / name, ignore_errors=True)
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    for name in filter(None, tracked.split("\0")):
+        if (ROOT / name).is_file():
+            (COPY / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, COPY / name)
+
+
+def simulate() -> tuple[int, str] | None:
+    """Returns the first seed that fails, and why; None if no seed fails."""
+    build = subprocess.run([*TEST, "--no-run"], cwd=COPY, capture_output=True, text=True)
+    if build.returncode:
+        sys.exit(f"the code with the bug does not compile:\n{build.stderr}")
+    environment = {**os.environ, "SIMULATION_SEEDS": str(SEEDS), "RUST_BACKTRACE": "0"}
+    test = subprocess.run([*TEST, "simulation"], cwd=COPY, env=environment, capture_output=True, text=True)
+    failures = [(int(seed), why) for seed, why in FAILURE.findall(test.stdout + test.stderr)]
+    if test.returncode and not failures:
+        sys.exit(f"the simulation failed:\n{test.stdout}{test.stderr}")
+    return min(failures, default=None)
+
+
+def main() -> None:
+    copy()
+    if found := simulate():
+        sys.exit(f"without a bug, seed {found[0]} fails: {found[1]}")
+    print("| planted bug | seeds until it is found | what the simulation reports |\n|---|---:|---|", flush=True)
+    missed = []
+    for bug in BUGS:
+        path = COPY / bug.file
+        text = path.read_text()
+        if text.count(bug.old) != 1:
+            sys.exit(f"{bug.file}: expected the text of the bug \"{bug.name}\" once, found it {text.count(bug.old)} times")
+        path.write_text(text.replace(bug.old, bug.new))
+        found = simulate()
+        path.write_text(text)
+        if found is None:
+            missed.append(bug.name)
+        seed, why = found or (SEEDS, "nothing")
+        print(f"| {bug.name} | {seed + 1} | {re.sub('[0-9a-f]{32}', 'an incident', why)[:120]} |", flush=True)
+    if missed:
+        sys.exit(f"not found in {SEEDS} seeds: {', '.join(missed)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,396 @@
+//! The guarantees of `docs/SEMANTICS.md`, checked while a simulation runs and at its end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::Instant;
+use trailwarden::detect::{Detector, WatchRules};
+use trailwarden::pipeline::Outcome;
+use trailwarden::triage::{DedupKey, Incident, LedgerKey, Scope, TopicRole, alert_threshold};
+
+use super::alerts::{Alert, StopOf, key_and_threshold};
+use super::plan::{Change, ChangeKind, Delivery, Object, Plan, at};
+use crate::fakes::MemoryTopic;
+use crate::fixture::findings::{findings, incidents_in};
+use crate::fixture::records::{key, mapping_uuid};
+use crate::fixture::{BUCKET, Fixture};
+
+pub(super) struct Checks<'a> {
+    plan: &'a Plan,
+    fixture: &'a Fixture,
+    start: Instant,
+    /// The dedup keys of the incidents of each object.
+    keys_of_objects: Vec<Vec<String>>,
+    /// The incidents of all objects and their numbers of events, by dedup key.
+    incidents: BTreeMap<String, (Incident, u64)>,
+    invocations: BTreeMap<usize, Invoked>,
+    /// The alerts that the topic for machines has confirmed.
+    alerts: Vec<Alert>,
+    /// Event IDs in deliveries that succeeded, and when they did.
+    acknowledged: BTreeMap<String, Duration>,
+    /// Number of ledger calls that failed, as far as is known: a crashed invocation does not report them.
+    ledger_errors: u64,
+}
+
+#[derive(Debug)]
+struct Invoked {
+    started: u64,
+    /// The invocation crashed or could not use the ledger.
+    is_troubled: bool,
+}
+
+fn incidents_of(plan: &Plan, object: &Object) -> Vec<Incident> {
+    let location = format!("s3://{BUCKET}/{}", key(&object.name));
+    let find = |record| findings(&Detector::default(), &WatchRules::default(), &location, record);
+    incidents_in(plan.windows, object.records.iter().flat_map(find))
+}
+
+impl<'a> Checks<'a> {
+    pub(super) fn new(plan: &'a Plan, fixture: &'a Fixture) -> Self {
+        let (mut all, mut keys_of_objects) = (BTreeMap::new(), Vec::new());
+        for object in &plan.objects {
+            let mut keys = Vec::new();
+            for incident in incidents_of(plan, object) {
+                let key = incident.dedup_key.to_string();
+                let (_, events) = all.entry(key.clone()).or_insert((incident.clone(), 0));
+                *events += incident.count;
+                keys.push(key);
+            }
+            keys_of_objects.push(keys);
+        }
+        Self {
+            plan,
+            fixture,
+            start: Instant::now(),
+            keys_of_objects,
+            incidents: all,
+            invocations: BTreeMap::new(),
+            alerts: Vec::new(),
+            acknowledged: BTreeMap::new(),
+            ledger_errors: 0,
+        }
+    }
+
+    /// The alerts that the topic for machines has confirmed.
+    pub(super) fn alerts(&self) -> Vec<String> {
+        self.alerts.iter().map(ToString::to_string).collect()
+    }
+
+    pub(super) fn begin(&mut self, id: usize, started: u64) {
+        self.invocations.insert(id, Invoked { started, is_troubled: true });
+    }
+
+    /// Checks the alerts that have been published since the last call. Returns them.
+    pub(super) fn end(&mut self, id: usize, outcome: Option<&Outcome>) -> &[Alert] {
+        let ledger_errors = outcome.map_or(0, |it| it.counters.ledger_errors + it.counters.cause_errors);
+        self.ledger_errors += ledger_errors;
+        self.invocations.get_mut(&id).expect("an invocation").is_troubled = outcome.is_none() || ledger_errors > 0;
+        let known = self.alerts.len();
+        self.alerts.extend(Alert::after(self.fixture.event_topic(), known, self.start));
+        let new = &self.alerts[known..];
+        for alert in new {
+            self.check_resolution(alert);
+        }
+        new
+    }
+
+    /// A delivery succeeded, so everything in it must have been alerted.
+    pub(super) fn check_acknowledged(&mut self, delivery: &Delivery, now: Duration) {
+        let records = match delivery {
+            Delivery::Object(at) => {
+                let object = &self.plan.objects[*at];
+                assert!(!object.is_broken, "a broken object was read");
+                for key in self.keys_of_objects[*at].iter().filter(|key| self.incidents[*key].0.scope != Scope::Event) {
+                    self.check_denial_is_alerted(key);
+                }
+                object.records.as_slice()
+            }
+            Delivery::Inline(record) => std::slice::from_ref(record),
+        };
+        let ids: Vec<_> = records.iter().map(event_id).collect();
+        for id in &ids {
+            if let Some((story, change)) = self.stop_of_event(id) {
+                self.check_stop_is_alerted(story, change);
+            }
+        }
+        for id in ids {
+            self.acknowledged.entry(id).or_insert(now);
+        }
+    }
+
+    pub(super) fn check_end(&self) {
+        for (n, story) in self.plan.stories.iter().enumerate() {
+            for stop in story.changes.iter().filter(|it| it.kind == ChangeKind::Stopped) {
+                let is_found = self.is_last(n, stop) && !self.plan.sweeps.is_empty() && !self.is_still_alerted(n, stop);
+                if stop.record.is_some() || is_found {
+                    self.check_stop_is_alerted(n, stop);
+                }
+            }
+            self.check_last_state(n);
+        }
+        for (key, (incident, events)) in &self.incidents {
+            if incident.scope != Scope::Event {
+                self.check_denial_is_alerted(key);
+                self.check_count(incident, *events);
+            }
+            self.check_topics_agree(key);
+        }
+        for topic in [self.fixture.topic(), self.fixture.event_topic()] {
+            self.check_repetitions(topic);
+        }
+        self.check_stops_are_alerted_once();
+        self.check_causes();
+    }
+
+    fn stop_of_event(&self, id: &str) -> Option<(usize, &Change)> {
+        let changes = self.plan.stories.iter().enumerate().flat_map(|(n, it)| it.changes.iter().map(move |it| (n, it)));
+        changes
+            .filter(|(_, it)| it.kind == ChangeKind::Stopped)
+            .find(|(_, it)| it.record.as_ref().is_some_and(|record| record["eventID"] == id))
+    }
+
+    fn is_last(&self, story: usize, change: &Change) -> bool {
+        self.plan.stories[story].changes.last().is_some_and(|it| it.at == change.at)
+    }
+
+    /// The change that ended a stop.
+    fn end_of(&self, story: usize, stop: &Change) -> Option<&Change> {
+        self.plan.stories[story].changes.iter().find(|it| it.at > stop.at)
+    }
+
+    fn is_acknowledged(&self, change: &Change, before: Duration) -> bool {
+        let record = change.record.as_ref();
+        record.is_some_and(|it| self.acknowledged.get(&event_id(it)).is_some_and(|acknowledged| *acknowledged < before))
+    }
+
+    /// A stop is alerted by itself, or a sweep has reported since that the mapping is stopped, unless the stop was known to
+    /// be over.
+    fn check_stop_is_alerted(&self, story: usize, stop: &Change) {
+        let (uuid, time) = (mapping_uuid(story), at(stop.at).to_string());
+        let end = self.end_of(story, stop);
+        let covers = |alert: &Alert| {
+            let is_own = alert.stops().contains(&StopOf { uuid: &uuid, at: &time });
+            let is_known_over =
+                || end.is_some_and(|end| alert.at.as_secs() >= end.at && self.is_acknowledged(end, alert.at));
+            let is_later = alert.is_of_sweep()
+                && alert.stops().iter().any(|it| it.uuid == uuid)
+                && alert.at.as_secs() >= stop.at
+                && !is_known_over();
+            is_own || is_later
+        };
+        assert!(self.alerts.iter().any(covers), "the stop of mapping {story} at {time} is not alerted");
+    }
+
+    /// An alert about an earlier stop still says that the mapping is stopped, because the end of this stop is unknown.
+    fn is_still_alerted(&self, story: usize, stop: &Change) -> bool {
+        let (uuid, time) = (mapping_uuid(story), at(stop.at).to_string());
+        let is_known_over = |since: &str| {
+            let ends = self.plan.stories[story].changes.iter().filter(|it| it.kind != ChangeKind::Stopped);
+            let mut ends = ends.filter(|it| (since..time.as_str()).contains(&at(it.at).to_string().as_str()));
+            ends.any(|it| self.is_acknowledged(it, Duration::MAX)) && !self.may_ledger_have_failed()
+                || self.alerts.iter().filter_map(Alert::resolved).any(|it| it.uuid == uuid && it.at == since)
+        };
+        let earlier = self.alerts.iter().flat_map(Alert::stops).filter(|it| it.uuid == uuid && it.at < time.as_str());
+        earlier.into_iter().any(|it| !is_known_over(it.at))
+    }
+
+    fn check_denial_is_alerted(&self, key: &str) {
+        let (incident, _) = &self.incidents[key];
+        let start = incident.window.map(|it| it.start().to_string()).unwrap_or_default();
+        let caller = &incident.finding.event.principal.key;
+        let covers = |alert: &Alert| {
+            alert.key == key
+                || alert.is_summary() && alert.field("principal") == caller && alert.field("window_start") == start
+        };
+        assert!(self.alerts.iter().any(covers), "the incident {key} is not alerted: {incident:?}");
+    }
+
+    /// An alert resolves a stop that took place, and the mapping is not known to be stopped again.
+    fn check_resolution(&self, alert: &Alert) {
+        let Some(resolved) = alert.resolved() else { return };
+        let stories = self.plan.stories.iter().enumerate();
+        let (n, story) = stories.into_iter().find(|(n, _)| mapping_uuid(*n) == resolved.uuid).expect("a mapping");
+        let stops = || story.changes.iter().filter(|it| it.kind == ChangeKind::Stopped);
+        assert!(stops().any(|it| at(it.at).to_string() == resolved.at), "mapping {n} did not stop: {alert:?}");
+        let ended = alert.field("ended_at");
+        assert!(ended > resolved.at, "resolved before it stopped: {alert:?}");
+        let started = self.invocations[&alert.by].started;
+        let is_known = |stop: &&Change| self.is_acknowledged(stop, Duration::from_secs(started));
+        let later = stops().filter(is_known).find(|it| at(it.at).to_string().as_str() > ended);
+        assert!(
+            self.may_ledger_have_failed() || later.is_none(),
+            "mapping {n} is known to be stopped since {}: {alert:?}",
+            later.map_or(0, |it| it.at)
+        );
+        if alert.is_of_sweep() {
+            let ran = |it: &Change| self.is_running_between(n, it, started, alert.at.as_secs());
+            let runs_first = story.changes.first().is_none_or(|it| it.at > started);
+            assert!(runs_first || story.changes.iter().any(ran), "mapping {n} was stopped during the sweep: {alert:?}");
+        }
+    }
+
+    /// The mapping ran between these times because of this change.
+    fn is_running_between(&self, story: usize, change: &Change, from: u64, to: u64) -> bool {
+        let next = self.plan.stories[story].changes.iter().find(|it| it.at > change.at).map_or(u64::MAX, |it| it.at);
+        change.kind != ChangeKind::Stopped && change.at <= to && next > from
+    }
+
+    /// If the mapping runs, the latest alert about it says so.
+    fn check_last_state(&self, story: usize) {
+        let uuid = mapping_uuid(story);
+        let Some(last) = self.plan.stories[story].changes.last() else { return };
+        let resolved: Vec<_> = self.alerts.iter().filter_map(Alert::resolved).filter(|it| it.uuid == uuid).collect();
+        if last.kind == ChangeKind::Stopped {
+            let time = at(last.at).to_string();
+            assert!(resolved.iter().all(|it| it.at < time.as_str()), "mapping {story} is stopped since {time}");
+            return;
+        }
+        let reported = self.alerts.iter().flat_map(|alert| alert.stops().into_iter().map(move |stop| (alert, stop)));
+        let reported: Vec<_> = reported.filter(|(_, stop)| stop.uuid == uuid).collect();
+        let Some(latest) = reported.iter().map(|(_, stop)| stop.at).max() else { return };
+        let is_over = resolved.iter().any(|it| it.at >= latest)
+            || reported.iter().any(|(alert, stop)| alert.is_over() && stop.at >= latest);
+        let is_seen = last.record.is_some() || !self.plan.sweeps.is_empty();
+        let may_be_missing = self.may_ledger_have_failed();
+        assert!(
+            is_over || !is_seen || may_be_missing,
+            "nothing says that the stop of mapping {story} at {latest} is over"
+        );
+    }
+
+    /// An invocation could not use the ledger. A crashed invocation does not report this.
+    fn may_ledger_have_failed(&self) -> bool {
+        self.ledger_errors > 0 || self.invocations.values().any(|it| it.is_troubled) && self.may_ledger_fail()
+    }
+
+    fn may_ledger_fail(&self) -> bool {
+        let faults = self.plan.faults.ledger;
+        faults.failures > 0.0 || faults.hangs > 0.0 || faults.lost > 0.0 || faults.conflicts > 0.0
+    }
+
+    /// The ledger has counted each event once, and alerted the highest threshold that their number reaches.
+    fn check_count(&self, incident: &Incident, events: u64) {
+        let ledger_key = incident.ledger_key();
+        let entry = self.fixture.pipeline.ledger.entry(&ledger_key);
+        let is_cut = self.plan.objects.iter().any(|it| it.is_broken && it.name == "cut");
+        let key = ledger_key.dedup_key;
+        assert!(entry.count <= events, "{key}: {} of {events}", entry.count);
+        if self.may_ledger_have_failed() || is_cut && incident.finding.event.principal.key.ends_with("cut") {
+            return;
+        }
+        assert_eq!(entry.count, events, "{key}");
+        for role in [TopicRole::Alert, TopicRole::Event] {
+            let alerted = entry.alerted_on(role);
+            let is_summarized = alerted == 0 && self.alerts.iter().any(Alert::is_summary);
+            assert!(alerted == alert_threshold(events) || is_summarized, "{key}: {alerted} of {events} on {role:?}");
+        }
+    }
+
+    fn check_topics_agree(&self, key: &str) {
+        let highest = |topic: &MemoryTopic| {
+            let messages = topic.confirmed();
+            let thresholds = messages.iter().map(|it| key_and_threshold(&it.deduplication_id)).filter(|it| it.0 == key);
+            thresholds.map(|it| it.1).max()
+        };
+        let [alert, event] = [self.fixture.topic(), self.fixture.event_topic()].map(highest);
+        assert!(alert == event || self.may_ledger_have_failed(), "{key}: {alert:?} for people, {event:?} for machines");
+    }
+
+    /// Messages are repeated only if an invocation crashed or could not use the ledger, if a response was lost, or if a lease
+    /// expired.
+    fn check_repetitions(&self, topic: &MemoryTopic) {
+        let mut published: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+        for (message, by) in topic.confirmed().iter().zip(topic.confirmed_by.borrow().iter()) {
+            let (key, _) = key_and_threshold(&message.deduplication_id);
+            let (times, excuses) = published.entry(key.to_owned()).or_default();
+            *times += 1;
+            *excuses += 2 * u64::from(self.invocations[by].is_troubled);
+        }
+        for message in topic.lost.borrow().iter() {
+            if let Some((_, excuses)) = published.get_mut(key_and_threshold(&message.deduplication_id).0) {
+                *excuses += 1;
+            }
+        }
+        for (key, (times, excuses)) in published {
+            let dedup_key = DedupKey::parse(&key).expect("a key");
+            let window = self.incidents.get(&key).and_then(|(incident, _)| incident.window);
+            let expired = self.fixture.pipeline.ledger.expired_leases(&LedgerKey { dedup_key, window });
+            let thresholds = self.thresholds(&key);
+            assert!(
+                times <= thresholds + excuses + expired,
+                "{key} is published {times} times for {thresholds} thresholds, {excuses} faults and {expired} leases"
+            );
+        }
+    }
+
+    /// Number of alerts that the events with this dedup key cause.
+    fn thresholds(&self, key: &str) -> u64 {
+        match self.incidents.get(key) {
+            Some((incident, events)) if incident.scope != Scope::Event => u64::from(events.ilog10()) + 1,
+            // The event of a stop that is followed by another may be alerted again.
+            Some(_) => 2,
+            None => 1,
+        }
+    }
+
+    /// A stop has one alert, not one from a sweep and another from its event.
+    fn check_stops_are_alerted_once(&self) {
+        if self.ledger_errors > 0 || self.invocations.values().any(|it| it.is_troubled) {
+            return;
+        }
+        let mut keys: BTreeMap<StopOf<'_>, BTreeSet<&str>> = BTreeMap::new();
+        for alert in self.alerts.iter().filter(|it| it.field("status") != "reminder") {
+            for stop in alert.stops() {
+                keys.entry(stop).or_default().insert(&alert.key);
+            }
+        }
+        // If one topic confirms the alert of a sweep and another does not, the event causes another alert.
+        let topics = self.plan.faults.topics;
+        let most = if topics.failures + topics.rejections + topics.lost > 0.0 { 2 } else { 1 };
+        for (stop, keys) in keys {
+            assert!(keys.len() <= most, "{} has {} alerts", stop, keys.len());
+        }
+    }
+
+    /// Each cause of a stop is named once.
+    fn check_causes(&self) {
+        let mut named: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+        for alert in &self.alerts {
+            for cause in alert.causes() {
+                *named.entry((alert.field("alert_id"), cause)).or_default() += 1;
+            }
+        }
+        let faults = &self.plan.faults;
+        let may_repeat = self.invocations.values().any(|it| it.is_troubled)
+            || self.may_ledger_fail()
+            || faults.topics.lost > 0.0
+            || faults.topics.failures > 0.0
+            || faults.topics.rejections > 0.0
+            || !faults.topics.latency.is_zero()
+            || !faults.ledger.latency.is_zero();
+        if may_repeat {
+            return;
+        }
+        for ((alert, cause), times) in &named {
+            assert_eq!(*times, 1, "alert {alert} names the cause {cause}");
+        }
+        if !self.plan.searches_causes {
+            assert_eq!(named.len(), 0, "causes are off");
+            return;
+        }
+        for story in &self.plan.stories {
+            for stop in story.changes.iter().filter(|it| it.record.is_some()) {
+                let (Some(cause), Some(record)) = (&stop.cause, &stop.record) else { continue };
+                let of_stop = self.alerts.iter().filter(|it| it.field("event_id") == event_id(record));
+                let alert_ids: BTreeSet<_> = of_stop.map(|it| it.field("alert_id")).collect();
+                let is_named = |alert: &&str| named.contains_key(&(*alert, cause.as_str()));
+                assert!(alert_ids.iter().all(is_named), "the cause {cause} of the stop at {} is not named", stop.at);
+            }
+        }
+    }
+}
+
+fn event_id(record: &Value) -> String {
+    record["eventID"].as_str().expect("an ID").to_owned()
+}

@@ -1,0 +1,297 @@
+//! What happens in a simulation. A seed determines all of it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use trailwarden::triage::WindowLength;
+
+use crate::fakes::{BucketFaults, Dice, LedgerFaults, TopicFaults};
+use crate::fixture::records::{
+    about_mapping, allowed, called_by_alice, denied_to, disabled_mapping, enabled_mapping, mapping_uuid, queue_url,
+};
+
+pub(super) const MINUTE: u64 = 60;
+pub(super) const HOUR: u64 = 60 * MINUTE;
+/// Time that CloudTrail takes to collect the records of a log object.
+const COLLECTION: u64 = 10 * MINUTE;
+/// The role that tries many different actions.
+pub(super) const PROBER: &str = "prober";
+
+/// All times are in seconds since the start.
+pub(super) struct Plan {
+    pub(super) stories: Vec<Story>,
+    pub(super) objects: Vec<Object>,
+    pub(super) deliveries: Vec<(u64, Delivery)>,
+    pub(super) sweeps: Vec<u64>,
+    /// When the ledger deletes what has expired.
+    pub(super) expirations: Vec<u64>,
+    /// When the faults end.
+    pub(super) calm: u64,
+    pub(super) faults: Faults,
+    /// Objects are announced by messages of a queue, and failed messages are named in the reply. Otherwise, each invocation
+    /// succeeds or fails as a whole.
+    pub(super) is_queue: bool,
+    /// Maximum number of messages in a batch of the queue.
+    pub(super) batch: usize,
+    /// Deliveries that are due in the same period begin together. With a long period, many invocations overlap.
+    pub(super) period: u64,
+    pub(super) searches_causes: bool,
+    pub(super) windows: WindowLength,
+}
+
+/// What happens to a mapping.
+pub(super) struct Story {
+    pub(super) changes: Vec<Change>,
+    /// CloudTrail logs stops of this kind of mapping.
+    pub(super) is_logged: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ChangeKind {
+    Stopped,
+    Enabled,
+    Deleted,
+}
+
+pub(super) struct Change {
+    pub(super) at: u64,
+    pub(super) kind: ChangeKind,
+    /// The record of the change; `None` if CloudTrail does not log it.
+    pub(super) record: Option<Value>,
+    /// Event ID of a change of a resource that may have caused the stop.
+    pub(super) cause: Option<String>,
+}
+
+pub(super) struct Object {
+    pub(super) name: String,
+    pub(super) records: Vec<Value>,
+    /// The end of the object is missing.
+    pub(super) is_broken: bool,
+}
+
+/// Something that the function is invoked with.
+#[derive(Debug, Clone)]
+pub(super) enum Delivery {
+    /// The index of an object.
+    Object(usize),
+    /// A record that EventBridge delivers on the fast path.
+    Inline(Value),
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    /// Share of the invocations that crash.
+    pub(super) crashes: f64,
+    /// How far the clocks of two invocations differ at most.
+    pub(super) skew: Duration,
+    pub(super) ledger: LedgerFaults,
+    pub(super) topics: TopicFaults,
+    pub(super) bucket: BucketFaults,
+    /// Share of the calls of the Lambda API that fail.
+    pub(super) api: f64,
+}
+
+pub(super) fn at(seconds: u64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + SignedDuration::from_secs(i64::try_from(seconds).expect("a time"))
+}
+
+fn timed(mut record: Value, seconds: u64) -> Value {
+    record["eventTime"] = json!(at(seconds).to_string());
+    record
+}
+
+impl Plan {
+    pub(super) fn of(seed: u64) -> Self {
+        let dice = &Dice::seeded(seed);
+        // Stops that last for days have reminders.
+        let unit = if dice.roll(0.2) { HOUR } else { MINUTE };
+        let length = 180 * unit;
+        let searches_causes = dice.roll(0.5);
+        let windows = WindowLength::of_hours(if dice.roll(0.5) { 1 } else { 24 }).expect("a length");
+        let loses_events = dice.roll(0.3);
+        let mut trail =
+            Trail { dice, longest_delay: if dice.roll(0.3) { HOUR } else { 15 * MINUTE }, ..Trail::new(dice) };
+        let stories = (0..=dice.below(3) as usize).map(|n| story(dice, n, unit, loses_events, &mut trail)).collect();
+        for (at, record) in denials(dice, length) {
+            trail.add(at, record);
+        }
+        let is_fast = dice.roll(0.5);
+        let (objects, deliveries) = trail.deliver(is_fast);
+        let calm = length + 2 * HOUR;
+        Self {
+            stories,
+            objects,
+            deliveries,
+            sweeps: sweeps(dice, length, calm),
+            expirations: (0..6).map(|_| dice.below(calm)).collect(),
+            calm,
+            faults: Faults::of(dice),
+            is_queue: dice.roll(0.5),
+            batch: 1 + dice.below(10) as usize,
+            period: [1, 20, 10 * MINUTE][dice.below(3) as usize],
+            searches_causes,
+            windows,
+        }
+    }
+}
+
+impl Faults {
+    /// Each kind of fault occurs in some simulations only, so that faults do not hide the effects of others.
+    fn of(dice: &Dice) -> Self {
+        let some = |share: f64, most: f64| if dice.roll(share) { most * dice.share() } else { 0.0 };
+        let latency = || Duration::from_millis([0, 5, 60, 900][dice.below(4) as usize]);
+        Self {
+            crashes: some(0.5, 0.4),
+            skew: if dice.roll(0.3) { Duration::from_secs(dice.below(4)) } else { Duration::ZERO },
+            ledger: LedgerFaults {
+                conflicts: some(0.4, 0.5),
+                lost: some(0.3, 0.4),
+                failures: some(0.25, 0.3),
+                hangs: some(0.2, 0.1),
+                latency: latency(),
+                ..LedgerFaults::default()
+            },
+            topics: TopicFaults {
+                failures: some(0.3, 0.4),
+                rejections: some(0.3, 0.5),
+                lost: some(0.3, 0.4),
+                latency: latency(),
+            },
+            bucket: BucketFaults { failures: some(0.3, 0.3), interruptions: some(0.3, 0.4), latency: latency() },
+            api: some(0.2, 0.5),
+        }
+    }
+}
+
+fn sweeps(dice: &Dice, length: u64, calm: u64) -> Vec<u64> {
+    if dice.roll(0.3) {
+        return Vec::new();
+    }
+    let first = dice.roll(0.6).then_some(0);
+    let later = (0..dice.below(12)).map(|_| dice.below(length));
+    // Two in a row, so that the first may report a stop and the second its end.
+    let last = (1..=8).map(|n| calm + n * 20 * MINUTE);
+    first.into_iter().chain(later).chain(last).collect()
+}
+
+/// A mapping stops and is enabled by turns.
+fn story(dice: &Dice, n: usize, unit: u64, loses_events: bool, trail: &mut Trail<'_>) -> Story {
+    let is_logged = dice.roll(0.8);
+    let (mut changes, mut time) = (Vec::new(), 0);
+    for number in 0..dice.below(6) {
+        time += (1 + dice.below(30)) * unit + dice.below(MINUTE);
+        let id = 1_000 * n as u64 + number;
+        let kind = match number % 2 {
+            0 => ChangeKind::Stopped,
+            _ if dice.roll(0.1) => ChangeKind::Deleted,
+            _ => ChangeKind::Enabled,
+        };
+        let is_lost = loses_events && dice.roll(0.3) || kind == ChangeKind::Stopped && !is_logged;
+        let record = (!is_lost).then(|| timed(change_record(kind, n, id), time));
+        let cause = (kind == ChangeKind::Stopped && dice.roll(0.5)).then(|| {
+            let made = time - dice.below(time.min(40 * HOUR));
+            let queue = json!({"queueUrl": queue_url(&function(n))});
+            let change = timed(called_by_alice(200_000 + id, "sqs", "DeleteQueue", &queue), made);
+            let event_id = change["eventID"].as_str().expect("an ID").to_owned();
+            trail.add(made, change);
+            event_id
+        });
+        if let Some(record) = &record {
+            trail.add_mapping_event(time, record.clone());
+        }
+        changes.push(Change { at: time, kind, record, cause });
+        if kind == ChangeKind::Deleted {
+            break;
+        }
+    }
+    Story { changes, is_logged }
+}
+
+pub(super) fn function(n: usize) -> String {
+    format!("f{n}")
+}
+
+fn change_record(kind: ChangeKind, n: usize, id: u64) -> Value {
+    let record = match kind {
+        ChangeKind::Stopped => disabled_mapping(id, &function(n), "AUTHORIZATION_ERROR"),
+        ChangeKind::Enabled => enabled_mapping(id, &function(n)),
+        ChangeKind::Deleted => allowed(45 * MINUTE + id, "DeleteEventSourceMapping", &json!({})),
+    };
+    about_mapping(&mapping_uuid(n), record)
+}
+
+/// Denials of some callers, and sometimes many of the prober.
+fn denials(dice: &Dice, length: u64) -> Vec<(u64, Value)> {
+    let callers = 1 + dice.below(4);
+    let some = (0..dice.below(120)).map(|n| {
+        let (caller, action) = (format!("r{}", dice.below(callers)), format!("Action{}", dice.below(2)));
+        (n, caller, action)
+    });
+    let mut denials: Vec<_> = some.collect();
+    if dice.roll(0.3) {
+        let probes = (0..20 + dice.below(20)).map(|n| (1_000 + n, PROBER.to_owned(), format!("Probe{n}")));
+        denials.extend(probes);
+    }
+    let timed_denial = |(n, caller, action): (u64, String, String)| {
+        let time = dice.below(length);
+        (time, timed(denied_to(&caller, 100_000 + n, &action, "orders"), time))
+    };
+    denials.into_iter().map(timed_denial).collect()
+}
+
+/// Collects records in log objects.
+struct Trail<'a> {
+    dice: &'a Dice,
+    /// The longest time until CloudTrail collects a record.
+    longest_delay: u64,
+    /// By the number of the collection, and by one of its objects.
+    objects: BTreeMap<(u64, u64), Vec<Value>>,
+    mapping_events: Vec<(u64, Value)>,
+}
+
+impl<'a> Trail<'a> {
+    fn new(dice: &'a Dice) -> Self {
+        Self { dice, longest_delay: 0, objects: BTreeMap::new(), mapping_events: Vec::new() }
+    }
+
+    fn add(&mut self, at: u64, record: Value) {
+        let collection = (at + self.dice.below(self.longest_delay)) / COLLECTION;
+        let records = self.objects.entry((collection, self.dice.below(2))).or_default();
+        records.insert(self.dice.below(records.len() as u64 + 1) as usize, record);
+    }
+
+    fn add_mapping_event(&mut self, at: u64, record: Value) {
+        self.mapping_events.push((at, record.clone()));
+        self.add(at, record);
+    }
+
+    /// The objects and their deliveries, and those of mapping events on the fast path.
+    fn deliver(self, is_fast: bool) -> (Vec<Object>, Vec<(u64, Delivery)>) {
+        let dice = self.dice;
+        let (mut objects, mut deliveries) = (Vec::new(), Vec::new());
+        let mut announce = |created: u64, object: Object| {
+            let delivery = Delivery::Object(objects.len());
+            deliveries.push((created + dice.below(MINUTE), delivery.clone()));
+            if dice.roll(0.3) {
+                deliveries.push((created + dice.below(2 * HOUR), delivery));
+            }
+            objects.push(object);
+        };
+        for ((collection, part), records) in self.objects {
+            let name = format!("{collection}-{part}");
+            announce((collection + 1) * COLLECTION, Object { name, records, is_broken: false });
+        }
+        if dice.roll(0.3) {
+            let records = vec![timed(denied_to("cut", 300_000, "Cut", "orders"), 0)];
+            announce(COLLECTION, Object { name: "cut".to_owned(), records, is_broken: true });
+        }
+        for (at, record) in self.mapping_events {
+            if is_fast && dice.roll(0.8) {
+                deliveries.push((at + 5 + dice.below(MINUTE), Delivery::Inline(record)));
+            }
+        }
+        (objects, deliveries)
+    }
+}
