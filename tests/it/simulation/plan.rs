@@ -38,6 +38,9 @@ pub(super) struct Plan {
     /// Deliveries that are due in the same period begin together. With a long period, many invocations overlap.
     pub(super) period: u64,
     pub(super) searches_causes: bool,
+    pub(super) looks_up_context: bool,
+    /// After this time, Lambda ends an invocation.
+    pub(super) lifetime: Duration,
     pub(super) windows: WindowLength,
 }
 
@@ -132,6 +135,8 @@ impl Plan {
             batch: 1 + dice.below(10) as usize,
             period: [1, 20, 10 * MINUTE][dice.below(3) as usize],
             searches_causes,
+            looks_up_context: dice.roll(0.5),
+            lifetime: Duration::from_secs([15, 60, 300][dice.below(3) as usize]),
             windows,
         }
     }

@@ -8,22 +8,19 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use jiff::SignedDuration;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use trailwarden::delivery::AccountRegion;
+use trailwarden::enrich::OwnerTagKeys;
 use trailwarden::pipeline::Outcome;
 use trailwarden::reply::Reply;
 use trailwarden::sweep::Mapping;
 
 use super::checks::Checks;
 use super::plan::{ChangeKind, Delivery, MINUTE, Plan, at, function};
-use crate::fakes::{BucketFaults, Dice, Invocation, LedgerFaults, MemoryLedger, TestClock, TopicFaults};
+use crate::fakes::{ApiFaults, BucketFaults, Dice, Invocation, LedgerFaults, MemoryLedger, TestClock, TopicFaults};
 use crate::fixture::Fixture;
 use crate::fixture::payload::{inline, notification, queue};
 use crate::fixture::records::{ACCOUNT, REGION, gzip_stored, log_file, mapping_uuid};
 
 const SWEEP: &str = r#"{"trailwarden":"sweep"}"#;
-/// After this time, Lambda ends an invocation.
-const LIFETIME: Duration = Duration::from_mins(5);
-/// After this time, an invocation must stop reading.
-const READING_TIME: Duration = Duration::from_secs(275);
 /// Number of times that a message is delivered before it moves to the dead-letter queue.
 const MAX_RECEIVES: u32 = 5;
 /// Number of times that a delivery that can succeed may fail after the faults have ended: never, except that its batch may
@@ -106,6 +103,8 @@ fn fixture(plan: &Plan, seed: u64) -> Fixture {
         it.accepted.inline_records = true;
         it.windows = plan.windows;
         it.detector.causes = plan.searches_causes;
+        it.context = plan.looks_up_context.then(OwnerTagKeys::default);
+        it.api.faults.set(ApiFaults { latency: plan.faults.bucket.latency, ..ApiFaults::default() });
         it.ledger = MemoryLedger::seeded(seed);
         it.ledger.faults.set(plan.faults.ledger);
         it.source.dice = Dice::seeded(seed + 1).into();
@@ -223,10 +222,11 @@ impl<'a> World<'a> {
         self.trace(format_args!("#{} begins {invoked} crashes_at={crashes_at:?}", invoked.id));
         self.checks.begin(invoked.id, invoked.started);
         let payload = self.payload(&invoked);
-        let (id, fixture) = (invoked.id.to_string(), self.fixture);
+        let (id, fixture, lifetime) = (invoked.id.to_string(), self.fixture, self.plan.lifetime);
         let run = async move {
-            let run = fixture.run(&id, &payload, sleep(READING_TIME));
-            timeout(LIFETIME, run).await.ok()
+            // A third of the time is left for publishing.
+            let run = fixture.run(&id, &payload, sleep(lifetime * 2 / 3));
+            timeout(lifetime, run).await.ok()
         };
         let run = Invocation { id: invoked.id, skew }.run(crashes_at, run);
         async move { (invoked, run.await.flatten()) }
