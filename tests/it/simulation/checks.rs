@@ -203,7 +203,7 @@ impl<'a> Checks<'a> {
             alert.key == key
                 || alert.is_summary() && alert.field("principal") == caller && alert.field("window_start") == start
         };
-        assert!(self.alerts.iter().any(covers), "the incident {key} is not alerted: {incident:?}");
+        assert!(self.alerts.iter().any(covers), "the incident {key} of {caller} is not alerted");
     }
 
     /// An alert resolves a stop that took place, and the mapping is not known to be stopped again.
