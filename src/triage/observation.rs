@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(reminders_due(Duration::from_secs(DAY - 1)), 0);
     }
 
-    const NOW: i64 = 10 * DAY as i64;
+    const NOW: i64 = 10 * DAY.cast_signed();
 
     fn at(second: i64) -> Timestamp {
         Timestamp::constant(second, 0)
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_reminder_waits_for_the_events_of_the_last_fifteen_minutes() {
-        let stop = stop(DAY as i64);
+        let stop = stop(DAY.cast_signed());
         let reminder = Some(Step::Remind(stop, 1));
         for (modified, expected) in [(899, None), (900, reminder.clone()), (3_600, reminder.clone())] {
             assert_eq!(step("Disabled", Some(modified), &[Transition::Stopped(stop)]), expected, "{modified}");

@@ -362,7 +362,8 @@ async fn a_follow_up_says_that_the_mapping_runs_again() {
     let mut delete = deleted(0);
     delete["eventTime"] = json!("2026-01-02T02:56:00Z");
     let fixture = fixture().object("stop", [stop]).object("enable", [enabled]).object("change", [delete]);
-    fixture.invoke(&["stop", "enable"]).await;
+    fixture.invoke(&["stop"]).await;
+    fixture.invoke(&["enable"]).await;
     let run = fixture.invoke(&["change"]).await;
     assert!(run.alerts[0].body.contains("so it is no longer stopped."), "{}", run.rendered());
     assert!(run.rendered().contains("status: resolved"));
