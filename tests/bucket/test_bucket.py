@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import gzip
-import http.client
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -24,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from local.cargo import ROOT  # noqa: E402
 from local.emulator import Emulator  # noqa: E402
+from local.proxy import Proxy, Request, Response  # noqa: E402
 
 BUCKET = "org-trail"
 ACCOUNTS = ["111122223333", "444455556666"]
@@ -63,79 +61,31 @@ def log_file(object_key: str, number: int) -> bytes:
     return gzip.compress(json.dumps({"Records": [event]}).encode(), mtime=0)
 
 
-class Server(ThreadingHTTPServer):
-    # trailscan opens 64 connections at once. With the default of 5, the kernel drops some and the client waits.
-    request_queue_size = 256
-
-
-class Proxy:
-    """Forwards requests to the emulator, and injects faults."""
+class UnreliableS3(Proxy):
+    """Counts requests and injects faults."""
 
     def __init__(self, target: str) -> None:
         self.requests: list[str] = []
         # Faults by key: `archived`, `denied`, `cut` (the transfer breaks off once), `busy` (a 503 response, once).
         self.faults: dict[str, str] = {}
         self.delay = 0.0
-        proxy, host = self, urlsplit(target).netloc
-        connections = threading.local()
+        super().__init__(target)
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            # One packet for the header and a small body. The client delays the acknowledgment of the first of two.
-            wbufsize = 1 << 16
-
-            def setup(self) -> None:
-                proxy.connections += 1
-                super().setup()
-
-            def do_GET(self) -> None:
-                proxy.requests.append(f"{self.command} {self.path} {self.headers.get('Range', '')}".strip())
-                time.sleep(proxy.delay)
-                name = unquote(urlsplit(self.path).path).removeprefix(f"/{BUCKET}/")
-                fault = proxy.faults.get(name)
-                if fault in ("archived", "denied"):
-                    return self.refuse(403, "InvalidObjectState" if fault == "archived" else "AccessDenied")
-                if fault == "busy":
-                    del proxy.faults[name]
-                    return self.refuse(503, "SlowDown")
-                if not hasattr(connections, "emulator"):
-                    connections.emulator = http.client.HTTPConnection(host)
-                connections.emulator.request(self.command, self.path, headers=dict(self.headers))
-                response = connections.emulator.getresponse()
-                body = response.read()
-                self.send_response(response.status)
-                for header, value in response.getheaders():
-                    if header.lower() not in ("content-length", "transfer-encoding", "connection", "date", "server"):
-                        self.send_header(header, value)
-                length = response.getheader("Content-Length") if self.command == "HEAD" else str(len(body))
-                self.send_header("Content-Length", length or "0")
-                self.end_headers()
-                if fault == "cut":
-                    del proxy.faults[name]
-                    self.wfile.write(body[: len(body) // 2])
-                    self.wfile.flush()
-                    self.close_connection = True
-                    return None
-                self.wfile.write(body)
-                return None
-
-            do_HEAD = do_GET
-
-            def refuse(self, status: int, code: str) -> None:
-                body = f"<Error><Code>{code}</Code><Message>refused</Message></Error>".encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.connections = 0
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+    def answer(self, request: Request) -> Response:
+        self.requests.append(f"{request.method} {request.path} {request.headers.get('Range', '')}".strip())
+        time.sleep(self.delay)
+        name = unquote(urlsplit(request.path).path).removeprefix(f"/{BUCKET}/")
+        fault = self.faults.get(name)
+        if fault in ("archived", "denied"):
+            return refusal(403, "InvalidObjectState" if fault == "archived" else "AccessDenied")
+        if fault == "busy":
+            del self.faults[name]
+            return refusal(503, "SlowDown")
+        response = self.forward(request)
+        if fault == "cut":
+            del self.faults[name]
+            response.cut_after = len(response.body) // 2
+        return response
 
     def keys_read(self) -> list[str]:
         """Keys of the objects that were requested, in order."""
@@ -147,12 +97,16 @@ class Proxy:
         return [query.get("prefix", [""])[0] for query in queries]
 
 
+def refusal(status: int, code: str) -> Response:
+    return Response(status, {}, f"<Error><Code>{code}</Code><Message>refused</Message></Error>".encode())
+
+
 class Bucket:
     """The bucket of a trail, and a proxy before it."""
 
     def __init__(self, emulator: Emulator) -> None:
         self.emulator = emulator
-        self.proxy = Proxy(emulator.url)
+        self.proxy = UnreliableS3(emulator.url)
         self.keys = sorted(
             key(account, region, day, number)
             for account in ACCOUNTS
