@@ -37,6 +37,10 @@ test: $(TOOLS) ## Run all tests: unit, property and integration tests, the packa
 	@cargo test --quiet --features cli
 	@python -m pytest --quiet tests/package tests/bucket tests/browser tests/deploy
 
+.PHONY: soak
+soak: $(TOOLS) ## Put OBJECTS=50000 objects while the deployed function is killed and its calls fail at random; SEED=1
+	@OBJECTS=$(or $(OBJECTS),50000) SEED=$(or $(SEED),1) python -m pytest --quiet --capture=no tests/deploy/test_soak.py
+
 .PHONY: check
 check: ## Run the gate: format, lints, docs, structure, dependencies, template, links
 	@$(MAKE) --silent --jobs 2 check-code check-files

@@ -123,10 +123,11 @@ def receive(emulator: Emulator, url: str, seconds: float, enough: int = 1) -> li
     deadline = time.monotonic() + seconds
     received: list[tuple[float, dict[str, Any]]] = []
     while len(received) < enough and time.monotonic() < deadline:
-        answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1)
-        for message in answer.get("Messages", []):
-            received.append((time.monotonic(), json.loads(message["Body"])))
-            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1).get("Messages", [])
+        received += [(time.monotonic(), json.loads(message["Body"])) for message in messages]
+        handles = [{"Id": message["MessageId"], "ReceiptHandle": message["ReceiptHandle"]} for message in messages]
+        if handles:
+            sqs.delete_message_batch(QueueUrl=url, Entries=handles)
     return received
 
 

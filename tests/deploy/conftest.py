@@ -9,7 +9,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,15 +52,18 @@ class Stack:
 
     def wait_for_messages(self, queue: str, count: int) -> bool:
         """Waits until a queue holds this number of messages, visible or in flight; returns whether it does."""
-        sqs = self.emulator.client("sqs")
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         deadline = time.monotonic() + FAILURE_SECONDS
         while time.monotonic() < deadline:
-            attributes = sqs.get_queue_attributes(QueueUrl=self.outputs[queue], AttributeNames=names)["Attributes"]
-            if sum(int(attributes[name]) for name in names) == count:
+            if self.messages(self.outputs[queue]) == count:
                 return True
             time.sleep(0.5)
         return False
+
+    def messages(self, url: str) -> int:
+        """Number of messages in a queue, visible or in flight."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        attributes = self.emulator.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        return sum(int(attributes[name]) for name in names)
 
     def alerts(self, enough: int = 1, seconds: float = 60) -> list[dict[str, Any]]:
         return [envelope for _, envelope in stack.receive(self.emulator, self.alerts_url, seconds, enough)]
@@ -99,18 +102,30 @@ class Stack:
         finally:
             self.restore_environment(before)
 
+    def processes(self) -> list[Path]:
+        """The folders of the function's processes in /proc, oldest first."""
+        # The URL excludes processes of another emulator.
+        expected = {f"AWS_LAMBDA_FUNCTION_NAME={self.outputs['FunctionName']}".encode(), f"AWS_ENDPOINT_URL={self.emulator.url}".encode()}
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if expected <= set((process / "environ").read_bytes().split(b"\0")):
+                    # The start is the 22nd field, and the 20th after the name, which is in parentheses.
+                    found.append((int((process / "stat").read_text().rpartition(")")[2].split()[19]), process))
+        return [process for _, process in sorted(found)]
+
     def peak_memory(self) -> int:
         """The largest resident set of any process of the function, in bytes."""
-        peaks = [0]
-        for status in Path("/proc").glob("[0-9]*/status"):
-            try:
-                environment = (status.parent / "environ").read_bytes()
-                text = status.read_text()
-            except OSError:
-                continue
-            if f"AWS_LAMBDA_FUNCTION_NAME={self.outputs['FunctionName']}\0".encode() in environment:
-                peaks += [int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("VmHWM:")]
-        return max(peaks)
+        return max(map(peak_memory_of, self.processes()), default=0)
+
+
+def peak_memory_of(process: Path) -> int:
+    """The largest resident set that a process has had, in bytes; 0 if it has ended."""
+    with suppress(OSError):
+        for line in (process / "status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return 0
 
 
 @pytest.fixture(scope="session")

@@ -84,10 +84,17 @@ def subject(function: str) -> str:
     return f"Stopped: {function}-queue -> {function} AUTHORIZATION_ERROR {ACCOUNT} {REGION}"
 
 
-def shorten_retries(mode: Stack) -> None:
-    """Makes the queue move a message to the dead-letter queue after three attempts with short pauses."""
+def shorten_retries(mode: Stack, visibility_seconds: int = 2, attempts: int = 3) -> None:
+    """Makes the queue move a message to the dead-letter queue after a few attempts with short pauses."""
     sqs = mode.emulator.client("sqs")
-    url = sqs.get_queue_url(QueueName=mode.outputs["TrailQueueArn"].rsplit(":", 1)[-1])["QueueUrl"]
+    url = trail_queue(mode)
     redrive = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])["Attributes"]["RedrivePolicy"]
-    redrive = json.dumps({**json.loads(redrive), "maxReceiveCount": 3})
-    sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "2", "RedrivePolicy": redrive})
+    redrive = json.dumps({**json.loads(redrive), "maxReceiveCount": attempts})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(visibility_seconds), "RedrivePolicy": redrive})
+
+
+def trail_queue(mode: Stack) -> str:
+    """URL of the queue that receives the notifications."""
+    name = mode.outputs["TrailQueueArn"].rsplit(":", 1)[-1]
+    url: str = mode.emulator.client("sqs").get_queue_url(QueueName=name)["QueueUrl"]
+    return url
