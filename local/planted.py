@@ -1,6 +1,6 @@
 """Plants known bugs in a copy of the code, one by one, and shows that the simulation finds each.
 
-`python -m local.planted` prints a table. It fails if a bug is not found, or if its place in the code no longer exists.
+`python -m local.planted` prints a table. Names of bugs as arguments select them. It fails if a bug is not found, or if its place in the code no longer exists.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ BUGS = [
         "an interrupted transfer counts as complete",
         "src/pipeline/reading.rs",
         "        let end = read().await;\n",
-        "        let end = read().await.or(Ok(()));\n",
+        "        let end = read().await.or_else(|_: ReadError| Ok::<(), ReadError>(()));\n",
     ),
     Bug(
         "a sweep records a stop that it did not alert",
@@ -157,12 +157,15 @@ def simulate(seeds: int) -> tuple[int, str] | None:
 
 
 def main() -> None:
+    chosen = [bug for bug in BUGS if not sys.argv[1:] or bug.name in sys.argv[1:]]
+    if len(chosen) < len(sys.argv[1:]):
+        sys.exit(f"unknown bug; known are: {', '.join(bug.name for bug in BUGS)}")
     copy()
     if found := simulate(SEEDS_WITHOUT_BUG):
         sys.exit(f"without a bug, seed {found[0]} fails: {found[1]}")
     print("| planted bug | seeds until it is found | what the simulation reports |\n|---|---:|---|", flush=True)
     missed = []
-    for bug in BUGS:
+    for bug in chosen:
         path = COPY / bug.file
         text = path.read_text()
         if text.count(bug.old) != 1:
