@@ -29,6 +29,8 @@ LOG = ROOT / ".local" / "fuzz.jsonl"
 TOOLCHAIN = {"none": [], "address": ["+nightly"]}
 # A run with less is stuck in an endless loop, or allocates without a bound.
 LIMITS = ["-timeout=10", "-rss_limit_mb=2048"]
+# Statuses of libFuzzer if it found nothing: the time is over, or the process was interrupted.
+NOTHING_FOUND = [0, 72]
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,8 @@ def run(target: Target, seconds: int, sanitizer: str) -> Result:
         # Unlike `wait`, this returns the processor time.
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
+    is_finding = process.returncode not in NOTHING_FOUND
+    if is_finding:
         print(output[-8_000:], file=sys.stderr)
     return Result(
         target=target.name,
@@ -136,7 +139,7 @@ def run(target: Target, seconds: int, sanitizer: str) -> Result:
         features=last_number(r" ft: (\d+)", output),
         corpus=last_number(r" corp: (\d+)/", output),
         new=last_number(r"stat::new_units_added: +(\d+)", output),
-        findings=re.findall(r"Test unit written to (\S+)", output) or ([f"exit status {process.returncode}"] if process.returncode else []),
+        findings=re.findall(r"Test unit written to (\S+)", output) or ([f"exit status {process.returncode}"] if is_finding else []),
     )
 
 
