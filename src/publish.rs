@@ -13,7 +13,7 @@ pub use topic::{MAX_BYTES, MAX_ENTRIES, Subscriptions, Topic, Topics};
 use crate::alert::{Alert, Format, Message};
 use crate::clock::Clock;
 use crate::service::{Fault, ServiceError};
-use crate::triage::TopicRole;
+use crate::triage::{DedupKey, TopicRole};
 
 /// Maximum number of times that a message is sent, if the topic rejects it for a transient reason.
 const ATTEMPTS: u32 = 3;
@@ -23,12 +23,14 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// that the messages of a group stay in order.
 const CONCURRENT_BATCHES: usize = 4;
 
-/// An alert that a topic did not confirm.
+/// An alert that a topic did not confirm. It is logged, so it contains nothing from a record: not even the subject.
 #[derive(Debug, thiserror::Error)]
-#[error("alert \"{subject}\" was not published to {topic}: {source}")]
+#[error("alert {alert_id} ({alert_type}) was not published to {topic}: {source}")]
 pub struct PublishFailure {
-    /// Subject of the alert.
-    pub subject: String,
+    /// ID of the alert.
+    pub alert_id: DedupKey,
+    /// Type of the alert.
+    pub alert_type: &'static str,
     /// ARN of the topic.
     pub topic: String,
     /// The cause.
@@ -54,12 +56,17 @@ pub(crate) async fn publish<T: Topic>(
     let published = RefCell::new(alerts.iter().map(|_| Published::default()).collect::<Vec<_>>());
     let publish_on = async |role: TopicRole| {
         let Some(topic) = topics.get(role) else { return };
-        let settle = |at: usize, result: Result<(), PublishFailure>| {
+        let settle = |at: usize, result: Result<(), ServiceError>| {
             let mut published = published.borrow_mut();
-            match (published.get_mut(at), result) {
-                (Some(it), Ok(())) => it.confirmed.push(role),
-                (Some(it), Err(failure)) => it.failures.push(failure),
-                (None, _) => {}
+            let (Some(it), Some((alert, _))) = (published.get_mut(at), alerts.get(at)) else { return };
+            match result {
+                Ok(()) => it.confirmed.push(role),
+                Err(source) => it.failures.push(PublishFailure {
+                    alert_id: alert.id(),
+                    alert_type: alert.alert_type(),
+                    topic: topic.arn().to_owned(),
+                    source,
+                }),
             }
         };
         let messages = alerts.iter().enumerate().filter(|(_, (_, roles))| roles.contains(&role));
@@ -80,7 +87,7 @@ async fn publish_batch(
     topic: &impl Topic,
     batch: Batch,
     clock: &impl Clock,
-    settle: &impl Fn(usize, Result<(), PublishFailure>),
+    settle: &impl Fn(usize, Result<(), ServiceError>),
 ) {
     let (mut indexes, mut messages): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
     for attempt in 0..ATTEMPTS {
@@ -88,12 +95,8 @@ async fn publish_batch(
         let mut retries = Batch::new();
         for (at, message) in indexes.into_iter().zip(messages) {
             match results.next().unwrap_or_else(|| Err(no_result())) {
-                Ok(()) => settle(at, Ok(())),
                 Err(error) if error.retryable && attempt + 1 < ATTEMPTS => retries.push((at, message)),
-                Err(source) => {
-                    let failure = PublishFailure { subject: message.subject, topic: topic.arn().to_owned(), source };
-                    settle(at, Err(failure));
-                }
+                result => settle(at, result),
             }
         }
         if retries.is_empty() {

@@ -5,7 +5,7 @@ use super::fix::Fix;
 use super::next_steps::Step;
 use super::sanitize;
 use crate::detect::Severity;
-use crate::triage::Incident;
+use crate::triage::{DedupKey, Incident};
 
 /// The content of an alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +47,16 @@ impl<'a> Alert<'a> {
             details: Vec::new(),
             attributes: attributes_of(incident, error_code),
         }
+    }
+
+    /// The ID that all alerts about the same incident have.
+    pub(crate) fn id(&self) -> DedupKey {
+        self.incident.alert_id()
+    }
+
+    /// The type of the alert.
+    pub(crate) fn alert_type(&self) -> &'static str {
+        self.incident.alert_type()
     }
 
     /// The first value of an attribute.

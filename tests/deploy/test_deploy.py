@@ -129,7 +129,7 @@ def test_one_rejected_entry_fails_the_invocation(clean: Stack) -> None:
         finally:
             clean.restore_environment(before)
     assert failure["responsePayload"]["errorType"] == "AlertNotPublished"
-    rejection = r'alert "Stopped: returns-queue -> returns [^"]+" was not published to arn:[^ ]+: sns:PublishBatch: InternalError: rejected'
+    rejection = r'alert [0-9a-f]{32} \(esm_disabled\) was not published to arn:[^ ]+: sns:PublishBatch: InternalError: rejected'
     lines = failure["responsePayload"]["errorMessage"].splitlines()
     assert lines and all(re.fullmatch(rejection, line) for line in lines), "each topic that failed"
     assert any("orders" in it for it in confirmed) and any("invoices" in it for it in confirmed)

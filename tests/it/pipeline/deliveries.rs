@@ -85,10 +85,10 @@ async fn batch_tasks_fail_temporarily_or_permanently() {
     ");
     fixture.pipeline.source.interrupted.borrow_mut().clear();
     fixture.event_topic().down.set(true);
-    assert_snapshot!(results(&fixture.invoke_with(&batch_job(&["a", "b"])).await), @r#"
-    a: TemporaryFailure alert "Stopped: b-queue -> b AUTHORIZATION_ERROR 111122223333 us-east-1" was not published to arn:aws:sns:us-east-1:111122223333:alerts: sns:PublishBatch: request failed
-    b: TemporaryFailure alert "Stopped: b-queue -> b AUTHORIZATION_ERROR 111122223333 us-east-1" was not published to arn:aws:sns:us-east-1:111122223333:alerts: sns:PublishBatch: request failed
-    "#);
+    assert_snapshot!(results(&fixture.invoke_with(&batch_job(&["a", "b"])).await), @"
+    a: TemporaryFailure alert 4f00a43b4769362b15e68bf37054b959 (esm_disabled) was not published to arn:aws:sns:us-east-1:111122223333:alerts: sns:PublishBatch: request failed
+    b: TemporaryFailure alert 4f00a43b4769362b15e68bf37054b959 (esm_disabled) was not published to arn:aws:sns:us-east-1:111122223333:alerts: sns:PublishBatch: request failed
+    ");
 }
 
 #[tokio::test(start_paused = true)]
