@@ -1,5 +1,7 @@
 //! Runs the pipeline in the Lambda runtime.
 
+mod log;
+
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
@@ -8,6 +10,8 @@ use lambda_runtime::{Context, Diagnostic, Error, LambdaEvent, service_fn};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::time::Instant;
+
+pub use log::init_log;
 
 use crate::aws::{Deadline, OPERATION_TIMEOUT};
 use crate::clock::Clock;

@@ -13,7 +13,7 @@ use trailwarden::telemetry::VERSION;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    lambda_runtime::tracing::init_default_subscriber();
+    lambda::init_log();
     lambda_runtime::tracing::info!("trailwarden {}", VERSION);
     match serve().await {
         Ok(()) => ExitCode::SUCCESS,
