@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import sys
 import time
 import uuid
@@ -23,6 +24,19 @@ from local.emulator import ACCOUNT, REGION, Emulator  # noqa: E402
 FOLDER = f"AWSLogs/{ACCOUNT}/CloudTrail/{REGION}/2026/01/02"
 # The emulator tries an invocation three times before it sends the event to the on-failure queue.
 FAILURE_SECONDS = 120
+
+# The words of all records that the tests created. Words in ARNs, user agents and messages are separate.
+RECORDED: set[str] = set()
+WORD = re.compile(r"[\w.@-]+")
+# Shorter words, such as `orders`, are also in the keys of log objects.
+MIN_WORD = 8
+# Words of records that the log may contain: keys of log objects and ARNs of topics contain the account and the Region,
+# a category is a dimension of a metric, and AccessDenied is also an error code of the services that the function calls.
+LOGGABLE = {ACCOUNT, REGION, "AUTHORIZATION_ERROR", "AccessDenied"}
+# In the emulator, secret keys and session tokens are SHA-256 hashes.
+CREDENTIAL = re.compile(r"\b(?:A[KS]IA[A-Z0-9]{16}|[0-9a-f]{64})\b")
+# The emulator writes its own lines, and the output of functions, to one file.
+OF_EMULATOR = re.compile(r"\[?\d{4}-\d{2}-\d{2} ")
 
 
 class Stack:
@@ -133,6 +147,23 @@ def deployed() -> Iterator[Stack]:
     template = stack.build()
     with Emulator(stack.SCRATCH / "test") as emulator:
         yield Stack(emulator, stack.deploy(emulator, template, ChatTopic="on", EventTopic="on", FastPath="on"))
+    # The output of the functions of all stacks, in all tests.
+    assert leaks(emulator.log.read_text(errors="replace")) == []
+
+
+def leaks(log: str) -> list[str]:
+    """The words of records, and the credentials, in the output of functions."""
+    output = "\n".join(line for line in log.splitlines() if not OF_EMULATOR.match(line))
+    return sorted({*RECORDED.intersection(WORD.findall(output)), *CREDENTIAL.findall(output)})
+
+
+def remember(value: Any) -> None:
+    """Adds the words of a record to those that must not be logged."""
+    if isinstance(value, str):
+        RECORDED.update(word for word in WORD.findall(value) if len(word) >= MIN_WORD and word not in LOGGABLE)
+    elif isinstance(value, (dict, list)):
+        for element in value.values() if isinstance(value, dict) else value:
+            remember(element)
 
 
 @pytest.fixture
@@ -149,7 +180,9 @@ def generated(kind: str, **names: str) -> dict[str, Any]:
     record = stack.placeholder_records()[kind]
     for placeholder, name in names.items():
         record = record.replace(placeholder, name)
-    return {**json.loads(record), "eventID": str(uuid.uuid4())}
+    generated = {**json.loads(record), "eventID": str(uuid.uuid4())}
+    remember(generated)
+    return generated
 
 
 def ordinary() -> dict[str, Any]:
@@ -166,6 +199,7 @@ def denied(role: str, **fields: Any) -> dict[str, Any]:
 
 
 def log_file(*records: dict[str, Any]) -> bytes:
+    remember(list(records))
     return gzip.compress(json.dumps({"Records": records}).encode())
 
 

@@ -8,6 +8,7 @@ use std::cell::Cell;
 use std::fmt::Write as _;
 use std::ops::Deref;
 
+use jiff::Timestamp;
 use serde_json::Value;
 use trailwarden::alert::Message;
 use trailwarden::delivery::Accepted;
@@ -18,7 +19,9 @@ use trailwarden::pipeline::{Invocation, Pipeline};
 use trailwarden::publish::Topic;
 use trailwarden::publish::Topics;
 use trailwarden::rules::Rules;
+use trailwarden::service::{Fault, ServiceError};
 use trailwarden::sweep::{MappingSource, SweepAccounts, SweepPlaces, SweepRegions};
+use trailwarden::telemetry::Metrics;
 use trailwarden::trail::Limits;
 use trailwarden::trail::ObjectSource;
 use trailwarden::triage::WindowLength;
@@ -89,11 +92,13 @@ impl<S: ObjectSource, A: Topic, P: ContextSource + MappingSource> Fixture<S, A, 
         self
     }
 
-    /// Runs an invocation that must stop reading when `time_up` resolves. Checks that its counters add up.
+    /// Runs an invocation that must stop reading when `time_up` resolves. Checks that its counters add up, and that it
+    /// logs nothing from a record.
     pub(crate) async fn run(&self, id: &str, payload: &str, time_up: impl Future<Output = ()>) -> Outcome {
         let (rules, without_rules) = (&self.rules, self.without_rules);
         let outcome = self.pipeline.run(Invocation { id, payload, rules, without_rules, time_up }).await;
         assert_counters_add_up(&outcome);
+        assert_nothing_is_logged(&outcome);
         outcome
     }
 }
@@ -247,4 +252,35 @@ fn assert_counters_add_up(outcome: &Outcome) {
     assert_eq!(it.alerts, it.alerts_published + it.alerts_failed, "{it:?}");
     assert_eq!(it.alerts_failed > 0, !outcome.failures.alerts.is_empty(), "{it:?}");
     assert_eq!(it.payload_problems, outcome.failures.payload.len() as u64, "{it:?}");
+}
+
+/// Parts of the values of generated records: callers, credentials, clients, resources and events.
+const MARKERS: [&str; 9] = [
+    "AROAEXAMPLE",
+    "ASIA0000",
+    "203.0.113.",
+    "aws-sdk-rust",
+    "assumed-role/",
+    ":role/",
+    ":function:",
+    "-queue",
+    "LambdaESMDisabled",
+];
+
+/// Checks that what the function logs about an invocation, including its error, contains no value of a record.
+fn assert_nothing_is_logged(outcome: &Outcome) {
+    let Outcome { counters, lag, findings, suppressed, failures, objects, ledger_error, .. } = outcome;
+    let metrics = Metrics { counters, lag: *lag, findings, suppressed }.lines(Timestamp::UNIX_EPOCH, "trailwarden");
+    let objects = objects.iter().map(|it| it.line(Timestamp::UNIX_EPOCH, "1"));
+    let ledger = ledger_error.iter().map(ToString::to_string);
+    let mut lines = failures.lines().chain(metrics).chain(objects).chain(ledger);
+    let leak = lines.find_map(|line| MARKERS.iter().find(|it| line.contains(**it)).map(|it| format!("{it} in {line}")));
+    assert_eq!(leak, None);
+}
+
+#[test]
+#[should_panic(expected = "-queue in s3:GetObject: orders-queue")]
+fn a_value_of_a_record_in_the_log_is_detected() {
+    let ledger_error = Some(ServiceError::new("s3:GetObject", Fault::Other, "orders-queue"));
+    assert_nothing_is_logged(&Outcome { ledger_error, ..Outcome::default() });
 }

@@ -32,6 +32,8 @@ mod trail;
 mod aws;
 #[cfg(feature = "lambda")]
 mod faults;
+#[cfg(feature = "lambda")]
+mod logs;
 
 #[cfg(feature = "cli")]
 mod trailscan;

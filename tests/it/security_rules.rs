@@ -27,3 +27,8 @@ fn case(rule: &'static str, matches: &[Value], ignores: &[Value]) -> Case {
 fn cases() -> Vec<Case> {
     [identity::cases(), logging::cases(), network::cases(), exposure::cases()].into_iter().flatten().collect()
 }
+
+/// Events that the rules match.
+pub(crate) fn matching_records() -> Vec<Value> {
+    cases().into_iter().flat_map(|case| case.matches).collect()
+}

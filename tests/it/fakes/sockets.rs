@@ -2,6 +2,7 @@
 
 pub(crate) mod lambda_api;
 pub(crate) mod responses;
+pub(crate) mod runtime;
 pub(crate) mod server;
 
 use std::time::Duration;

@@ -1,9 +1,12 @@
 //! Hostile text in records.
 
-use serde_json::json;
+use serde_json::{Value, json};
+use trailwarden::detect::EventSources;
 
 use crate::fixture::Fixture;
-use crate::fixture::records::{denied, disabled_mapping, log_file, ordinary};
+use crate::fixture::records::{
+    called_by_alice, denied, disabled_mapping, enabled_mapping, log_file, ordinary, queue_url,
+};
 
 #[tokio::test(start_paused = true)]
 async fn text_that_looks_like_a_record_produces_no_finding() {
@@ -56,5 +59,63 @@ async fn hostile_text_is_neutralized_in_published_alerts() {
         let commands: Vec<_> = message.body.lines().filter(|line| line.trim_start().starts_with("aws ")).collect();
         assert!(!commands.is_empty());
         assert!(commands.iter().all(|it| !it.contains("rm -rf") && !it.contains("$(")), "{commands:?}");
+    }
+}
+
+/// Puts credentials wherever a record may contain them: those of the caller, those that a call returned, and those in the
+/// parameters of a call.
+fn with_credentials(mut record: Value) -> Value {
+    let signed = "https://b.s3.amazonaws.com/k?X-Amz-Credential=ASIASECRET0000000001&X-Amz-Security-Token=secret-token";
+    let header = "AWS4-HMAC-SHA256 Credential=ASIASECRET0000000001/20260102/us-east-1, Signature=secret-signature";
+    let credentials = json!({
+        "accessKeyId": "ASIASECRET0000000001", "secretAccessKey": "secret-key", "sessionToken": "secret-token",
+    });
+    record["userIdentity"]["accessKeyId"] = json!("ASIASECRET0000000001");
+    record["userIdentity"]["sessionContext"]["webIdFederationData"] = credentials.clone();
+    record["additionalEventData"] =
+        json!({"Authorization": header, "x-amz-security-token": "secret-token", "url": signed});
+    for field in ["requestParameters", "responseElements"] {
+        if !record[field].is_object() {
+            record[field] = json!({});
+        }
+        record[field]["credentials"] = credentials.clone();
+        record[field]["accessKey"] = credentials.clone();
+        record[field]["headers"] = json!({"Authorization": header});
+        record[field]["location"] = json!(signed);
+        record[field]["environment"] = json!({"variables": {"PASSWORD": "secret-password"}});
+    }
+    record
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_in_records_are_in_no_alert() {
+    let pattern = json!({"eventName": ["AssumeRole", "CreateAccessKey", "UpdateFunctionConfiguration20150331v2"]});
+    let rules = json!({"watch": [{"name": "w", "title": "A call", "severity": "low", "pattern": pattern}]});
+    let calls =
+        [("sts", "AssumeRole"), ("iam", "CreateAccessKey"), ("lambda", "UpdateFunctionConfiguration20150331v2")];
+    let calls =
+        (1..).zip(calls).map(|(n, (service, name))| called_by_alice(n, service, name, &json!({"roleName": "r"})));
+    let cause = called_by_alice(5, "sqs", "DeleteQueue", &json!({"queueUrl": queue_url("orders")}));
+    let others = [disabled_mapping(60, "orders", "AUTHORIZATION_ERROR"), enabled_mapping(60, "orders"), cause];
+    let denials = (0..30).map(|n| denied(n, &format!("Action{n}"), "orders"));
+    let fixture = Fixture::new()
+        .object("a", calls.chain(others).chain(denials).map(with_credentials))
+        .rules(&rules.to_string())
+        .with_chat_topic()
+        .with_event_topic()
+        .configure(|it| {
+            it.esm_changes = true;
+            it.detector.causes = true;
+            it.detector.event_sources = EventSources::all();
+        });
+    let run = fixture.invoke(&["a"]).await;
+    assert_eq!(run.failures.error_type(), None);
+    let topics = [fixture.topic(), fixture.chat_topic(), fixture.event_topic()];
+    let messages: Vec<_> = topics.iter().flat_map(|it| it.confirmed()).collect();
+    assert_eq!(messages.len(), 3 * 6, "a stop, its end, three watched calls, and a summary of denials");
+    assert!(messages[0].body.contains("sqs:DeleteQueue"), "a likely cause");
+    for message in messages {
+        let text = format!("{message:?}");
+        assert!(!text.contains("SECRET") && !text.contains("secret") && !text.contains("AWS4-HMAC"), "{text}");
     }
 }

@@ -117,19 +117,20 @@ impl Respond for Responder {
             ("POST", [""]) if call.body.contains("Action=AssumeRole") => (Operation::AssumeRole, session(&call.body)),
             (method, path) => panic!("no operation: {method} {path:?}"),
         };
+        let path = call.path.clone();
         let mut calls = self.0.calls.lock().expect("a lock");
         calls.push((operation, call));
         let every = self.0.throttled.load(Ordering::Relaxed);
         if every > 0 && calls.len().is_multiple_of(every) && operation != Operation::AssumeRole {
-            return error(429, "TooManyRequestsException");
+            return error(429, "TooManyRequestsException", &path);
         }
         match self.0.faults.lock().expect("a lock").get(&operation) {
             None => response,
             Some(Fault::Hangs) => response.set_delay(Duration::from_mins(1)),
             Some(_) if operation == Operation::AssumeRole => sts_error(403, "AccessDenied"),
-            Some(Fault::Throttles) => error(429, "TooManyRequestsException"),
-            Some(Fault::Denies) => error(403, "AccessDeniedException"),
-            Some(Fault::Fails) => error(500, "ServiceException"),
+            Some(Fault::Throttles) => error(429, "TooManyRequestsException", &path),
+            Some(Fault::Denies) => error(403, "AccessDeniedException", &path),
+            Some(Fault::Fails) => error(500, "ServiceException", &path),
         }
     }
 }
@@ -170,7 +171,7 @@ pub(crate) fn function_arn() -> String {
 
 fn mapping(uuid: &str) -> ResponseTemplate {
     if uuid.starts_with('0') {
-        return error(404, "ResourceNotFoundException");
+        return error(404, "ResourceNotFoundException", uuid);
     }
     ok(&json!({
         "UUID": uuid,
@@ -185,7 +186,7 @@ fn mapping(uuid: &str) -> ResponseTemplate {
 
 fn function(name: &str) -> ResponseTemplate {
     if !name.contains("function:orders") {
-        return error(404, "ResourceNotFoundException");
+        return error(404, "ResourceNotFoundException", name);
     }
     ok(&json!({
         "FunctionName": "orders",
@@ -201,7 +202,7 @@ fn tags(arn: &str) -> ResponseTemplate {
     if arn == function_arn() {
         ok(&json!({"Tags": {"team": "payments", "Cost": "1"}}))
     } else {
-        error(404, "ResourceNotFoundException")
+        error(404, "ResourceNotFoundException", arn)
     }
 }
 
@@ -211,8 +212,8 @@ fn session(request: &str) -> ResponseTemplate {
     let account = &role[..12];
     let body = format!(
         "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult><Credentials>\
-         <AccessKeyId>member-{account}</AccessKeyId><SecretAccessKey>secret</SecretAccessKey><SessionToken>token</SessionToken>\
-         <Expiration>2999-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"
+         <AccessKeyId>member-{account}</AccessKeyId><SecretAccessKey>member-secret</SecretAccessKey>\
+         <SessionToken>member-token</SessionToken><Expiration>2999-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"
     );
     ResponseTemplate::new(200).set_body_raw(body, "text/xml")
 }
@@ -221,8 +222,9 @@ fn ok(body: &Value) -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_raw(body.to_string(), "application/json")
 }
 
-fn error(status: u16, code: &str) -> ResponseTemplate {
-    let body = json!({"Type": "User", "Message": "injected"});
+/// An error whose message names the resource, as those of AWS do.
+fn error(status: u16, code: &str, resource: &str) -> ResponseTemplate {
+    let body = json!({"Type": "User", "Message": format!("injected: {resource}")});
     ResponseTemplate::new(status)
         .insert_header("x-amzn-errortype", code)
         .set_body_raw(body.to_string(), "application/json")
