@@ -84,6 +84,63 @@ fn every_path_announces_the_object() {
     }
 }
 
+/// EventBridge and CloudTrail send keys as they are, so a key may contain what looks like an encoding.
+#[test]
+fn keys_that_are_not_encoded_are_not_decoded() {
+    let key = KEY.replace("a b+c", "a+b%2Bc%20d%");
+    let mut event = event_bridge();
+    event["detail"]["object"]["key"] = json!(key);
+    for payload in [event, json!({"s3Bucket": "trail", "s3ObjectKey": [key]})] {
+        let found = announced(deliver(&payload));
+        let keys: Vec<_> = found.objects.iter().map(|it| it.key.as_str()).collect();
+        assert_eq!(keys, [key.as_str()], "{payload}");
+    }
+}
+
+/// The last element of each list announces an object, whatever precedes it.
+#[test]
+fn no_element_of_a_payload_hides_a_later_one() {
+    let digest = json!({"s3Bucket": "trail", "s3ObjectKey": [KEY.replace("/CloudTrail/", "/CloudTrail-Digest/")]});
+    let elsewhere = json!({"s3Bucket": "elsewhere", "s3ObjectKey": [KEY]});
+    for before in [digest, elsewhere, cloudtrail(), json!({"hello": 1}), json!({"s3Bucket": "trail"}), json!(7)] {
+        for wrap in [sqs, sns, |it: &Value| sqs(&sns_in_a_queue(it))] {
+            let [mut first, mut last] = [before.clone(), cloudtrail()].map(|it| wrap(&it)["Records"].take());
+            let records = [first[0].take(), last[0].take()];
+            let found = announced(deliver(&json!({"Records": records})));
+            assert_eq!(found.objects, [S3Object::new("trail", KEY)], "{records:?}");
+        }
+    }
+    let mut mixed = s3();
+    let after = mixed["Records"][0].clone();
+    for before in [json!({"eventSource": "aws:s3"}), json!({"eventSource": "aws:dynamodb"}), json!(null)] {
+        mixed["Records"] = json!([before, after]);
+        assert_eq!(announced(deliver(&mixed)).objects.len(), 1, "{mixed}");
+    }
+}
+
+/// The size in a notification is optional, and not always that of the object.
+#[test]
+fn objects_announced_with_size_0_are_read() {
+    let (mut notification, mut event) = (s3(), event_bridge());
+    notification["Records"][0]["s3"]["object"]["size"] = json!(0);
+    event["detail"]["object"]["size"] = json!(0);
+    for payload in [notification, event] {
+        assert_eq!(announced(deliver(&payload)).objects.len(), 1, "{payload}");
+    }
+}
+
+/// A sequencer orders the events of one key. Those of different keys may be equal, and a lower one may arrive later.
+#[test]
+fn objects_are_not_identified_by_their_sequencer() {
+    let record = |name: &str, sequencer: &str| {
+        let mut record = s3()["Records"][0].take();
+        record["s3"]["object"] = json!({"key": FORM.replace("a+b", name), "sequencer": sequencer});
+        record
+    };
+    let found = announced(deliver(&json!({"Records": [record("a", "0F"), record("b", "0F"), record("c", "0E")]})));
+    assert_eq!((found.objects.len(), found.skipped.repeated), (3, 0));
+}
+
 #[test]
 fn inline_records_are_accepted_on_the_fast_path_only() {
     let record = json!({"eventSource": "lambda.amazonaws.com", "eventName": "LambdaESMDisabled"});

@@ -1,4 +1,4 @@
-//! Checks that docs/SEMANTICS.md names existing tests for its guarantees.
+//! Checks that the tests that docs/SEMANTICS.md and docs/PROOF.md name exist.
 
 use std::path::Path;
 
@@ -37,22 +37,47 @@ fn name_after(keyword: &str, prefix: &str, line: &str) -> Option<String> {
     Some(format!("{prefix}{name}"))
 }
 
-/// A guarantee is an item of a list. The tests that it names are in backquotes and contain an underscore.
-#[test]
-fn every_guarantee_names_existing_tests() {
+fn all_tests() -> Vec<String> {
     let mut tests = Vec::new();
     for folder in ["src", "tests"] {
         collect_tests(&root().join(folder), &mut tests);
     }
+    tests
+}
+
+/// Checks that a text names at least one test, and only existing ones. The names are in backquotes and contain an
+/// underscore.
+fn assert_tests_exist(tests: &[String], text: &str) {
+    let names: Vec<_> = text.split('`').skip(1).step_by(2).filter(|it| is_name(it)).collect();
+    assert!(!names.is_empty(), "no test: {text}");
+    for name in names {
+        assert!(tests.iter().any(|it| it == name), "{name} is not a test: {text}");
+    }
+}
+
+/// A guarantee is an item of a list.
+#[test]
+fn every_guarantee_names_existing_tests() {
     let page = read(&root().join("docs/SEMANTICS.md"));
     let guarantees: Vec<_> = page.split("\n- ").skip(1).filter_map(|it| it.split("\n\n").next()).collect();
     assert!(guarantees.len() > 30, "{guarantees:#?}");
+    let tests = all_tests();
     for guarantee in guarantees {
-        let names: Vec<_> = guarantee.split('`').skip(1).step_by(2).filter(|it| is_name(it)).collect();
-        assert!(!names.is_empty(), "no test: {guarantee}");
-        for name in names {
-            assert!(tests.iter().any(|it| it == name), "{name} is not a test: {guarantee}");
-        }
+        assert_tests_exist(&tests, guarantee);
+    }
+}
+
+/// The last column of the table names the tests of each row.
+#[test]
+fn every_failure_of_other_tools_names_existing_tests() {
+    let page = read(&root().join("docs/PROOF.md"));
+    let (_, table) = page.split_once("\n| area | how it fails elsewhere | tests |\n|---|---|---|\n").expect("a table");
+    let rows: Vec<_> = table.lines().take_while(|it| it.starts_with('|')).collect();
+    assert!(rows.len() > 30, "{rows:#?}");
+    let tests = all_tests();
+    for row in rows {
+        let (_, column) = row.trim_end_matches(" |").rsplit_once(" | ").expect("columns");
+        assert_tests_exist(&tests, column);
     }
 }
 

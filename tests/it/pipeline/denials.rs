@@ -226,3 +226,38 @@ async fn an_object_counts_once_with_and_without_its_version() {
     let run = fixture.invoke_with(&versioned.to_string()).await;
     assert_eq!((run.counters.denials, run.subjects().len()), (5, 0));
 }
+
+/// A first denial is alerted at once, and 5,020 more of the same kind within a minute cause two more alerts.
+#[tokio::test(start_paused = true)]
+async fn a_storm_of_denials_with_one_cause_is_three_alerts() {
+    let storm = (1..=10).map(|object| (0..502).map(move |n| denied(1_000 * object + n % 60, "GetFunction", "orders")));
+    let storm = storm.map(|denials| {
+        denials.enumerate().map(|(n, mut record)| {
+            record["eventID"] = json!(format!("event-{n}"));
+            record
+        })
+    });
+    let names: Vec<_> = (1..=10).map(|n| n.to_string()).collect();
+    let fixture = Fixture::new().object("0", [denied(0, "GetFunction", "orders")]).objects(names.iter().zip(storm));
+    for name in [&["0".to_owned()], names.as_slice()].concat() {
+        fixture.invoke(&[name]).await;
+    }
+    let count = |subject: &String| subject.split(' ').find_map(|it| it.strip_prefix('x')).unwrap_or("1").to_owned();
+    assert_eq!(fixture.subjects().iter().map(count).collect::<Vec<_>>(), ["1", "503", "1005"]);
+}
+
+/// A service that calls on its own has no ARN, and CloudTrail logs its name in place of an address.
+#[tokio::test(start_paused = true)]
+async fn a_service_without_an_arn_or_an_address_is_a_caller() {
+    let mut record = denied(1, "GetFunction", "orders");
+    record["userIdentity"] = json!({"type": "AWSService", "invokedBy": "config.amazonaws.com"});
+    record["sourceIPAddress"] = json!("config.amazonaws.com");
+    let run = Fixture::new().object("a", [record]).invoke(&["a"]).await;
+    assert_eq!(run.subjects(), ["Denied: service config.amazonaws.com lambda:GetFunction 111122223333 us-east-1"]);
+    let body = run.alerts[0].body.lines();
+    let details: Vec<_> = body.filter(|it| it.contains("Caller") || it.contains("Source IP")).collect();
+    assert_snapshot!(details.join("\n"), @"
+    Caller        config.amazonaws.com
+    Source IP     config.amazonaws.com
+    ");
+}

@@ -324,3 +324,20 @@ async fn mappings_that_users_change_are_alerted_if_enabled() {
       Log object    s3://trail/AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/111122223333_CloudTrail_us-east-1_20260102T0305Z_a.json.gz
     "#);
 }
+
+/// A version is not a number: as one, 1.10 would precede 1.9.
+#[tokio::test(start_paused = true)]
+async fn records_of_every_event_version_are_examined() {
+    let versions = ["1.0", "1.08", "1.9", "1.10", "1.11", "2.0", "10.1", "one", ""].map(|it| json!(it));
+    let versions = versions.into_iter().chain([json!(1.1), json!(7), json!(null), json!([1, 10])]);
+    let records: Vec<_> = (0..)
+        .zip(versions)
+        .map(|(n, version)| {
+            let mut record = disabled_mapping(n, &format!("f{n}"), "AUTHORIZATION_ERROR");
+            record["eventVersion"] = version;
+            record
+        })
+        .collect();
+    let run = Fixture::new().object("a", records.clone()).invoke(&["a"]).await;
+    assert_eq!((run.alerts.len(), run.failures.error_type()), (records.len(), None));
+}
