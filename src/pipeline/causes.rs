@@ -36,8 +36,7 @@ impl<S: ObjectSource, T: Topic, L: Ledger + MappingStates + Causes, C: Clock, A:
         let mut follow_ups = Vec::new();
         for mut due in due {
             // The mapping may have been enabled since.
-            let followed = self.deduplication.follow(vec![due.incident], budget).await;
-            let Some(mut incident) = followed.into_iter().next() else { continue };
+            let mut incident = self.deduplication.look_up(due.incident, budget).await;
             if let Some(Lifecycle::Reported { ended: Some(ended) }) = incident.lifecycle {
                 incident.lifecycle = Some(Lifecycle::OverSince(ended));
             }

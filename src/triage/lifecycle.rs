@@ -11,7 +11,7 @@ use super::deduplication::{Deduplication, LedgerBudget};
 use super::fingerprint::DedupKey;
 use super::incident::Incident;
 use super::ledger::Ledger;
-use super::mapping_state::{Lifecycle, MappingKey, MappingState, MappingStates, Stop, Transition};
+use super::mapping_state::{Lifecycle, MappingKey, MappingState, MappingStates, SAME_STOP, Stop, Transition};
 use crate::clock::{Clock, after, time_between};
 use crate::delivery::AccountRegion;
 use crate::detect::{EsmChange, Finding, FindingKind, MappingNames, is_uuid};
@@ -99,9 +99,13 @@ impl Transition {
 fn lifecycle_of_stop(stop: Stop, state: MappingState) -> Lifecycle {
     let latest = state.stopped.unwrap_or(stop);
     let ended = state.ended.filter(|ended| *ended > stop.at);
-    // A sweep found the mapping stopped after this event, and it was not enabled in between.
-    let is_reported =
-        state.reported_at.is_some_and(|reported| stop.at <= reported && ended.is_none_or(|ended| ended >= reported));
+    // A sweep found the mapping stopped after this event, and it was not enabled in between. If the sweep reported a later
+    // stop, an end in between may have been forgotten, so its report does not count for this stop.
+    let is_earlier = after(stop.at, SAME_STOP) < latest.at;
+    let is_reported = state.reported_at.is_some_and(|reported| {
+        let is_of_later_stop = is_earlier && latest.at <= reported;
+        stop.at <= reported && ended.is_none_or(|ended| ended >= reported) && !is_of_later_stop
+    });
     match ended {
         _ if is_reported => Lifecycle::Reported { ended },
         Some(ended) if ended > latest.at => Lifecycle::OverSince(ended),
@@ -136,6 +140,21 @@ impl<L: Ledger + MappingStates, C: Clock> Deduplication<'_, L, C> {
         if let Some(Lifecycle::Resolves(stop)) = incident.lifecycle {
             incident.dedup_key = DedupKey::of_resolution(&mapping, stop.alert);
         }
+        incident
+    }
+
+    /// Sets the lifecycle of an incident about a stop that was recorded before. Records nothing: if a sweep found the stop and
+    /// has not reported it, the stop must not count as logged.
+    pub(crate) async fn look_up(&self, mut incident: Incident, budget: &LedgerBudget) -> Incident {
+        let transition = Transition::of(&incident);
+        let (Some(mapping), Some(Transition::Stopped(stop))) = (MappingKey::of(&incident.finding), transition) else {
+            return incident;
+        };
+        let started = self.clock.now();
+        let until = after(started, budget.left());
+        let state = self.transition(&mapping, &names_of(&incident.finding), Transition::Unchanged, until).await;
+        budget.spend(time_between(started, self.clock.now()));
+        incident.lifecycle = state.map(|state| lifecycle_of_stop(stop, state));
         incident
     }
 
@@ -218,6 +237,17 @@ mod tests {
             assert!(state(&[found, reported, Transition::Stopped(stop(second))]).is_found);
         }
         assert_eq!(state(&[found, Transition::Stopped(stop(939))]), state(&[found]), "an earlier stop");
+    }
+
+    /// The state keeps only the latest end, so the end of the first stop is forgotten.
+    #[test]
+    fn a_stop_is_alerted_even_if_a_sweep_reported_a_later_one() {
+        let found = Transition::FoundStopped(stop(1_000));
+        let reported = Transition::Reported { alert: stop(1_000).alert, number: 0, at: at(1_100) };
+        let transitions = [Transition::Ended(at(200)), found, reported, Transition::Ended(at(1_200))];
+        assert_eq!(of_stop(&transitions, 100), Lifecycle::OverSince(at(1_200)));
+        assert_eq!(of_stop(&transitions, 1_000), Lifecycle::Reported { ended: Some(at(1_200)) });
+        assert_eq!(of_stop(&transitions[..3], 100), Lifecycle::Open);
     }
 
     /// The sweep reported the second stop with the alert about the first, which was then resolved.

@@ -12,7 +12,7 @@ use crate::detect::MappingNames;
 use crate::service::ServiceError;
 
 /// If the Lambda API and an event give times for a stop that differ by at most this, they mean the same stop.
-const SAME_STOP: Duration = Duration::from_mins(1);
+pub(super) const SAME_STOP: Duration = Duration::from_mins(1);
 /// How long the state of a mapping is kept after its last transition. Each weekly reminder is a transition. If mappings
 /// are swept, a stop is therefore kept as long as it lasts.
 pub const MAPPING_RETENTION: Duration = Duration::from_hours(90 * 24);
@@ -59,6 +59,8 @@ pub enum Transition {
     Missing(Timestamp),
     /// A sweep found the mapping again, after an earlier sweep had not found it.
     Present,
+    /// Nothing has changed: the state is only read.
+    Unchanged,
 }
 
 /// AWS disabled a mapping.
@@ -128,6 +130,7 @@ impl MappingState {
             Transition::NotFailing => Self { failing: None, failing_notified: false, ..self },
             Transition::Missing(at) => Self { missing: self.missing.or(Some(at)), ..self },
             Transition::Present => Self { missing: None, ..self },
+            Transition::Unchanged => self,
         }
     }
 

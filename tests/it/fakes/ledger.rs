@@ -14,7 +14,7 @@ use trailwarden::detect::{Change, MappingNames, ResourceKey};
 use trailwarden::heartbeat::{Heartbeat, Heartbeats};
 use trailwarden::service::{Fault, ServiceError};
 use trailwarden::triage::{
-    CAUSE_WINDOW, Causes, Claim, Claimed, Contribution, KnownMapping, Ledger, LedgerEntry, LedgerKey,
+    CAUSE_WINDOW, Causes, Claim, Claimed, Contribution, DedupKey, KnownMapping, Ledger, LedgerEntry, LedgerKey,
     MAPPING_RETENTION, MAX_CONTRIBUTIONS, MAX_KEPT_CAUSES, MappingKey, MappingState, MappingStates, StoppedMapping,
     SweepState, TopicRole, Transition,
 };
@@ -114,6 +114,12 @@ impl MemoryLedger {
             first_contribution: Cell::default(),
             cause_calls: Cell::default(),
         }
+    }
+
+    /// How many leases were granted after the lease of another holder expired, in all windows of a dedup key.
+    pub(crate) fn expired_leases_in_all_windows(&self, dedup_key: DedupKey) -> u64 {
+        let entries = self.entries.borrow();
+        entries.iter().filter(|(key, _)| key.dedup_key == dedup_key).map(|(_, entry)| entry.expired_leases).sum()
     }
 
     /// The entry of a key.

@@ -22,7 +22,7 @@ pub(super) fn run(data: &[u8]) {
 }
 
 fn transition(input: &mut Input<'_>) -> Transition {
-    let kind = input.below(9);
+    let kind = input.below(10);
     let seconds = input.byte();
     let time = at(seconds);
     match kind {
@@ -34,7 +34,8 @@ fn transition(input: &mut Input<'_>) -> Transition {
         5 => Transition::FailingNotified(time),
         6 => Transition::NotFailing,
         7 => Transition::Missing(time),
-        _ => Transition::Present,
+        8 => Transition::Present,
+        _ => Transition::Unchanged,
     }
 }
 
@@ -88,6 +89,7 @@ fn assert_follows(before: MappingState, transition: Transition, after: MappingSt
             assert_eq!(after, MappingState { missing: before.missing.or(Some(since)), ..before });
         }
         Transition::Present => assert_eq!(after, MappingState { missing: None, ..before }),
+        Transition::Unchanged => assert_eq!(after, before),
     }
 }
 

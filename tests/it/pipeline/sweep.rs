@@ -240,8 +240,8 @@ async fn a_stop_that_a_sweep_finds_has_a_likely_cause() {
     assert!(run.alerts[0].body.contains(said), "{}", run.rendered());
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_late_cause_of_a_stop_that_is_over_says_so() {
+/// Mapping 0 has been stopped for 20 minutes. The object `change` contains a likely cause.
+async fn stopped_with_a_cause() -> Fixture {
     let mut change = called_by_alice(1, "sqs", "DeleteQueue", &json!({"queueUrl": queue_url("f0")}));
     change["eventTime"] = json!(TestClock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
     let fixture = swept().await.configure(|it| it.detector.causes = true).object("change", [change]);
@@ -249,6 +249,23 @@ async fn a_late_cause_of_a_stop_that_is_over_says_so() {
     pass(1).await;
     list(&fixture, vec![Mapping { event_source_arn: source, ..stopped(0) }]);
     pass(20).await;
+    fixture
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_follow_up_does_not_replace_the_alert_of_a_sweep() {
+    let fixture = stopped_with_a_cause().await;
+    fixture.topic().down.set(true);
+    assert_eq!(sweep(&fixture).await.alerts.len(), 0);
+    fixture.topic().down.set(false);
+    let run = fixture.invoke(&["change"]).await;
+    assert_eq!(run.subjects(), ["Likely cause: f0-queue -> f0 sqs:DeleteQueue 111122223333 us-east-1"]);
+    assert_eq!(sweep(&fixture).await.subjects(), ["Stopped: f0-queue -> f0 UNKNOWN 111122223333 us-east-1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_cause_of_a_stop_that_is_over_says_so() {
+    let fixture = stopped_with_a_cause().await;
     assert_eq!(sweep(&fixture).await.alerts.len(), 1);
     let fixture = event(fixture, "enable", false);
     fixture.invoke(&["enable"]).await;

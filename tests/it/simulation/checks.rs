@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::Instant;
+use trailwarden::alert::Message;
 use trailwarden::detect::{Detector, WatchRules};
 use trailwarden::pipeline::Outcome;
-use trailwarden::triage::{DedupKey, Incident, LedgerKey, Scope, TopicRole, alert_threshold};
+use trailwarden::triage::{DedupKey, Incident, Scope, TopicRole, alert_threshold};
 
 use super::alerts::{Alert, StopOf, key_and_threshold};
 use super::plan::{Change, ChangeKind, Delivery, Object, Plan, at};
@@ -189,10 +190,21 @@ impl<'a> Checks<'a> {
             let ends = self.plan.stories[story].changes.iter().filter(|it| it.kind != ChangeKind::Stopped);
             let mut ends = ends.filter(|it| (since..time.as_str()).contains(&at(it.at).to_string().as_str()));
             ends.any(|it| self.is_acknowledged(it, Duration::MAX)) && !self.may_ledger_have_failed()
-                || self.alerts.iter().filter_map(Alert::resolved).any(|it| it.uuid == uuid && it.at == since)
+                || self.is_resolved_on_all_topics(&StopOf { uuid: &uuid, at: since })
         };
         let earlier = self.alerts.iter().flat_map(Alert::stops).filter(|it| it.uuid == uuid && it.at < time.as_str());
         earlier.into_iter().any(|it| !is_known_over(it.at))
+    }
+
+    fn is_resolved_on_all_topics(&self, stop: &StopOf<'_>) -> bool {
+        let times = |messages: &[Message], key: &str| {
+            messages.iter().filter(|it| key_and_threshold(&it.deduplication_id).0 == key).count()
+        };
+        let is_acknowledged =
+            |topic: &MemoryTopic, key: &str| times(&topic.confirmed(), key) > times(&topic.lost.borrow(), key);
+        let topics = [self.fixture.topic(), self.fixture.event_topic()];
+        let resolving = self.alerts.iter().filter(|it| it.resolved().as_ref() == Some(stop));
+        resolving.into_iter().any(|it| topics.iter().all(|topic| is_acknowledged(topic, &it.key)))
     }
 
     fn check_denial_is_alerted(&self, key: &str) {
@@ -314,8 +326,7 @@ impl<'a> Checks<'a> {
         }
         for (key, (times, excuses)) in published {
             let dedup_key = DedupKey::parse(&key).expect("a key");
-            let window = self.incidents.get(&key).and_then(|(incident, _)| incident.window);
-            let expired = self.fixture.pipeline.ledger.expired_leases(&LedgerKey { dedup_key, window });
+            let expired = self.fixture.pipeline.ledger.expired_leases_in_all_windows(dedup_key);
             let thresholds = self.thresholds(&key);
             assert!(
                 times <= thresholds + excuses + expired,
@@ -382,7 +393,7 @@ impl<'a> Checks<'a> {
         for story in &self.plan.stories {
             for stop in story.changes.iter().filter(|it| it.record.is_some()) {
                 let (Some(cause), Some(record)) = (&stop.cause, &stop.record) else { continue };
-                let of_stop = self.alerts.iter().filter(|it| it.field("event_id") == event_id(record));
+                let of_stop = self.alerts.iter().filter(|it| it.field("event_id") == event_id(record) && !it.is_over());
                 let alert_ids: BTreeSet<_> = of_stop.map(|it| it.field("alert_id")).collect();
                 let is_named = |alert: &&str| named.contains_key(&(*alert, cause.as_str()));
                 assert!(alert_ids.iter().all(is_named), "the cause {cause} of the stop at {} is not named", stop.at);

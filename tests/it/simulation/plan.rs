@@ -1,6 +1,7 @@
 //! What happens in a simulation. A seed determines all of it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -98,6 +99,20 @@ pub(super) struct Faults {
 
 pub(super) fn at(seconds: u64) -> Timestamp {
     Timestamp::UNIX_EPOCH + SignedDuration::from_secs(i64::try_from(seconds).expect("a time"))
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:?}", self.faults)?;
+        for (n, story) in self.stories.iter().enumerate() {
+            for Change { at: time, kind, record, cause } in &story.changes {
+                let is_change = |it: &&Object| it.records.iter().any(|other| Some(other) == record.as_ref());
+                let object = self.objects.iter().position(|it| is_change(&it));
+                writeln!(f, "mapping {n} {kind:?} at {}, in object {object:?}, cause {cause:?}", at(*time))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 fn timed(mut record: Value, seconds: u64) -> Value {

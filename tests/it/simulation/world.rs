@@ -140,6 +140,7 @@ impl<'a> World<'a> {
         }
         self.add(self.plan.calm, Task::Calm);
         self.list();
+        self.trace(self.plan);
     }
 
     fn now(&self) -> u64 {
