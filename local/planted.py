@@ -112,12 +112,6 @@ BUGS = [
         "Some(Claimed::Granted(_)) => Verdict::Due(Due { incident, threshold, topics: topics.to_vec() }),",
     ),
     Bug(
-        "each end resolves the latest stop again",
-        "src/triage/lifecycle.rs",
-        "state.ended == Some(at) && stop.at < at",
-        "stop.at < at",
-    ),
-    Bug(
         "the end of an earlier stop resolves a later one",
         "src/triage/lifecycle.rs",
         "state.ended == Some(at) && stop.at < at",
