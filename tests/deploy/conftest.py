@@ -31,8 +31,9 @@ WORD = re.compile(r"[\w.@-]+")
 # Shorter words, such as `orders`, are also in the keys of log objects.
 MIN_WORD = 8
 # Words of records that the log may contain: keys of log objects and ARNs of topics contain the account and the Region,
-# a category is a dimension of a metric, and AccessDenied is also an error code of the services that the function calls.
-LOGGABLE = {ACCOUNT, REGION, "AUTHORIZATION_ERROR", "AccessDenied"}
+# a category is a dimension of a metric, as is the name of the deployed function, and AccessDenied is also an error code of the
+# services that the function calls.
+LOGGABLE = re.compile(rf"{ACCOUNT}|[a-z]{{2}}-[a-z]+-\d|AUTHORIZATION_ERROR|AccessDenied|trailwarden-.*")
 # In the emulator, secret keys and session tokens are SHA-256 hashes.
 CREDENTIAL = re.compile(r"\b(?:A[KS]IA[A-Z0-9]{16}|[0-9a-f]{64})\b")
 # The emulator writes its own lines, and the output of functions, to one file.
@@ -160,7 +161,7 @@ def leaks(log: str) -> list[str]:
 def remember(value: Any) -> None:
     """Adds the words of a record to those that must not be logged."""
     if isinstance(value, str):
-        RECORDED.update(word for word in WORD.findall(value) if len(word) >= MIN_WORD and word not in LOGGABLE)
+        RECORDED.update(word for word in WORD.findall(value) if len(word) >= MIN_WORD and not LOGGABLE.fullmatch(word))
     elif isinstance(value, (dict, list)):
         for element in value.values() if isinstance(value, dict) else value:
             remember(element)
