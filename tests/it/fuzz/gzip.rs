@@ -47,7 +47,7 @@ fn assert_same_in_chunks(whole: &Reading, chunked: &Reading) {
     }
 }
 
-/// Members, each with the text up to a NUL, of which one byte may be wrong, and the end missing or followed by garbage.
+/// Members, each with the text up to a NUL. One byte may be wrong, and the end may be missing or followed by garbage.
 fn damaged_members(input: &mut Input<'_>) -> Vec<u8> {
     let damage = input.below(4);
     let (at, byte) = (usize::from(input.byte()) << 8 | usize::from(input.byte()), input.byte());

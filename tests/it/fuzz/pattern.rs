@@ -53,7 +53,7 @@ fn matches(pattern: &Value, event: &Value) -> bool {
     })
 }
 
-/// The values of a field, of which one must match.
+/// The values of a field. One of them must match.
 fn scalars(field: Option<&Value>) -> Vec<&Value> {
     match field {
         Some(Value::Array(elements)) => elements.iter().flat_map(|it| scalars(Some(it))).collect(),
