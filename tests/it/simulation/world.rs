@@ -57,7 +57,7 @@ pub(super) struct Invoked {
 pub(super) struct Summary {
     pub(super) invocations: usize,
     pub(super) crashes: usize,
-    /// When each alert was published, by which invocation, and what it says.
+    /// The alerts, each with its time, its invocation and its text.
     pub(super) alerts: Vec<String>,
 }
 
@@ -217,7 +217,7 @@ impl<'a> World<'a> {
         let faults = &self.plan.faults;
         let is_calm = invoked.started >= self.plan.calm;
         let crashes = !is_calm && self.dice.roll(faults.crashes);
-        // Early steps are as likely as late ones, of which there may be hundreds.
+        // An invocation may have hundreds of steps. Crashes at early steps are as likely as at late ones.
         let crashes_at = crashes.then(|| self.dice.below(1 << (1 + self.dice.below(9))) as usize);
         let skew = SignedDuration::try_from(faults.skew.mul_f64(self.dice.share())).expect("a duration");
         self.trace(format_args!("#{} begins {invoked} crashes_at={crashes_at:?}", invoked.id));
