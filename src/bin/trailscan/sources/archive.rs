@@ -10,7 +10,7 @@ use super::file_name::is_log_file;
 /// The first bytes of data in gzip format.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// Number of bytes by which an archive is recognized: the first header.
+/// Size of the first header of an archive, in bytes, which shows whether it is one.
 const HEADER: u64 = 512;
 /// Offset of the magic number in a header.
 const MAGIC_AT: u64 = 257;
