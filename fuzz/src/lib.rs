@@ -23,7 +23,7 @@ use it::{fakes, fixture, formats, oracle, pipeline, record_filter, trail};
 /// Runs the target of this name on an input.
 pub fn run(name: &str, input: &[u8]) {
     let target = it::fuzz::TARGETS.iter().find(|it| it.name == name).expect("a target");
-    (target.run)(input);
+    let _ = (target.run)(input);
 }
 
 /// Writes the seeds of each target to a folder of its name, and the file `dictionary`. Returns the names and groups of the

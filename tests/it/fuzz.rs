@@ -1,6 +1,6 @@
-//! The fuzz targets. Each is a function of bytes that panics if the code breaks a promise on this input.
+//! The fuzz targets. Each is a function of bytes that panics if a property does not hold for this input.
 //!
-//! libFuzzer runs them, guided by coverage, from the crate in `fuzz/`, which compiles this module (`make fuzz`). `cargo test`
+//! libFuzzer runs them from the crate in `fuzz/`, which compiles this module (`make fuzz`). `cargo test`
 //! runs them on their seeds, on all inputs in `fuzz/regressions/` and on random mutations: see [`short_form`].
 
 mod alert;
@@ -27,8 +27,8 @@ pub(crate) struct Target {
     pub(crate) name: &'static str,
     /// The part of the code that it tests.
     pub(crate) group: &'static str,
-    /// Panics if the code breaks a promise on this input.
-    pub(crate) run: fn(&[u8]),
+    /// Panics if a property does not hold for the input. Returns false if the input is rejected before most properties apply.
+    pub(crate) run: fn(&[u8]) -> bool,
     /// Inputs to start from.
     pub(crate) seeds: fn() -> Vec<Vec<u8>>,
     /// Number of mutations that `cargo test` runs, in proportion to the speed of the target.
@@ -36,7 +36,7 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    const fn new(name: &'static str, group: &'static str, run: fn(&[u8]), seeds: fn() -> Vec<Vec<u8>>) -> Self {
+    const fn new(name: &'static str, group: &'static str, run: fn(&[u8]) -> bool, seeds: fn() -> Vec<Vec<u8>>) -> Self {
         Self { name, group, run, seeds, mutations: 1_000 }
     }
 

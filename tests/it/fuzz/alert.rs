@@ -12,16 +12,16 @@ use crate::formats::checks::assert_valid;
 use crate::formats::hostile::{context_with, incidents_with};
 use crate::formats::watch_rules;
 
-pub(super) fn run(data: &[u8]) {
+pub(super) fn run(data: &[u8]) -> bool {
     let mut input = Input::new(data);
     if input.flag() {
         let kind = usize::from(input.below(3));
-        assert_valid(&incidents_with(&[(); 6].map(|()| input.text()))[kind]);
-        return;
+        assert_valid(&incidents_with(&texts(&mut input))[kind]);
+        return true;
     }
     let choices = [(); 6].map(|()| input.byte());
     let record = input.text();
-    let texts = [(); 6].map(|()| input.text());
+    let texts = texts(&mut input);
     let detector = Detector {
         event_sources: EventSources::all(),
         esm_changes: true,
@@ -34,6 +34,15 @@ pub(super) fn run(data: &[u8]) {
         vary(incident, &mut Input::new(&choices), &texts);
     }
     assert_valid(&incidents);
+    !incidents.is_empty()
+}
+
+/// Six texts. One of them is repeated up to 256 KiB, the maximum size of a message.
+fn texts(input: &mut Input<'_>) -> [String; 6] {
+    let mut texts = [(); 6].map(|()| input.text());
+    let (long, bytes) = (&mut texts[usize::from(input.below(6))], 1 << input.below(19));
+    *long = long.repeat(bytes / long.len().max(1) + 1);
+    texts
 }
 
 /// Changes an incident to one that invocations and sweeps can also produce.

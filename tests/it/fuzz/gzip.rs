@@ -11,7 +11,7 @@ use crate::fixture::records::{gzip, gzip_stored};
 use crate::oracle;
 use crate::trail::{Reading, gzip_header, read, read_in};
 
-pub(super) fn run(data: &[u8]) {
+pub(super) fn run(data: &[u8]) -> bool {
     let mut input = Input::new(data);
     let sizes = input.chunk_sizes();
     let stored = match input.below(3) {
@@ -26,7 +26,7 @@ pub(super) fn run(data: &[u8]) {
     if stored.first() == inflated.first() && stored.first() == Some(&0x1f) {
         // Gzip in gzip is not inflated twice.
         assert!(reading.entries.is_empty() && reading.end.is_err(), "{reading:?}");
-        return;
+        return false;
     }
     let expected = read(&inflated);
     if is_complete {
@@ -36,6 +36,7 @@ pub(super) fn run(data: &[u8]) {
         let before_the_fault = reading.entries.get(..expected.entries.len());
         assert_eq!(before_the_fault, Some(expected.entries.as_slice()), "a record before the fault is lost");
     }
+    true
 }
 
 /// Checks that the reading does not depend on the chunks. Invalid deflate data is noticed at different offsets.

@@ -6,7 +6,7 @@ use super::Input;
 use crate::pipeline::lifecycle::{Event, assert_true_state};
 use crate::pipeline::sweep::truth::{Change, STORY, Story, assert_true_story};
 
-pub(super) fn run(data: &[u8]) {
+pub(super) fn run(data: &[u8]) -> bool {
     let mut input = Input::new(data);
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
     if input.flag() {
@@ -14,6 +14,7 @@ pub(super) fn run(data: &[u8]) {
     } else {
         runtime.block_on(assert_true_state(&deliveries(&mut input)));
     }
+    true
 }
 
 /// Up to eight stops and ends, which alternate, with late, repeated and lost events, and up to twelve sweeps.

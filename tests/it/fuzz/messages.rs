@@ -4,7 +4,7 @@ use trailwarden::detect::{DenialMessage, Effect, EsmCategory, PolicyType};
 
 use super::Input;
 
-pub(super) fn denial(data: &[u8]) {
+pub(super) fn denial(data: &[u8]) -> bool {
     let mut input = Input::new(data);
     let effect = input.pick([None, Some(Effect::Implicit), Some(Effect::Explicit)]);
     let policy_type = input.pick(PolicyType::ALL);
@@ -12,6 +12,7 @@ pub(super) fn denial(data: &[u8]) {
     assert_parts_are_consistent(&text);
     let name = input.text();
     assert_quoted_name_forges_nothing(&name, effect, policy_type);
+    true
 }
 
 /// Checks what holds for any message.
@@ -62,18 +63,16 @@ fn assert_quoted_name_forges_nothing(name: &str, effect: Option<Effect>, policy_
     assert_eq!(DenialMessage::parse(&text), expected, "{text:?}");
 }
 
-pub(super) fn reason(data: &[u8]) {
+pub(super) fn reason(data: &[u8]) -> bool {
     let reason = String::from_utf8_lossy(data);
     let category = EsmCategory::of_reason(&reason);
     for same in [reason.to_ascii_uppercase(), reason.to_ascii_lowercase(), format!(" {reason}\n")] {
         assert_eq!(EsmCategory::of_reason(&same), category, "{same:?} and {reason:?}");
-    }
-    for code in EsmCategory::ALL.into_iter().filter(|it| *it != EsmCategory::Unknown) {
-        assert_eq!(EsmCategory::of_reason(code.as_str()), code);
     }
     // Names of resources do not change the category of prose.
     let is_code =
         EsmCategory::ALL.iter().any(|it| reason.trim().replace([' ', '-'], "_").eq_ignore_ascii_case(it.as_str()));
     let named = format!("{reason} arn:aws:lambda:us-east-1:111122223333:function:not-found-1 (failed-state, kms-1)");
     assert!(is_code || EsmCategory::of_reason(&named) == category, "{named:?}");
+    true
 }

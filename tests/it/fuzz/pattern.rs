@@ -7,30 +7,46 @@ use trailwarden::pattern::Pattern;
 
 use super::Input;
 
-pub(super) fn run(data: &[u8]) {
+pub(super) fn run(data: &[u8]) -> bool {
     let mut input = Input::new(data);
-    let Ok(written) = serde_json::from_str::<Value>(&input.text()) else { return };
+    let Ok(written) = serde_json::from_str::<Value>(&input.text()) else { return false };
     let parsed = match Pattern::parse(&written, "pattern") {
         Ok(parsed) => parsed,
         Err(problems) => {
             assert!(problems.iter().all(|it| it.path.starts_with("pattern") && !it.problem.is_empty()));
             assert!(!problems.is_empty());
-            return;
+            return false;
         }
     };
-    let Ok(event) = serde_json::from_str::<Value>(&input.text()) else { return };
+    let Ok(event) = serde_json::from_str::<Value>(&input.text()) else { return false };
     let is_match = parsed.matches(&event);
     assert_eq!(is_match, matches(&written, &event), "{written} {event}");
     assert_eq!(
         parsed.matches(&Value::from(vec![event.clone(), Value::Null])),
         is_match || parsed.matches(&Value::Null)
     );
-    for field in written.as_object().into_iter().flat_map(|it| it.keys()) {
-        let Some(required) = parsed.required_strings(&[field]) else { continue };
-        assert!(required.iter().all(|text| parsed.requires(&[field], text)), "{field} in {written}");
-        let values = scalars(event.get(field));
-        let has_one = values.iter().any(|it| it.as_str().is_some_and(|it| required.contains(&it)));
-        assert!(has_one || !is_match || event.is_array(), "{field}: {required:?} {event}");
+    assert_required_strings_are_in_matches(&parsed, &written, &event, is_match, &[]);
+    true
+}
+
+/// Checks the strings that a pattern requires in each field below `path`: one of them is in every event that matches.
+fn assert_required_strings_are_in_matches(
+    parsed: &Pattern,
+    written: &Value,
+    event: &Value,
+    is_match: bool,
+    path: &[&str],
+) {
+    for (field, condition) in written.as_object().into_iter().flatten() {
+        let path = [path, &[field.as_str()]].concat();
+        let value = event.get(field);
+        if let (Value::Object(_), Some(inner)) = (condition, value) {
+            assert_required_strings_are_in_matches(parsed, condition, inner, is_match, &path);
+        }
+        let Some(required) = parsed.required_strings(&path) else { continue };
+        assert!(required.iter().all(|text| parsed.requires(&path, text)), "{path:?} in {written}");
+        let has_one = scalars(value).iter().any(|it| it.as_str().is_some_and(|it| required.contains(&it)));
+        assert!(has_one || !is_match || event.is_array(), "{path:?}: {required:?} {event}");
     }
 }
 

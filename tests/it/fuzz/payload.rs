@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use tokio::runtime::Builder;
-use trailwarden::delivery::Accepted;
+use trailwarden::delivery::{Accepted, PayloadError};
 use trailwarden::pipeline::Outcome;
 
 use super::Input;
 use crate::fixture::{BUCKET, Fixture};
 
-pub(super) fn run(data: &[u8]) {
+pub(super) fn run(data: &[u8]) -> bool {
     let mut input = Input::new(data);
     let accepted = Accepted {
         trail_buckets: vec![BUCKET.to_owned(), "trailwarden-local".to_owned()],
@@ -27,12 +27,26 @@ pub(super) fn run(data: &[u8]) {
 
     let Ok(value) = serde_json::from_str::<Value>(&payload) else {
         assert_eq!((outcome.failures.payload.len(), outcome.objects.len()), (1, 0), "not JSON");
-        return;
+        return false;
     };
     if !depends_on_its_envelope(&value) {
         let wrapped = invoke(&accepted, &envelope(&value).to_string());
-        let is_too_deep = wrapped.failures.payload.iter().any(|it| it.to_string().contains("levels deep"));
+        let is_too_deep = may_be_too_deep(&payload) && wrapped.failures.payload.iter().any(is_too_many_levels);
         assert!(is_too_deep || announced(&wrapped) == announced(&outcome), "{payload}");
+    }
+    true
+}
+
+/// Four envelopes are allowed, and the target adds at most two. An escaped name may be that of an envelope.
+fn may_be_too_deep(payload: &str) -> bool {
+    let envelopes = ["requestPayload", "body", "Message", "\\u"].map(|name| payload.matches(name).count());
+    envelopes.into_iter().sum::<usize>() > 2
+}
+
+fn is_too_many_levels(error: &PayloadError) -> bool {
+    match error {
+        PayloadError::At { source, .. } => is_too_many_levels(source),
+        error => matches!(error, PayloadError::TooManyLevels),
     }
 }
 

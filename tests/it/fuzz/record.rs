@@ -8,7 +8,7 @@ use trailwarden::detect::{Change, Detector, EventSources, Finding, WatchRules};
 use super::Input;
 use crate::record_filter::{PARSES_ALL, Printer, RULES, rules};
 
-pub(super) fn run(data: &[u8]) {
+pub(super) fn run(data: &[u8]) -> bool {
     let mut input = Input::new(data);
     let detector = Detector {
         event_sources: EventSources::all(),
@@ -23,11 +23,12 @@ pub(super) fn run(data: &[u8]) {
     let record = input.rest();
     assert_rejects_nothing_that_matters(&detector, record, &watched, &rules(patterns, &[PARSES_ALL]));
 
-    let Ok(members) = serde_json::from_slice::<Map<String, Value>>(record) else { return };
+    let Ok(members) = serde_json::from_slice::<Map<String, Value>>(record) else { return false };
     let expected = found(&detector, Value::from(members.clone()).to_string().as_bytes(), &watched);
     let members: Vec<_> = members.into_iter().collect();
     let spelled = Printer::print(&members, &spelling);
     assert_eq!(found(&detector, spelled.as_bytes(), &watched), expected, "{spelled}");
+    true
 }
 
 /// Checks that a record has the same findings if a rule that matches nothing requires that it is parsed.

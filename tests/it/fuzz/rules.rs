@@ -11,7 +11,7 @@ use super::Input;
 use super::record::assert_rejects_nothing_that_matters;
 use crate::record_filter::PARSES_ALL;
 
-pub(super) fn run(data: &[u8]) {
+pub(super) fn run(data: &[u8]) -> bool {
     let mut input = Input::new(data);
     let written = input.text();
     let parsed = Rules::parse(&written);
@@ -21,10 +21,10 @@ pub(super) fn run(data: &[u8]) {
     }
     let Ok(value) = serde_json::from_str::<Value>(&written) else {
         assert!(parsed.is_err());
-        return;
+        return false;
     };
     assert_eq!(Rules::parse(&format!("{value:#}")), parsed, "{written}");
-    let Ok(rules) = parsed else { return };
+    let Ok(rules) = parsed else { return false };
     let watch_names = rules.watch.rules().iter().map(|it| &it.name);
     assert_are_distinct(watch_names);
     assert_are_distinct(rules.suppress.iter().map(|it| &it.name));
@@ -41,6 +41,7 @@ pub(super) fn run(data: &[u8]) {
         let names_type = rule.pattern.requires(&["finding", "alert_type"], finding.alert_type());
         assert!(names_type || !is_about_a_mapping, "{rule:?} hides {finding:?}");
     }
+    true
 }
 
 fn assert_are_distinct<'a>(names: impl ExactSizeIterator<Item = &'a String>) {

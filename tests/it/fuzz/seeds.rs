@@ -292,7 +292,8 @@ pub(super) fn alert() -> Vec<Vec<u8>> {
         let choices = [0, byte, byte / 2, 0, 1, byte, byte % 8 * 32];
         fields(&choices, [record.to_string()].into_iter().chain(texts(n).map(str::to_owned)))
     };
-    of_texts.chain(records().into_iter().cycle().take(22).enumerate().map(of_record)).collect()
+    let of_long_texts = (0..6).map(|n| [fields(&[1, n], texts(n.into())), vec![0, n, 18]].concat());
+    of_texts.chain(of_long_texts).chain(records().into_iter().cycle().take(22).enumerate().map(of_record)).collect()
 }
 
 pub(super) fn mapping_state() -> Vec<Vec<u8>> {

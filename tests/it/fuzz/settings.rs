@@ -6,7 +6,7 @@ use trailwarden::settings::{ALL, Settings, SettingsError};
 
 use super::Input;
 
-pub(super) fn run(data: &[u8]) {
+pub(super) fn run(data: &[u8]) -> bool {
     let text = Input::new(data).text();
     let variables: BTreeMap<_, _> = text.lines().filter_map(|line| line.split_once('=')).collect();
     let read =
@@ -15,8 +15,14 @@ pub(super) fn run(data: &[u8]) {
     let padded = read(&|value| format!(" {value}\t"));
     assert_eq!(format!("{padded:?}"), format!("{settings:?}"), "white space around the values");
     match settings {
-        Ok(settings) => assert_is_valid(&settings),
-        Err(error) => assert_names_variables(&error),
+        Ok(settings) => {
+            assert_is_valid(&settings);
+            true
+        }
+        Err(error) => {
+            assert_names_variables(&error);
+            false
+        }
     }
 }
 

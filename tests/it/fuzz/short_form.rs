@@ -57,7 +57,7 @@ fn run_short_form(target: &Target) {
 
 /// Runs a target. Saves the input if the target panics.
 fn run_and_save(target: &Target, input: &[u8]) {
-    if let Err(panic) = catch_unwind(|| (target.run)(input)) {
+    if let Err(panic) = catch_unwind(|| _ = (target.run)(input)) {
         let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fuzz-{}", target.name));
         std::fs::write(&file, input).expect("a file");
         eprintln!(
@@ -95,6 +95,15 @@ fn mutate(input: &mut Vec<u8>, others: &[Vec<u8>], random: &mut SmallRng) {
 }
 
 #[test]
+fn most_seeds_of_every_target_reach_its_assertions() {
+    for target in &TARGETS {
+        let seeds = (target.seeds)();
+        let reached = seeds.iter().filter(|seed| (target.run)(seed)).count();
+        assert!(2 * reached > seeds.len(), "{}: {reached} of {} seeds", target.name, seeds.len());
+    }
+}
+
+#[test]
 fn words_in_the_dictionary_are_quoted() {
     let dictionary = dictionary();
     assert_eq!(dictionary.lines().count(), WORDS.len());
@@ -119,5 +128,5 @@ fn every_target_is_a_libfuzzer_target() {
         assert!(manifest.contains(&format!("path = \"fuzz_targets/{name}.rs\"")), "{name}");
     }
     let folders = files(&fuzz_folder().join("regressions"));
-    assert!(folders.iter().map(stem).all(|folder| names.contains(&folder)), "{folders:?}");
+    assert!(!folders.is_empty() && folders.iter().map(stem).all(|folder| names.contains(&folder)), "{folders:?}");
 }

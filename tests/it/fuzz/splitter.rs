@@ -6,18 +6,18 @@ use super::Input;
 use crate::oracle::{self, Member};
 use crate::trail::{ReadEntry, read_in};
 
-pub(super) fn run(data: &[u8]) {
+pub(super) fn run(data: &[u8]) -> bool {
     let mut input = Input::new(data);
     let sizes = input.chunk_sizes();
     let limits = Limits { record_bytes: input.pick([4 << 20, 64, 300]), ..Limits::default() };
     let file = input.rest();
     if file.first() == Some(&0x1f) {
-        return;
+        return false;
     }
     let reading = read_in(file, limits, &[usize::MAX]);
     assert_eq!(read_in(file, limits, &sizes), reading);
 
-    let Some(members) = oracle::members(file) else { return };
+    let Some(members) = oracle::members(file) else { return false };
     let mut lists = members.iter().filter(|it| it.name == "Records").map(Member::elements);
     let mut entries = Vec::new();
     let is_valid = lists.try_for_each(|list| list.map(|list| entries.extend(list.iter().map(|it| entry(it, limits)))));
@@ -27,6 +27,7 @@ pub(super) fn run(data: &[u8]) {
         Err(TrailError::NoRecords { .. }) => assert!(members.iter().all(|it| it.name != "Records")),
         Err(error) => assert!(is_valid.is_none(), "{error}"),
     }
+    true
 }
 
 /// What the splitter should return for an element of `Records`.
