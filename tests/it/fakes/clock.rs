@@ -19,9 +19,9 @@ thread_local! {
 }
 
 impl TestClock {
-    /// Resets the clock to 1970-01-01. Otherwise, the tests of a thread share the start time.
+    /// Resets the clock to 1970-01-01. Otherwise, it starts when it is first read, and the tests of a thread share the start time.
     pub(crate) fn restart() {
-        START.set(None);
+        START.set(Some(Instant::now()));
     }
 }
 

@@ -47,9 +47,17 @@ impl<F: Future> Future for MayCrash<F> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let crashes = self.steps_left == Some(0);
         self.steps_left = self.steps_left.map(|left| left.saturating_sub(1));
-        let outside = RUNNING.replace(self.invocation);
+        let _outside = Outside(RUNNING.replace(self.invocation));
         let polled = self.future.as_mut().poll(context);
-        RUNNING.set(outside);
         if crashes { Poll::Ready(None) } else { polled.map(Some) }
+    }
+}
+
+/// Ends the poll of an invocation, even with a panic, so that the next simulation on this thread starts outside of any.
+struct Outside(Invocation);
+
+impl Drop for Outside {
+    fn drop(&mut self) {
+        RUNNING.set(self.0);
     }
 }

@@ -61,7 +61,12 @@ pub(crate) struct MemoryTopic {
 
 impl MemoryTopic {
     pub(crate) fn confirmed(&self) -> Vec<Message> {
-        self.confirmed.borrow().clone()
+        self.confirmed_after(0)
+    }
+
+    /// The messages that it confirmed after the first `known` ones.
+    pub(crate) fn confirmed_after(&self, known: usize) -> Vec<Message> {
+        self.confirmed.borrow()[known..].to_vec()
     }
 
     fn confirm(&self, message: &Message) -> Result<(), ServiceError> {

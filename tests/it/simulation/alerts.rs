@@ -38,14 +38,14 @@ impl Alert {
     /// The alerts that a topic has confirmed after the first `known` ones.
     pub(super) fn after(topic: &MemoryTopic, known: usize, start: Instant) -> Vec<Self> {
         let (at, by) = (topic.confirmed_at.borrow(), topic.confirmed_by.borrow());
-        let published = topic.confirmed().into_iter().zip(at.iter()).zip(by.iter());
+        let published = topic.confirmed_after(known).into_iter().zip(&at[known..]).zip(&by[known..]);
         let alert = |((message, at), by): ((Message, &Instant), &usize)| Self {
             by: *by,
             at: *at - start,
             key: key_and_threshold(&message.deduplication_id).0.to_owned(),
             json: serde_json::from_str(&message.body).expect("JSON"),
         };
-        published.skip(known).map(alert).collect()
+        published.map(alert).collect()
     }
 
     pub(super) fn field(&self, name: &str) -> &str {

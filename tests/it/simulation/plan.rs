@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use trailwarden::service::Fault;
 use trailwarden::triage::WindowLength;
 
-use crate::fakes::{BucketFaults, Dice, LedgerFaults, TopicFaults};
+use crate::fakes::{ApiFaults, BucketFaults, Dice, LedgerFaults, TopicFaults};
 use crate::fixture::records::{
     about_mapping, allowed, called_by_alice, denied_to, disabled_mapping, enabled_mapping, mapping_uuid, queue_url,
 };
@@ -22,7 +23,7 @@ pub(super) const PROBER: &str = "prober";
 
 /// All times are in seconds since the start.
 pub(super) struct Plan {
-    pub(super) stories: Vec<Story>,
+    pub(super) timelines: Vec<Timeline>,
     pub(super) objects: Vec<Object>,
     pub(super) deliveries: Vec<(u64, Delivery)>,
     pub(super) sweeps: Vec<u64>,
@@ -46,25 +47,25 @@ pub(super) struct Plan {
 }
 
 /// What happens to a mapping.
-pub(super) struct Story {
-    pub(super) changes: Vec<Change>,
+pub(super) struct Timeline {
+    pub(super) transitions: Vec<Transition>,
     /// CloudTrail logs stops of this kind of mapping.
     pub(super) is_logged: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ChangeKind {
+pub(super) enum TransitionKind {
     Stopped,
     Enabled,
     Deleted,
 }
 
-pub(super) struct Change {
+pub(super) struct Transition {
     pub(super) at: u64,
-    pub(super) kind: ChangeKind,
-    /// The record of the change; `None` if CloudTrail does not log it.
+    pub(super) kind: TransitionKind,
+    /// Its record; `None` if CloudTrail does not log it.
     pub(super) record: Option<Value>,
-    /// Event ID of a change of a resource that may have caused the stop.
+    /// Event ID of a change that may have caused the stop.
     pub(super) cause: Option<String>,
 }
 
@@ -75,7 +76,7 @@ pub(super) struct Object {
     pub(super) is_broken: bool,
 }
 
-/// Something that the function is invoked with.
+/// What an invocation is about.
 #[derive(Debug, Clone)]
 pub(super) enum Delivery {
     /// The index of an object.
@@ -93,8 +94,10 @@ pub(super) struct Faults {
     pub(super) ledger: LedgerFaults,
     pub(super) topics: TopicFaults,
     pub(super) bucket: BucketFaults,
-    /// Share of the calls of the Lambda API that fail.
-    pub(super) api: f64,
+    /// Share of the calls that list mappings that fail.
+    pub(super) list: f64,
+    /// Faults of the calls that look up context.
+    pub(super) context: ApiFaults,
 }
 
 pub(super) fn at(seconds: u64) -> Timestamp {
@@ -104,10 +107,10 @@ pub(super) fn at(seconds: u64) -> Timestamp {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:?}", self.faults)?;
-        for (n, story) in self.stories.iter().enumerate() {
-            for Change { at: time, kind, record, cause } in &story.changes {
-                let is_change = |it: &&Object| it.records.iter().any(|other| Some(other) == record.as_ref());
-                let object = self.objects.iter().position(|it| is_change(&it));
+        for (n, timeline) in self.timelines.iter().enumerate() {
+            for Transition { at: time, kind, record, cause } in &timeline.transitions {
+                let is_transition = |it: &&Object| it.records.iter().any(|other| Some(other) == record.as_ref());
+                let object = self.objects.iter().position(|it| is_transition(&it));
                 writeln!(f, "mapping {n} {kind:?} at {}, in object {object:?}, cause {cause:?}", at(*time))?;
             }
         }
@@ -129,9 +132,9 @@ impl Plan {
         let searches_causes = dice.roll(0.5);
         let windows = WindowLength::of_hours(if dice.roll(0.5) { 1 } else { 24 }).expect("a length");
         let loses_events = dice.roll(0.3);
-        let mut trail =
-            Trail { dice, longest_delay: if dice.roll(0.3) { HOUR } else { 15 * MINUTE }, ..Trail::new(dice) };
-        let stories = (0..=dice.below(3) as usize).map(|n| story(dice, n, unit, loses_events, &mut trail)).collect();
+        let mut trail = Trail::new(dice, if dice.roll(0.3) { HOUR } else { 15 * MINUTE });
+        let timelines =
+            (0..=dice.below(3) as usize).map(|n| timeline(dice, n, unit, loses_events, &mut trail)).collect();
         for (at, record) in denials(dice, length) {
             trail.add(at, record);
         }
@@ -139,7 +142,7 @@ impl Plan {
         let (objects, deliveries) = trail.deliver(is_fast);
         let calm = length + 2 * HOUR;
         Self {
-            stories,
+            timelines,
             objects,
             deliveries,
             sweeps: sweeps(dice, length, calm),
@@ -158,8 +161,12 @@ impl Plan {
 }
 
 impl Faults {
-    /// Each kind of fault occurs in some simulations only, so that faults do not hide the effects of others.
+    /// Each kind of fault occurs in some simulations only, so that faults do not hide the effects of others. In some there is
+    /// none, because some checks are strict only then.
     fn of(dice: &Dice) -> Self {
+        if dice.roll(0.2) {
+            return Self::default();
+        }
         let some = |share: f64, most: f64| if dice.roll(share) { most * dice.share() } else { 0.0 };
         let latency = || Duration::from_millis([0, 5, 60, 900][dice.below(4) as usize]);
         Self {
@@ -180,7 +187,12 @@ impl Faults {
                 latency: latency(),
             },
             bucket: BucketFaults { failures: some(0.3, 0.3), interruptions: some(0.3, 0.4), latency: latency() },
-            api: some(0.2, 0.5),
+            list: some(0.2, 0.5),
+            context: ApiFaults {
+                latency: latency(),
+                hangs: dice.roll(0.1).then_some("Get"),
+                fails: dice.roll(0.2).then_some(("lambda:", Fault::Unavailable)),
+            },
         }
     }
 }
@@ -191,26 +203,26 @@ fn sweeps(dice: &Dice, length: u64, calm: u64) -> Vec<u64> {
     }
     let first = dice.roll(0.6).then_some(0);
     let later = (0..dice.below(12)).map(|_| dice.below(length));
-    // Two in a row, so that the first may report a stop and the second its end.
+    // Several, because some alerts need two sweeps, and a sweep waits for events.
     let last = (1..=8).map(|n| calm + n * 20 * MINUTE);
     first.into_iter().chain(later).chain(last).collect()
 }
 
-/// A mapping stops and is enabled by turns.
-fn story(dice: &Dice, n: usize, unit: u64, loses_events: bool, trail: &mut Trail<'_>) -> Story {
+/// A mapping that alternately stops and is enabled, and may be deleted.
+fn timeline(dice: &Dice, n: usize, unit: u64, loses_events: bool, trail: &mut Trail<'_>) -> Timeline {
     let is_logged = dice.roll(0.8);
-    let (mut changes, mut time) = (Vec::new(), 0);
+    let (mut transitions, mut time) = (Vec::new(), 0);
     for number in 0..dice.below(6) {
         time += (1 + dice.below(30)) * unit + dice.below(MINUTE);
         let id = 1_000 * n as u64 + number;
         let kind = match number % 2 {
-            0 => ChangeKind::Stopped,
-            _ if dice.roll(0.1) => ChangeKind::Deleted,
-            _ => ChangeKind::Enabled,
+            0 => TransitionKind::Stopped,
+            _ if dice.roll(0.1) => TransitionKind::Deleted,
+            _ => TransitionKind::Enabled,
         };
-        let is_lost = loses_events && dice.roll(0.3) || kind == ChangeKind::Stopped && !is_logged;
-        let record = (!is_lost).then(|| timed(change_record(kind, n, id), time));
-        let cause = (kind == ChangeKind::Stopped && dice.roll(0.5)).then(|| {
+        let is_lost = loses_events && dice.roll(0.3) || kind == TransitionKind::Stopped && !is_logged;
+        let record = (!is_lost).then(|| timed(transition_record(kind, n, id), time));
+        let cause = (kind == TransitionKind::Stopped && dice.roll(0.5)).then(|| {
             let made = time - dice.below(time.min(40 * HOUR));
             let queue = json!({"queueUrl": queue_url(&function(n))});
             let change = timed(called_by_alice(200_000 + id, "sqs", "DeleteQueue", &queue), made);
@@ -221,23 +233,23 @@ fn story(dice: &Dice, n: usize, unit: u64, loses_events: bool, trail: &mut Trail
         if let Some(record) = &record {
             trail.add_mapping_event(time, record.clone());
         }
-        changes.push(Change { at: time, kind, record, cause });
-        if kind == ChangeKind::Deleted {
+        transitions.push(Transition { at: time, kind, record, cause });
+        if kind == TransitionKind::Deleted {
             break;
         }
     }
-    Story { changes, is_logged }
+    Timeline { transitions, is_logged }
 }
 
 pub(super) fn function(n: usize) -> String {
     format!("f{n}")
 }
 
-fn change_record(kind: ChangeKind, n: usize, id: u64) -> Value {
+fn transition_record(kind: TransitionKind, n: usize, id: u64) -> Value {
     let record = match kind {
-        ChangeKind::Stopped => disabled_mapping(id, &function(n), "AUTHORIZATION_ERROR"),
-        ChangeKind::Enabled => enabled_mapping(id, &function(n)),
-        ChangeKind::Deleted => allowed(45 * MINUTE + id, "DeleteEventSourceMapping", &json!({})),
+        TransitionKind::Stopped => disabled_mapping(id, &function(n), "AUTHORIZATION_ERROR"),
+        TransitionKind::Enabled => enabled_mapping(id, &function(n)),
+        TransitionKind::Deleted => allowed(45 * MINUTE + id, "DeleteEventSourceMapping", &json!({})),
     };
     about_mapping(&mapping_uuid(n), record)
 }
@@ -272,8 +284,8 @@ struct Trail<'a> {
 }
 
 impl<'a> Trail<'a> {
-    fn new(dice: &'a Dice) -> Self {
-        Self { dice, longest_delay: 0, objects: BTreeMap::new(), mapping_events: Vec::new() }
+    fn new(dice: &'a Dice, longest_delay: u64) -> Self {
+        Self { dice, longest_delay, objects: BTreeMap::new(), mapping_events: Vec::new() }
     }
 
     fn add(&mut self, at: u64, record: Value) {

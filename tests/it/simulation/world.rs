@@ -12,9 +12,10 @@ use trailwarden::enrich::OwnerTagKeys;
 use trailwarden::pipeline::Outcome;
 use trailwarden::reply::Reply;
 use trailwarden::sweep::Mapping;
+use trailwarden::triage::{MappingNow, PresentState};
 
 use super::checks::Checks;
-use super::plan::{ChangeKind, Delivery, MINUTE, Plan, at, function};
+use super::plan::{Delivery, MINUTE, Plan, TransitionKind, at, function};
 use crate::fakes::{ApiFaults, BucketFaults, Dice, Invocation, LedgerFaults, MemoryLedger, TestClock, TopicFaults};
 use crate::fixture::Fixture;
 use crate::fixture::payload::{inline, notification, queue};
@@ -23,16 +24,15 @@ use crate::fixture::records::{ACCOUNT, REGION, gzip_stored, log_file, mapping_uu
 const SWEEP: &str = r#"{"trailwarden":"sweep"}"#;
 /// Number of times that a message is delivered before it moves to the dead-letter queue.
 const MAX_RECEIVES: u32 = 5;
-/// Number of times that a delivery that can succeed may fail after the faults have ended: never, except that its batch may
-/// wait for a lease of an invocation that began before.
-const MAX_CALM_RECEIVES: u32 = 2;
+/// The longest time for which an invocation that has crashed may delay others.
+const LEASE: Duration = Duration::from_secs(4);
 
 /// What happens next.
 enum Task {
     Deliver(Message),
     Sweep,
-    /// The mappings that the Lambda API lists have changed.
-    Change,
+    /// The Lambda API lists a mapping in another state.
+    Transition,
     Expire,
     /// The faults end.
     Calm,
@@ -56,9 +56,14 @@ pub(super) struct Invoked {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Summary {
     pub(super) invocations: usize,
+    /// Invocations that crashed or timed out.
     pub(super) crashes: usize,
     /// The alerts, each with its time, its invocation and its text.
     pub(super) alerts: Vec<String>,
+    /// True if every invocation could use the ledger, so that all checks were made.
+    pub(super) is_strict: bool,
+    /// Number of stops whose cause had to be named.
+    pub(super) causes: usize,
 }
 
 struct World<'a> {
@@ -93,8 +98,14 @@ pub(super) async fn simulate(plan: &Plan, seed: u64, is_traced: bool) -> Summary
     };
     world.set_up();
     world.run().await;
-    world.checks.check_end();
-    Summary { invocations: world.invocations, crashes: world.crashes, alerts: world.checks.alerts() }
+    let causes = world.checks.check_end();
+    Summary {
+        invocations: world.invocations,
+        crashes: world.crashes,
+        alerts: world.checks.alerts(),
+        is_strict: world.checks.is_strict(),
+        causes,
+    }
 }
 
 fn fixture(plan: &Plan, seed: u64) -> Fixture {
@@ -104,7 +115,8 @@ fn fixture(plan: &Plan, seed: u64) -> Fixture {
         it.windows = plan.windows;
         it.detector.causes = plan.searches_causes;
         it.context = plan.looks_up_context.then(OwnerTagKeys::default);
-        it.api.faults.set(ApiFaults { latency: plan.faults.bucket.latency, ..ApiFaults::default() });
+        it.api.faults.set(plan.faults.context);
+        it.api.mappings = (0..plan.timelines.len()).map(|n| (mapping_uuid(n), mapping_now(n))).collect();
         it.ledger = MemoryLedger::seeded(seed);
         it.ledger.faults.set(plan.faults.ledger);
         it.source.dice = Dice::seeded(seed + 1).into();
@@ -112,7 +124,7 @@ fn fixture(plan: &Plan, seed: u64) -> Fixture {
         it.topics.alert.dice = Dice::seeded(seed + 2);
         it.topics.alert.faults.set(plan.faults.topics);
         it.api.list.dice = Dice::seeded(seed + 4);
-        it.api.list.failures.set(plan.faults.api);
+        it.api.list.failures.set(plan.faults.list);
         it.api.list.latency.set(plan.faults.bucket.latency);
         if let Some(topic) = &mut it.topics.event {
             topic.dice = Dice::seeded(seed + 3);
@@ -127,6 +139,15 @@ fn fixture(plan: &Plan, seed: u64) -> Fixture {
     fixture
 }
 
+/// What a lookup of context returns.
+fn mapping_now(n: usize) -> MappingNow {
+    MappingNow { state: PresentState::Disabled, function_arn: Some(function_arn(n)), ..MappingNow::deleted() }
+}
+
+fn function_arn(n: usize) -> String {
+    format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{}", function(n))
+}
+
 impl<'a> World<'a> {
     fn set_up(&mut self) {
         for (time, delivery) in &self.plan.deliveries {
@@ -135,8 +156,8 @@ impl<'a> World<'a> {
         }
         self.plan.sweeps.iter().for_each(|time| self.add(*time, Task::Sweep));
         self.plan.expirations.iter().for_each(|time| self.add(*time, Task::Expire));
-        for story in &self.plan.stories {
-            story.changes.iter().for_each(|change| self.add(change.at, Task::Change));
+        for timeline in &self.plan.timelines {
+            timeline.transitions.iter().for_each(|transition| self.add(transition.at, Task::Transition));
         }
         self.add(self.plan.calm, Task::Calm);
         self.list();
@@ -188,7 +209,7 @@ impl<'a> World<'a> {
             match task {
                 Task::Deliver(message) => messages.push(message),
                 Task::Sweep => invoked.push(self.next_invocation(Vec::new())),
-                Task::Change => self.list(),
+                Task::Transition => self.list(),
                 Task::Expire => self.fixture.pipeline.ledger.expire(),
                 Task::Calm => self.calm(),
             }
@@ -257,22 +278,28 @@ impl<'a> World<'a> {
         for alert in alerts {
             self.trace(alert);
         }
+        if invoked.messages.is_empty() && invoked.started >= self.plan.calm {
+            assert!(outcome.is_some_and(is_complete_sweep), "a sweep fails without faults: {}", Ending(outcome));
+        }
         let failed = failed_messages(invoked, outcome);
         for (n, message) in invoked.messages.iter().enumerate() {
             if failed.contains(&n) {
-                self.retry(message.clone());
+                self.retry(message.clone(), invoked.started);
             } else {
                 self.checks.check_acknowledged(&message.delivery, self.start.elapsed());
             }
         }
     }
 
-    fn retry(&mut self, message: Message) {
+    fn retry(&mut self, message: Message, started: u64) {
         let is_broken = matches!(message.delivery, Delivery::Object(at) if self.plan.objects[at].is_broken);
         if is_broken && message.calm_receives > 0 {
             return;
         }
-        assert!(message.calm_receives < MAX_CALM_RECEIVES, "{} fails without faults", Listed(&[message]));
+        // An invocation that began before the end of the faults may still hold a lease.
+        let leases_end = self.plan.calm + (self.plan.lifetime + self.plan.faults.skew + LEASE).as_secs();
+        let may_wait = message.calm_receives == 1 && started <= leases_end;
+        assert!(message.calm_receives == 0 || may_wait, "{} fails without faults", Listed(&[message]));
         let soon = self.now() + MINUTE + self.dice.below(5 * MINUTE);
         // An operator redrives the dead-letter queue after the faults have ended.
         let time = if message.receives.is_multiple_of(MAX_RECEIVES) { soon.max(self.plan.calm) } else { soon };
@@ -282,17 +309,17 @@ impl<'a> World<'a> {
     /// Updates the list of mappings.
     fn list(&self) {
         let now = self.now();
-        let mappings = self.plan.stories.iter().enumerate().filter_map(|(n, story)| {
-            let latest = story.changes.iter().rev().find(|it| it.at <= now);
+        let mappings = self.plan.timelines.iter().enumerate().filter_map(|(n, timeline)| {
+            let latest = timeline.transitions.iter().rev().find(|it| it.at <= now);
             let (state, reason) = match latest.map(|it| it.kind) {
-                Some(ChangeKind::Deleted) => return None,
-                Some(ChangeKind::Stopped) => ("Disabled", "Lambda initiated"),
-                Some(ChangeKind::Enabled) | None => ("Enabled", "User action"),
+                Some(TransitionKind::Deleted) => return None,
+                Some(TransitionKind::Stopped) => ("Disabled", "Lambda initiated"),
+                Some(TransitionKind::Enabled) | None => ("Enabled", "User action"),
             };
-            let (name, kind) = (function(n), if story.is_logged { "sqs" } else { "kafka" });
+            let (name, kind) = (function(n), if timeline.is_logged { "sqs" } else { "kafka" });
             Some(Mapping {
                 uuid: mapping_uuid(n),
-                function_arn: Some(format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}")),
+                function_arn: Some(function_arn(n)),
                 event_source_arn: Some(format!("arn:aws:{kind}:{REGION}:{ACCOUNT}:{name}-queue")),
                 state: Some(state.to_owned()),
                 reason: Some(reason.to_owned()),
@@ -310,13 +337,20 @@ impl<'a> World<'a> {
         pipeline.ledger.faults.set(LedgerFaults::default());
         pipeline.source.faults.set(BucketFaults::default());
         pipeline.api.list.failures.set(0.0);
+        pipeline.api.faults.set(ApiFaults::default());
         for topic in [self.fixture.topic(), self.fixture.event_topic()] {
             topic.faults.set(TopicFaults::default());
         }
     }
 }
 
-/// The indexes of the messages that are delivered again, as Lambda determines them from the response.
+fn is_complete_sweep(outcome: &Outcome) -> bool {
+    outcome.failures.error_type().is_none()
+        && matches!(&outcome.reply, Reply::Sweep { failed, .. } if failed.is_empty())
+}
+
+/// The indexes of the messages that are delivered again. The function's response, which needs the Lambda runtime, follows the
+/// same rules.
 fn failed_messages(invoked: &Invoked, outcome: Option<&Outcome>) -> BTreeSet<usize> {
     let all = (0..invoked.messages.len()).collect();
     let Some(outcome) = outcome else { return all };
@@ -355,7 +389,7 @@ struct Ending<'a>(Option<&'a Outcome>);
 
 impl fmt::Display for Ending<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(outcome) = self.0 else { return f.write_str("by crashing") };
+        let Some(outcome) = self.0 else { return f.write_str("by a crash or timeout") };
         write!(f, "{:?} {:?}", outcome.reply, outcome.failures.lines().collect::<Vec<_>>())
     }
 }
