@@ -255,7 +255,7 @@ fn assert_counters_add_up(outcome: &Outcome) {
 }
 
 /// Parts of the values of generated records: callers, credentials, clients, resources and events.
-const MARKERS: [&str; 9] = [
+pub(crate) const MARKERS: [&str; 9] = [
     "AROAEXAMPLE",
     "ASIA0000",
     "203.0.113.",

@@ -1,6 +1,6 @@
-//! What the function logs and replies, as a process: nothing from a record, and no credentials.
+//! Runs the function as a process. Its logs and replies contain no value of a record and no credentials.
 //!
-//! Each value in the records is unique, and no output contains one. Lambda logs standard output and standard error. The
+//! Each value in the records is unique, so a value in the output is recognized. Lambda logs standard output and standard error. The
 //! reply to a failed invocation, its error, is kept in the on-failure queue.
 
 mod canaries;
@@ -14,12 +14,12 @@ use crate::fakes::sockets::lambda_api::{self, LambdaServer, Operation};
 use crate::fakes::sockets::responses::{dynamodb, dynamodb_error};
 use crate::fakes::sockets::runtime::{self, Invoked};
 use crate::fakes::sockets::server::{Fault, Server, Service};
-use crate::fixture::BUCKET;
 use crate::fixture::payload::{batch_job, inline, notification, queue, s3_test_event};
 use crate::fixture::records::{
     ACCOUNT, REGION, called_by_alice, denied, denied_to, disabled_mapping, enabled_mapping, gzip, key, log_file,
     ordinary,
 };
+use crate::fixture::{BUCKET, MARKERS};
 use crate::{formats, security_rules};
 
 /// Values of records that the output may contain, with the reason.
@@ -173,8 +173,12 @@ impl World {
 
     /// Checks that neither the log nor a reply contains a value of a record, or credentials.
     fn assert_nothing_leaks(&self, what: &str, invoked: &Invoked) {
+        assert!(invoked.log.contains("\"_aws\""), "{what}: no metrics in the log");
         let output = format!("{}\n{}", invoked.log, invoked.replies.join("\n"));
         assert_eq!(self.canaries.in_text(&output, &ALLOWED), [""; 0], "{what}");
+        // A value that is shortened or split need not contain its canary.
+        let parts: Vec<_> = MARKERS.into_iter().chain(["crawler"]).filter(|it| output.contains(it)).collect();
+        assert_eq!(parts, [""; 0], "{what}");
         let credentials = CREDENTIALS.iter().map(|(_, value)| *value).chain(MEMBER_CREDENTIALS);
         let lower = output.to_lowercase();
         let found: Vec<_> = credentials.chain(SIGNATURES).filter(|it| lower.contains(&it.to_lowercase())).collect();
@@ -222,14 +226,14 @@ fn command(name: &str) -> String {
 }
 
 /// The type of the error in each reply, or the names of its members if the invocation succeeded.
-fn ends(invoked: &Invoked) -> String {
-    let end = |reply: &String| {
+fn outcomes(invoked: &Invoked) -> String {
+    let outcome = |reply: &String| {
         let reply: Value = serde_json::from_str(reply).expect("JSON");
         let members = || reply.as_object().map(|it| it.keys().cloned().collect::<Vec<_>>().join(" "));
         let error = reply["errorType"].as_str().map(str::to_owned);
         error.or_else(members).unwrap_or_else(|| reply.to_string())
     };
-    invoked.replies.iter().map(end).collect::<Vec<_>>().join("\n")
+    invoked.replies.iter().map(outcome).collect::<Vec<_>>().join("\n")
 }
 
 async fn ledger_responds(ledger: &MockServer, response: ResponseTemplate) {
@@ -242,9 +246,10 @@ async fn nothing_from_a_record_and_no_credential_is_logged_at_any_level() {
     let world = World::start().await;
     ledger_responds(&world.ledger, dynamodb(&json!({}))).await;
     for level in [TRACE.as_slice(), &TRACE[2..], &[]] {
+        let earlier = world.server.published().len();
         let invoked = world.invoke(level, world.payloads()).await;
         world.assert_nothing_leaks(&format!("{level:?}"), &invoked);
-        insta::allow_duplicates!(insta::assert_snapshot!(ends(&invoked), @"
+        insta::allow_duplicates!(insta::assert_snapshot!(outcomes(&invoked), @"
         null
         null
         null
@@ -264,8 +269,24 @@ async fn nothing_from_a_record_and_no_credential_is_logged_at_any_level() {
         failed mappings places
         known silent
         "));
-        let subjects = world.server.published();
+        let subjects = &world.server.published()[earlier..];
         assert!(subjects.iter().any(|it| it.contains("canary")), "alerts contain values: {subjects:?}");
+    }
+}
+
+/// Without a valid timestamp, Lambda's filter treats an event as `INFO` and drops it if only warnings are logged.
+#[tokio::test]
+async fn events_in_json_have_a_level_and_a_timestamp() {
+    let world = World::start().await;
+    ledger_responds(&world.ledger, dynamodb_error("AccessDeniedException", &json!({}))).await;
+    let invoked = world.invoke(&TRACE, [command("sweep")]).await;
+    let events = invoked.log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let events: Vec<_> = events.filter(|it| it.get("_aws").is_none()).collect();
+    assert!(events.iter().any(|it| it["level"] == "ERROR"), "{}", invoked.log);
+    for event in events {
+        assert!(event["level"].is_string(), "{event}");
+        let time = event["timestamp"].as_str().unwrap_or_default();
+        assert!(time.parse::<jiff::Timestamp>().is_ok(), "{event}");
     }
 }
 
@@ -274,48 +295,47 @@ async fn faults_are_logged_without_values_of_records() {
     let world = World::start().await;
     let (works, denies) = (dynamodb(&json!({})), dynamodb_error("AccessDeniedException", &json!({})));
     let mut all = Vec::new();
-    for (service, fault) in [
-        (Some(Service::Sns), Fault::Refuse),
-        (Some(Service::Sns), Fault::Denied),
-        (Some(Service::S3), Fault::Denied),
-        (Some(Service::S3), Fault::Close),
-        (None, Fault::Denied),
+    for (what, fault, ledger) in [
+        ("SNS refuses messages", Some((Service::Sns, Fault::Refuse)), &works),
+        ("SNS denies calls", Some((Service::Sns, Fault::Denied)), &works),
+        ("S3 denies calls", Some((Service::S3, Fault::Denied)), &works),
+        ("S3 closes connections", Some((Service::S3, Fault::Close)), &works),
+        ("the ledger denies calls", None, &denies),
     ] {
-        let what = format!("{service:?} {fault:?}");
-        world.server.plan(move |of| (Some(of) == service).then_some(fault));
-        ledger_responds(&world.ledger, if service.is_none() { denies.clone() } else { works.clone() }).await;
+        world.server.plan(move |of| fault.filter(|(service, _)| *service == of).map(|(_, fault)| fault));
+        ledger_responds(&world.ledger, ledger.clone()).await;
         let payloads =
             world.payloads().into_iter().take(2).chain(["test-alert", "sweep", "silence-check"].map(command));
         let invoked = world.invoke(&TRACE, payloads).await;
-        world.assert_nothing_leaks(&what, &invoked);
-        all.push(format!("{what}\n{}", ends(&invoked)));
+        world.assert_nothing_leaks(what, &invoked);
+        all.push(format!("{what}\n{}", outcomes(&invoked)));
     }
     insta::assert_snapshot!(all.join("\n"), @"
-    Some(Sns) Refuse
+    SNS refuses messages
     null
     AlertNotPublished
     published version warnings
     failed mappings places
     known silent
-    Some(Sns) Denied
+    SNS denies calls
     AlertNotPublished
     AlertNotPublished
     AlertNotPublished
     AlertNotPublished
     known silent
-    Some(S3) Denied
+    S3 denies calls
     null
     ObjectUnreadable
     published version warnings
     failed mappings places
     known silent
-    Some(S3) Close
+    S3 closes connections
     null
     ObjectUnavailable
     published version warnings
     failed mappings places
     known silent
-    None Denied
+    the ledger denies calls
     null
     null
     published version warnings

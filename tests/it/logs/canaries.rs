@@ -51,18 +51,18 @@ impl Canaries {
                 number.to_string()
             }
         };
-        // Of an ARN, the name of the resource is sought.
+        // Of an ARN, only the name of the resource is searched for.
         let name = if planted.starts_with("arn:") { planted.rsplit(':').next().unwrap_or_default() } else { &planted };
         self.values.push((name.to_owned(), field.to_owned()));
     }
 
     /// The values that a text contains, with their fields, except for these values.
     pub(super) fn in_text(&self, text: &str, allowed: &[(&str, &str)]) -> Vec<String> {
-        let is_sought = |value: &str| allowed.iter().all(|(it, _)| *it != value);
-        let sought: Vec<_> = self.values.iter().filter(|(value, _)| is_sought(value)).collect();
-        let search = AhoCorasick::new(sought.iter().map(|(value, _)| value)).expect("few values");
+        let is_searched = |value: &str| allowed.iter().all(|(it, _)| *it != value);
+        let searched: Vec<_> = self.values.iter().filter(|(value, _)| is_searched(value)).collect();
+        let search = AhoCorasick::new(searched.iter().map(|(value, _)| value)).expect("few values");
         let found: BTreeSet<_> = search.find_overlapping_iter(text).map(|it| it.pattern()).collect();
-        found.into_iter().map(|it| format!("{} of {}", sought[it].0, sought[it].1)).collect()
+        found.into_iter().map(|it| format!("{} of {}", searched[it].0, searched[it].1)).collect()
     }
 }
 
