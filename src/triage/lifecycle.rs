@@ -102,12 +102,14 @@ fn lifecycle_of_stop(stop: Stop, state: MappingState) -> Lifecycle {
     // A sweep found the mapping stopped after this event, and it was not enabled in between. If the sweep reported a later
     // stop, an end in between may have been forgotten, so its report does not count for this stop.
     let is_earlier = after(stop.at, SAME_STOP) < latest.at;
+    // A reminder of this stop does not replace its alert, which a topic may not have confirmed.
+    let is_own = state.stopped.is_some_and(|it| it.alert == stop.alert) && !state.is_found;
     let is_reported = state.reported_at.is_some_and(|reported| {
         let is_of_later_stop = is_earlier && latest.at <= reported;
         stop.at <= reported && ended.is_none_or(|ended| ended >= reported) && !is_of_later_stop
     });
     match ended {
-        _ if is_reported => Lifecycle::Reported { ended },
+        _ if is_reported && !is_own => Lifecycle::Reported { ended },
         Some(ended) if ended > latest.at => Lifecycle::OverSince(ended),
         _ => Lifecycle::Open,
     }
@@ -214,6 +216,15 @@ mod tests {
         assert_eq!(of_stop(&[found, reported, Transition::Ended(at(300))], 90), Lifecycle::Reported { ended });
         let later = [found, reported, Transition::Ended(at(300)), Transition::Stopped(stop(400))];
         assert_eq!(of_stop(&later, 100), Lifecycle::Reported { ended }, "stopped again");
+    }
+
+    #[test]
+    fn a_reminder_does_not_replace_the_alert_about_a_stop_that_was_logged() {
+        let reminded = Transition::Reported { alert: stop(100).alert, number: 1, at: at(90_000) };
+        let transitions = [Transition::Stopped(stop(100)), reminded];
+        assert_eq!(of_stop(&transitions, 100), Lifecycle::Open);
+        let ended = [transitions.as_slice(), &[Transition::Ended(at(95_000))]].concat();
+        assert_eq!(of_stop(&ended, 100), Lifecycle::OverSince(at(95_000)));
     }
 
     #[test]

@@ -307,6 +307,21 @@ async fn a_stop_is_reminded_of_after_days_and_then_weekly() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_topic_that_missed_the_alert_about_a_stop_receives_it_after_a_reminder() {
+    let fixture = event(swept().await, "stop", true);
+    list(&fixture, vec![stopped(0)]);
+    fixture.event_topic().down.set(true);
+    assert_eq!(fixture.invoke(&["stop"]).await.failures.error_type(), Some("AlertNotPublished"));
+    fixture.event_topic().down.set(false);
+    pass(24 * 60).await;
+    assert_eq!(sweep(&fixture).await.alerts.len(), 1, "a reminder");
+    assert_eq!(fixture.invoke(&["stop"]).await.failures.error_type(), None);
+    let statuses: Vec<_> = json_alerts(&fixture).iter().map(|it| it["status"].clone()).collect();
+    assert_eq!(statuses, ["reminder", "open"]);
+    assert_eq!(fixture.topic().confirmed().len(), 2, "the alert is not repeated");
+}
+
+#[tokio::test(start_paused = true)]
 async fn reminders_of_one_list_are_one_alert() {
     let fixture = Fixture::new().with_event_topic();
     list(&fixture, (0..60).map(stopped).collect());
