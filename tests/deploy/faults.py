@@ -58,6 +58,8 @@ class Call:
     ended: int
     # Whether the response was sent.
     answered: bool
+    # When the proxy received the request, in seconds.
+    at: float
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class Claimed(Call):
     """The ledger responded to the claim of a lease with the state of this incident."""
 
     incident: str
+    granted: bool
 
 
 @dataclass(frozen=True)
@@ -122,9 +125,9 @@ class UnreliableServices(Proxy):
             return fault
 
     def call_ledger(self, request: Request, fault: str) -> Response | None:
-        started = next(self.sequence)
+        started, at = next(self.sequence), time.monotonic()
         response = self.forward(request)
-        call = self.call(request, started, answered=not fault)
+        call = self.call(request, started, at, answered=not fault)
         self.ledger_calls += about_incident(request, response, call)
         return self.unless(fault, request, response)
 
@@ -134,16 +137,16 @@ class UnreliableServices(Proxy):
         accepted = [entries[id] for id in entries if id not in rejected]
         if not accepted:
             return batch_response(rejected)
-        started = next(self.sequence)
+        started, at = next(self.sequence), time.monotonic()
         response = self.forward(with_entries(request, accepted, others) if rejected else request)
-        call = self.call(request, started, answered=fault in ("", "rejected"))
+        call = self.call(request, started, at, answered=fault in ("", "rejected"))
         if response.status == 200:
             self.published += [Published(**vars(call), topic=others["TopicArn"], subject=it["Subject"]) for it in accepted]
             response.body = response.body.replace(b"<Failed>", b"<Failed>" + failed_members(rejected))
         return self.unless(fault, request, response)
 
-    def call(self, request: Request, started: int, *, answered: bool) -> Call:
-        return Call(request.headers["X-Amzn-Trace-Id"], started, next(self.sequence), answered)
+    def call(self, request: Request, started: int, at: float, *, answered: bool) -> Call:
+        return Call(request.headers["X-Amzn-Trace-Id"], started, next(self.sequence), answered, at)
 
     def unless(self, fault: str, request: Request, response: Response) -> Response | None:
         """The response, unless the fault prevents it from being sent."""
@@ -184,7 +187,7 @@ def about_incident(request: Request, response: Response, call: Call) -> list[Cla
     incident = content.get("Key", {}).get("id", {}).get("S", "").removeprefix("incident#")
     values = content.get("ExpressionAttributeValues", {})
     if ":holder" in values and (response.status == 200 or b"ConditionalCheckFailed" in response.body):
-        return [Claimed(**vars(call), incident=incident)]
+        return [Claimed(**vars(call), incident=incident, granted=response.status == 200)]
     if ":alerted" in values and response.status == 200:
         # Such as `event#10`.
         alerted = [it.split("#") for it in values[":alerted"]["SS"]]

@@ -67,9 +67,9 @@ def trail() -> Iterator[Put]:
         elif n % 20 == 0:
             yield Put(key, log_file(stopped(function)), function, is_repeated=is_repeated)
         elif n % 20 == 1:
-            # Half of them for the first role, a quarter for the second, and so on.
+            # Half of them for a role of their own, a quarter for one role, an eighth for another, and so on.
             number = n // 20 + 1
-            role = f"role-{(number & -number).bit_length()}"
+            role = f"single-{number}" if number % 2 else f"role-{(number & -number).bit_length()}"
             yield Put(key, log_file(*(denied(role) for _ in range(DENIALS_PER_OBJECT))), role=role, is_repeated=is_repeated)
         elif n % 100 == 3:
             yield Put(key.replace("/CloudTrail/", "/CloudTrail-Digest/"), quiet, is_log=False)
@@ -201,5 +201,5 @@ class Soak:
         return Counter(it.role for it in self.puts if it.role for _ in range(DENIALS_PER_OBJECT))
 
     def spared_peak(self) -> int:
-        assert self.killer.spared
+        assert self.killer.spared and self.killer.spared.exists(), "the process whose memory is measured has ended"
         return peak_memory_of(self.killer.spared)

@@ -95,10 +95,16 @@ impl<S: ObjectSource, A: Topic, P: ContextSource + MappingSource> Fixture<S, A, 
     /// Runs an invocation that must stop reading when `time_up` resolves. Checks that its counters add up, and that it
     /// logs nothing from a record.
     pub(crate) async fn run(&self, id: &str, payload: &str, time_up: impl Future<Output = ()>) -> Outcome {
+        let outcome = self.run_any(id, payload, time_up).await;
+        assert_nothing_is_logged(&outcome);
+        outcome
+    }
+
+    /// Runs an invocation whose objects may have any key, even one that contains what is usually in a record. Keys may be logged.
+    pub(crate) async fn run_any(&self, id: &str, payload: &str, time_up: impl Future<Output = ()>) -> Outcome {
         let (rules, without_rules) = (&self.rules, self.without_rules);
         let outcome = self.pipeline.run(Invocation { id, payload, rules, without_rules, time_up }).await;
         assert_counters_add_up(&outcome);
-        assert_nothing_is_logged(&outcome);
         outcome
     }
 }

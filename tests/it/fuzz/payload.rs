@@ -64,7 +64,7 @@ fn depends_on_its_envelope(payload: &Value) -> bool {
 fn invoke(accepted: &Accepted, payload: &str) -> Outcome {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
     let fixture = Fixture::new().with_event_topic().configure(|it| it.accepted = accepted.clone());
-    runtime.block_on(fixture.run("1", payload, std::future::pending()))
+    runtime.block_on(fixture.run_any("1", payload, std::future::pending()))
 }
 
 /// The objects that a payload announced, and the numbers of everything else in it.

@@ -33,6 +33,8 @@ pub(super) struct Checks<'a> {
     machines: Confirmed,
     /// Event IDs in deliveries that succeeded, and when they did.
     acknowledged: BTreeMap<String, Duration>,
+    /// The dedup keys of alerts that a topic did not confirm to an invocation.
+    unconfirmed: BTreeSet<String>,
     /// Number of ledger calls that failed, as far as is known: a crashed invocation does not report them.
     ledger_errors: u64,
 }
@@ -99,6 +101,7 @@ impl<'a> Checks<'a> {
             people: Confirmed::default(),
             machines: Confirmed::default(),
             acknowledged: BTreeMap::new(),
+            unconfirmed: BTreeSet::new(),
             ledger_errors: 0,
         }
     }
@@ -116,6 +119,8 @@ impl<'a> Checks<'a> {
     pub(super) fn end(&mut self, id: usize, outcome: Option<&Outcome>) -> &[Alert] {
         let ledger_errors = outcome.map_or(0, |it| it.counters.ledger_errors + it.counters.cause_errors);
         self.ledger_errors += ledger_errors;
+        let failures = outcome.into_iter().flat_map(|it| &it.failures.alerts);
+        self.unconfirmed.extend(failures.map(|it| it.alert_id.to_string()));
         self.invocations.get_mut(&id).expect("an invocation").is_troubled = outcome.is_none() || ledger_errors > 0;
         let known = self.alerts.len();
         self.alerts.extend(Alert::after(self.fixture.event_topic(), known, self.start));
@@ -441,21 +446,31 @@ impl<'a> Checks<'a> {
         if self.ledger_errors > 0 || self.invocations.values().any(|it| it.is_troubled) {
             return;
         }
-        let mut keys: BTreeMap<StopOf<'_>, BTreeSet<&str>> = BTreeMap::new();
+        let mut alerts: BTreeMap<StopOf<'_>, BTreeMap<&str, &Alert>> = BTreeMap::new();
         for alert in self.alerts.iter().filter(|it| it.field("status") != "reminder") {
             for stop in alert.stops() {
-                keys.entry(stop).or_default().insert(&alert.key);
+                alerts.entry(stop).or_default().insert(&alert.key, alert);
             }
         }
-        // If one topic confirms the alert of a sweep and another does not, the event causes another alert. So does the event of
-        // a stop if sweeps have reported it and a later one.
-        let topics = self.plan.faults.topics;
-        let is_partial = topics.failures + topics.rejections + topics.lost > 0.0;
-        let latest = |uuid: &str| keys.keys().filter(|it| it.uuid == uuid).map(|it| it.at).max();
-        for (stop, alerts) in &keys {
-            let most = if is_partial || latest(stop.uuid) > Some(stop.at) { 2 } else { 1 };
-            assert!(alerts.len() <= most, "{stop} has {} alerts", alerts.len());
+        // If one topic confirms the alert of a sweep and another does not, the event or the next sweep causes another alert. So
+        // does the event of a stop if sweeps have reported it and a later one, or if a sweep reports it at the same time.
+        let latest = |uuid: &str| alerts.keys().filter(|it| it.uuid == uuid).map(|it| it.at).max();
+        for (stop, of_stop) in &alerts {
+            let unconfirmed = of_stop.keys().filter(|key| self.unconfirmed.contains(**key)).count();
+            let is_earlier = latest(stop.uuid) > Some(stop.at);
+            let overlaps = of_stop.values().any(|it| of_stop.values().any(|other| self.overlap(it, other)));
+            let most = 1 + unconfirmed + usize::from(is_earlier) + usize::from(overlaps);
+            assert!(of_stop.len() <= most, "{stop} has {} alerts, at most {most}", of_stop.len());
         }
+    }
+
+    /// Returns true if a sweep and another invocation, which published these alerts, ran at the same time.
+    fn overlap(&self, of_sweep: &Alert, other: &Alert) -> bool {
+        let began_before = |it: &Alert, end: Duration| self.invocations[&it.by].started <= end.as_secs();
+        of_sweep.is_of_sweep()
+            && !other.is_of_sweep()
+            && began_before(of_sweep, other.at)
+            && began_before(other, of_sweep.at)
     }
 
     /// Checks that each cause of a stop is named once. Returns the number of stops with a cause.
