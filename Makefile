@@ -59,6 +59,7 @@ check-code:
 
 .PHONY: check-files
 check-files: $(TOOLS) $(CHECKOV)
+	@python -m local.planted --check
 	@AWS_DEFAULT_REGION=us-east-1 sam validate --lint
 	@cfn-lint template.yaml member-role.yaml
 	@BC_SKIP_MAPPING=TRUE $(dir $(CHECKOV))bin/checkov --file template.yaml member-role.yaml --framework cloudformation --compact --quiet --skip-download

@@ -2,7 +2,7 @@
 
     python -m local.fuzz [--seconds N] [--target NAME | --group NAME] [--sanitizer none|address]
 
-Prints a line for each target and adds one to `.local/fuzz.jsonl`, so that the figures of several runs add up. Fails if a
+Prints a line for each target and adds one to `.local/fuzz.jsonl`, which accumulates the figures of all runs. Fails if a
 target found something. The corpus in `fuzz/corpus/` remains, so that the next run continues where this one ends.
 """
 
@@ -123,7 +123,8 @@ def run(target: Target, seconds: int, sanitizer: str) -> Result:
         # Unlike `wait`, this returns the processor time.
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-    is_finding = process.returncode not in NOTHING_FOUND
+    executions = last_number(r"stat::number_of_executed_units: +(\d+)", output)
+    is_finding = process.returncode not in NOTHING_FOUND or executions == 0
     if is_finding:
         print(output[-8_000:], file=sys.stderr)
     return Result(
@@ -133,7 +134,7 @@ def run(target: Target, seconds: int, sanitizer: str) -> Result:
         commit=subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, check=False, stdout=subprocess.PIPE, text=True).stdout.strip(),
         started=started,
         cpu_seconds=round(usage.ru_utime + usage.ru_stime, 1),
-        executions=last_number(r"stat::number_of_executed_units: +(\d+)", output),
+        executions=executions,
         executions_per_second=last_number(r"stat::average_exec_per_sec: +(\d+)", output),
         edges=last_number(r" cov: (\d+)", output),
         features=last_number(r" ft: (\d+)", output),

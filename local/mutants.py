@@ -36,7 +36,9 @@ def main() -> int:
     for tests in ([*chosen, *UNIT_TESTS], [*chosen, "--iterate", *INTEGRATION_TESTS]):
         if (status := mutate(tests)) not in FINISHED:
             return status
-    print(f"The tests did not notice the changes in {(REPORT / 'missed.txt').relative_to(ROOT)}.")
+    missed = REPORT / "missed.txt"
+    count = len(missed.read_text().splitlines())
+    print(f"{count} changes were not noticed: {missed.relative_to(ROOT)}" if count else "Every change was noticed.")
     return 0
 
 

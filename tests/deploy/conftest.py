@@ -33,7 +33,7 @@ MIN_WORD = 8
 # Words of records that the log may contain: keys of log objects and ARNs of topics contain the account and the Region,
 # a category is a dimension of a metric, as is the name of the deployed function, and AccessDenied is also an error code of the
 # services that the function calls.
-LOGGABLE = re.compile(rf"{ACCOUNT}|[a-z]{{2}}-[a-z]+-\d|AUTHORIZATION_ERROR|AccessDenied|trailwarden-.*")
+LOGGABLE = re.compile(rf"{ACCOUNT}|[a-z]{{2}}-[a-z]+-\d|AUTHORIZATION_ERROR|AccessDenied|trailwarden-(?:[a-z]+-)*Function-\w+")
 # In the emulator, secret keys and session tokens are SHA-256 hashes.
 CREDENTIAL = re.compile(r"\b(?:A[KS]IA[A-Z0-9]{16}|[0-9a-f]{64})\b")
 # The emulator writes its own lines, and the output of functions, to one file.
@@ -155,13 +155,19 @@ def deployed() -> Iterator[Stack]:
 def leaks(log: str) -> list[str]:
     """The words of records, and the credentials, in the output of functions."""
     output = "\n".join(line for line in log.splitlines() if not OF_EMULATOR.match(line))
-    return sorted({*RECORDED.intersection(WORD.findall(output)), *CREDENTIAL.findall(output)})
+    return sorted({*RECORDED.intersection(words(output)), *CREDENTIAL.findall(output)})
+
+
+def words(text: str) -> Iterator[str]:
+    """The words of a text, without the punctuation that follows them. In JSON, a line break is an escape sequence."""
+    for word in WORD.findall(re.sub(r"\\[nrt]", " ", text)):
+        yield word.strip(".@-")
 
 
 def remember(value: Any) -> None:
     """Adds the words of a record to those that must not be logged."""
-    if isinstance(value, str):
-        RECORDED.update(word for word in WORD.findall(value) if len(word) >= MIN_WORD and not LOGGABLE.fullmatch(word))
+    if isinstance(value, (str, int, float)):
+        RECORDED.update(word for word in words(str(value)) if len(word) >= MIN_WORD and not LOGGABLE.fullmatch(word))
     elif isinstance(value, (dict, list)):
         for element in value.values() if isinstance(value, dict) else value:
             remember(element)
