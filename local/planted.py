@@ -185,10 +185,10 @@ BUGS = [
         "Condition::Stopped => steps.extend(for_running(mapping, state, now).or_else(|| for_stopped(mapping, state, now))),",
     ),
     Bug(
-        "a sweep treats a stop that is over as open",
+        "a sweep reports a running mapping as stopped",
         "src/triage/observation.rs",
-        "let Some(stop) = state.open() else {",
-        "let Some(stop) = state.stopped else {",
+        "steps.extend(for_running(mapping, state, now));",
+        "steps.extend(for_running(mapping, state, now).or_else(|| for_stopped(mapping, state, now)));",
     ),
     Bug(
         "the lease of a crashed invocation lasts a day",

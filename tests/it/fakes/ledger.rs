@@ -83,8 +83,8 @@ struct Entry {
     contributions: HashMap<String, u64>,
     alerted: BTreeSet<(TopicRole, u64)>,
     lease: Option<Lease>,
-    /// Leases that were granted after the lease of another holder expired.
-    expired_leases: u64,
+    /// Leases that were granted after the lease of another holder expired: that holder, and when.
+    expired_leases: Vec<(String, Instant)>,
 }
 
 struct Lease {
@@ -116,10 +116,14 @@ impl MemoryLedger {
         }
     }
 
-    /// How many leases were granted after the lease of another holder expired, in all windows of a dedup key.
-    pub(crate) fn expired_leases_in_all_windows(&self, dedup_key: DedupKey) -> u64 {
+    /// The holders of leases that expired before another lease was granted, and when it was, in all windows of a dedup key.
+    pub(crate) fn expired_leases_in_all_windows(&self, dedup_key: DedupKey) -> Vec<(String, Instant)> {
         let entries = self.entries.borrow();
-        entries.iter().filter(|(key, _)| key.dedup_key == dedup_key).map(|(_, entry)| entry.expired_leases).sum()
+        entries
+            .iter()
+            .filter(|(key, _)| key.dedup_key == dedup_key)
+            .flat_map(|(_, entry)| entry.expired_leases.clone())
+            .collect()
     }
 
     /// The entry of a key.
@@ -129,7 +133,7 @@ impl MemoryLedger {
 
     /// How many leases for a key were granted after the lease of another holder expired.
     pub(crate) fn expired_leases(&self, key: &LedgerKey) -> u64 {
-        self.entries.borrow().get(key).map_or(0, |entry| entry.expired_leases)
+        self.entries.borrow().get(key).map_or(0, |entry| entry.expired_leases.len() as u64)
     }
 
     /// Deletes everything that has expired.
@@ -185,7 +189,13 @@ impl MemoryLedger {
 impl Entry {
     fn of(key: &LedgerKey) -> Self {
         let expires = key.expires(TestClock.now());
-        Self { expires, contributions: HashMap::new(), alerted: BTreeSet::new(), lease: None, expired_leases: 0 }
+        Self {
+            expires,
+            contributions: HashMap::new(),
+            alerted: BTreeSet::new(),
+            lease: None,
+            expired_leases: Vec::new(),
+        }
     }
 
     fn shown(&self) -> LedgerEntry {
@@ -323,7 +333,8 @@ impl Ledger for MemoryLedger {
             }
             lease => {
                 let is_other = |it: &Lease| it.holder != claim.holder && it.threshold >= claim.threshold;
-                entry.expired_leases += u64::from(lease.as_ref().is_some_and(is_other));
+                let expired = lease.as_ref().filter(|it| is_other(it)).map(|it| (it.holder.clone(), Instant::now()));
+                entry.expired_leases.extend(expired);
                 let (threshold, holder, until) = (claim.threshold, claim.holder.to_owned(), claim.until);
                 entry.lease = Some(Lease { threshold, holder, until });
                 Claimed::Granted(entry.shown())

@@ -67,6 +67,7 @@ impl Confirmed {
 #[derive(Debug)]
 struct InvocationState {
     started: u64,
+    ended: Instant,
     /// The invocation crashed or could not use the ledger.
     is_troubled: bool,
 }
@@ -112,7 +113,7 @@ impl<'a> Checks<'a> {
     }
 
     pub(super) fn begin(&mut self, id: usize, started: u64) {
-        self.invocations.insert(id, InvocationState { started, is_troubled: true });
+        self.invocations.insert(id, InvocationState { started, ended: Instant::now(), is_troubled: true });
     }
 
     /// Checks the alerts that have been published since the last call. Returns them.
@@ -121,7 +122,9 @@ impl<'a> Checks<'a> {
         self.ledger_errors += ledger_errors;
         let failures = outcome.into_iter().flat_map(|it| &it.failures.alerts);
         self.unconfirmed.extend(failures.map(|it| it.alert_id.to_string()));
-        self.invocations.get_mut(&id).expect("an invocation").is_troubled = outcome.is_none() || ledger_errors > 0;
+        let invocation = self.invocations.get_mut(&id).expect("an invocation");
+        invocation.is_troubled = outcome.is_none() || ledger_errors > 0;
+        invocation.ended = Instant::now();
         let known = self.alerts.len();
         self.alerts.extend(Alert::after(self.fixture.event_topic(), known, self.start));
         self.people.update(self.fixture.topic());
@@ -424,12 +427,19 @@ impl<'a> Checks<'a> {
         for (key, (times, excuses)) in published {
             let dedup_key = DedupKey::parse(&key).expect("a key");
             let expired = self.fixture.pipeline.ledger.expired_leases_in_all_windows(dedup_key);
+            let expired = expired.iter().filter(|(holder, at)| self.is_running(holder, *at)).count() as u64;
             let thresholds = self.thresholds(&key);
             assert!(
                 times <= thresholds + excuses + expired,
                 "{key} is published {times} times for {thresholds} thresholds, {excuses} faults and {expired} leases"
             );
         }
+    }
+
+    /// Returns true if the invocation with this lease was still running.
+    fn is_running(&self, holder: &str, at: Instant) -> bool {
+        let (id, _) = holder.split_once('#').unwrap_or((holder, ""));
+        self.invocations[&id.parse().expect("an invocation")].ended >= at
     }
 
     /// Number of alerts that the events with this dedup key cause.
