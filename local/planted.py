@@ -225,9 +225,16 @@ def simulate(seeds: int) -> tuple[int, str] | None:
 
 def shortened(why: str) -> str:
     """The report without the names of the simulation."""
-    why = re.sub(r"(the incident )?[0-9a-f]{32}( of arn:\S+)?", "an incident", why)
-    why = re.sub(r" of mapping \d+ at [0-9-]+T[0-9:]+Z", "", re.sub(r"^[0-9a-f-]{36} \S+ has", "a stop has", why))
-    return re.sub(r"mapping \d+", "a mapping", why).split(": #")[0].replace("the stop is", "a stop is")[:120]
+    for pattern, text in [
+        (r"^assertion .* failed: |: #.*| of mapping \d+ at \S+Z| of the stop at \d+", ""),
+        (r"(the incident )?[0-9a-f]{32}( of arn:\S+)?", "an incident"),
+        (r"^[0-9a-f-]{36} \S+Z has", "a stop has"),
+        (r"(the )?cause \S+", "a cause"),
+        (r"mapping \d+", "a mapping"),
+        (r"^the stop is", "a stop is"),
+    ]:
+        why = re.sub(pattern, text, why)
+    return why[:120]
 
 
 def main() -> None:

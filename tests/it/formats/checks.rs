@@ -99,7 +99,7 @@ fn assert_no_page_of_aws(text: &str) {
 
 /// Checks that Slack shows no emoji, except in ARNs and IP addresses, which readers copy.
 fn assert_no_emoji(text: &str) {
-    let is_arn = |c: char| c.is_ascii_alphanumeric() || "-_.:/+=,".contains(c);
+    let is_arn = |c: char| c.is_ascii_alphanumeric() || "-_.:/+=,@*$#".contains(c);
     let is_name = |c: char| c.is_alphanumeric() || "_+'-".contains(c);
     for (at, _) in text.match_indices(':') {
         let Some((name, _)) = text[at + 1..].split_once(':') else { continue };

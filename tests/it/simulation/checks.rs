@@ -404,7 +404,7 @@ impl<'a> Checks<'a> {
             || self.ledger_errors > 0
             || self.invocations.values().any(|it| it.is_troubled);
         if !may_differ {
-            assert_eq!(self.people.thresholds, self.machines.thresholds);
+            assert_eq!(self.people.thresholds, self.machines.thresholds, "the topics differ");
         }
     }
 

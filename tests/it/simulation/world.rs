@@ -24,7 +24,8 @@ use crate::fixture::records::{ACCOUNT, REGION, gzip_stored, log_file, mapping_uu
 const SWEEP: &str = r#"{"trailwarden":"sweep"}"#;
 /// Number of times that a message is delivered before it moves to the dead-letter queue.
 const MAX_RECEIVES: u32 = 5;
-/// The longest time for which an invocation that has crashed may delay others.
+/// The longest time for which an invocation that has crashed may delay others. This is not the constant of the library, so that a
+/// longer lease fails.
 const LEASE: Duration = Duration::from_secs(4);
 
 /// What happens next.
@@ -56,7 +57,7 @@ pub(super) struct Invoked {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Summary {
     pub(super) invocations: usize,
-    /// Invocations that crashed or timed out.
+    /// Number of invocations that crashed or timed out.
     pub(super) crashes: usize,
     /// The alerts, each with its time, its invocation and its text.
     pub(super) alerts: Vec<String>,

@@ -183,7 +183,20 @@ fn check(story: &Story, fixture: &Fixture, delivered: &BTreeMap<usize, u64>, pub
             *alert < time && !resolved.contains(alert) && ends.into_iter().all(|(n, _)| !delivered.contains_key(&n))
         };
         let end = story.changes.get(n + 1).map(|it| it.minute);
-        let is_reported = stopped.iter().any(|it| *it >= time || holds(it)) || published.reports(change.minute, end);
+        // The alert of a sweep that found an earlier stop still holds too.
+        let is_known_end = |minute: u64| {
+            story
+                .changes
+                .iter()
+                .enumerate()
+                .any(|(n, it)| it.minute == minute && !it.is_stop && delivered.contains_key(&n))
+        };
+        let still_holds = |found: &u64| {
+            !published.resolved.iter().any(|it| it >= found) && !(*found..change.minute).any(is_known_end)
+        };
+        let is_reported = stopped.iter().any(|it| *it >= time || holds(it))
+            || published.reports(change.minute, end)
+            || published.found.iter().any(|found| *found < change.minute && still_holds(found));
         let is_last = n + 1 == story.changes.len();
         assert!(is_reported || !(is_last || delivered.contains_key(&n)), "{time} was not alerted");
         assert!(resolved.iter().filter(|it| **it == time).count() <= 1, "{time} was resolved twice");
