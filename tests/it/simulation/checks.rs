@@ -470,7 +470,7 @@ impl<'a> Checks<'a> {
             let is_earlier = latest(stop.uuid) > Some(stop.at);
             let overlaps = of_stop.values().any(|it| of_stop.values().any(|other| self.overlap(it, other)));
             let most = 1 + unconfirmed + usize::from(is_earlier) + usize::from(overlaps);
-            assert!(of_stop.len() <= most, "{stop} has {} alerts, at most {most}", of_stop.len());
+            assert!(of_stop.len() <= most, "{stop} has {} alerts instead of {most}", of_stop.len());
         }
     }
 
