@@ -66,10 +66,7 @@ fn guarantees_hold_in_any_simulation() {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| (0..threads).for_each(|_| _ = scope.spawn(work)));
     let [invocations, crashes, alerts, strict, causes] = totals.into_inner().expect("no panic");
-    println!(
-        "{} seeds: {invocations} invocations, {crashes} of which crashed or timed out, and {alerts} alerts",
-        last - first
-    );
+    println!("{} seeds: {invocations} invocations, {crashes} crashes or timeouts, {alerts} alerts", last - first);
     println!("{strict} seeds without a failure of the ledger, and {causes} stops with a cause and without faults");
     let failures = failures.into_inner().expect("no panic");
     let lines: Vec<_> = failures.iter().map(|(seed, why)| format!("make simulate SEED={seed}: {why}")).collect();
