@@ -50,3 +50,15 @@ impl Audience {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Items that an earlier version wrote contain these names.
+    #[test]
+    fn the_names_in_the_ledger_do_not_change() {
+        assert_eq!(TopicRole::ALL.map(TopicRole::as_str), ["alert", "chat", "event"]);
+        assert_eq!([Audience::All, Audience::Machines].map(Audience::as_str), ["all", "machines"]);
+    }
+}

@@ -83,8 +83,8 @@ pub struct MappingState {
     pub is_found: bool,
     /// The last alert of a sweep about the latest stop: 0 for the first alert, otherwise the number of the reminder.
     pub reported: Option<u64>,
-    /// When a sweep last found the mapping stopped and published an alert or a reminder about it, or the end of the stop
-    /// that this alert was about, if a later stop is known.
+    /// When a sweep last found the mapping stopped and published an alert or a reminder about it. If that stop had ended
+    /// before, and the mapping had stopped again, this is the time of the end.
     pub reported_at: Option<Timestamp>,
     /// When a sweep first found the mapping failing.
     pub failing: Option<Timestamp>,
@@ -105,17 +105,17 @@ impl MappingState {
     #[must_use]
     pub fn after(self, transition: Transition) -> Self {
         let with_stop = |stop, is_found| Self { stopped: Some(stop), is_found, reported: None, missing: None, ..self };
+        // The end of an earlier stop may have been alerted after a sweep reported it. The report then does not count for this one.
+        let after_end =
+            |stop, is_found| Self { reported_at: self.reported_at.min(self.ended), ..with_stop(stop, is_found) };
         match transition {
             Transition::Stopped(stop) if self.is_replaced_by(stop) => with_stop(stop, false),
-            // The end of the earlier stop may have been alerted after the sweep reported it.
-            Transition::Stopped(stop) if self.ended_before(stop) => {
-                Self { reported_at: self.ended, ..with_stop(stop, false) }
-            }
+            Transition::Stopped(stop) if self.ended_before(stop) => after_end(stop, false),
             Transition::Stopped(stop) => {
                 Self { stopped: self.stopped.map(|it| Stop { at: it.at.max(stop.at), ..it }), ..self }
             }
             Transition::FoundStopped(stop) if self.open().is_none() && self.ended.is_none_or(|it| it < stop.at) => {
-                with_stop(stop, true)
+                after_end(stop, true)
             }
             Transition::FoundStopped(_) => self,
             Transition::Ended(at) => Self { ended: self.ended.max(Some(at)), ..self },

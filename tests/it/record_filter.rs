@@ -5,8 +5,9 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use trailwarden::detect::{Change, Detector, EventSources, Examined, Finding, FindingKind, WatchRules};
+use trailwarden::pattern::Pattern;
 use trailwarden::rules::Rules;
-use trailwarden::trail::{Entry, Limits, RecordError, RecordReader};
+use trailwarden::trail::{Entry, Limits, RecordBytes, RecordError, RecordReader};
 
 /// A rule that matches no record. It requires no text, so all records that it may apply to are parsed.
 pub(crate) const PARSES_ALL: &str =
@@ -392,5 +393,35 @@ fn names_that_json_can_write_in_several_ways_are_found() {
         let record = format!(r#"{{"eventName":"{written}"}}"#);
         let examined = examine(&detector("*"), record.as_bytes(), &rules).expect("a record");
         assert_eq!(examined.findings.len(), 1, "{name}");
+    }
+}
+
+#[test]
+fn sources_include_only_records_of_their_services() {
+    let sources = EventSources::default();
+    for (members, expected) in [
+        (r#""eventSource":"lambda.amazonaws.com""#, true),
+        (r#""eventSource":"lambda.amazonaws.com.cn""#, true),
+        (r#""eventSource":"s3.amazonaws.com""#, false),
+        (r#""eventSource":"s3.amazonaws.com","userAgent":"lambda.amazonaws.com""#, false),
+        (r#""eventSource":"lambda.amazonaws.com","#, false),
+    ] {
+        let record = format!("{{{members}}}");
+        assert_eq!(sources.includes(RecordBytes::from(record.as_bytes())), expected, "{record}");
+    }
+}
+
+#[test]
+fn a_finding_matches_patterns_of_its_record_and_of_itself() {
+    let record = br#"{"eventSource":"s3.amazonaws.com","errorCode":"AccessDenied"}"#;
+    let examined = examine(&detector("*"), record, &WatchRules::default()).expect("a record");
+    for (pattern, expected) in [
+        (json!({"eventSource": ["s3.amazonaws.com"]}), true),
+        (json!({"finding": {"alert_type": ["access_denied"]}}), true),
+        (json!({"finding": {"alert_type": ["esm_disabled"]}}), false),
+    ] {
+        let parsed = Pattern::parse(&pattern, "").expect("a pattern");
+        assert_eq!(examined.findings[0].matches(&parsed, record), expected, "{pattern}");
+        assert!(!examined.findings[0].matches(&parsed, b"not JSON"), "{pattern}");
     }
 }

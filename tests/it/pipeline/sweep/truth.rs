@@ -1,6 +1,6 @@
 //! Trail events and sweeps in any order, with losses and repetitions, end in the true state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -86,14 +86,17 @@ impl Change {
     }
 }
 
-/// The time in the line of the alert that says when the mapping stopped.
-fn stopped_at(message: &Message) -> String {
+/// The times in the line of an alert that says when the mapping stopped, and when this ended if the alert names it.
+fn times(message: &Message) -> Vec<String> {
     let line = message.body.lines().nth(1).expect("a second line");
-    line.split_whitespace()
-        .zip(line.split_whitespace().skip(1))
-        .find(|(date, _)| date.starts_with("1970-"))
-        .map(|(_, time)| time.to_owned())
-        .expect("a time")
+    let words = line.split_whitespace();
+    let dated = words.clone().zip(words.skip(1)).filter(|(date, _)| date.starts_with("1970-"));
+    dated.map(|(_, time)| time.to_owned()).collect()
+}
+
+/// When the mapping stopped, as an alert says.
+fn stopped_at(message: &Message) -> String {
+    times(message).first().expect("a time").clone()
 }
 
 fn clock(minute: u64) -> String {
@@ -137,80 +140,97 @@ pub(crate) async fn assert_true_story(story: &Story) {
             let resolves = run.subjects().iter().any(|it| it.starts_with("Resolved: "));
             assert!(!resolves || !story.is_stopped(minute), "resolved while it is stopped");
             published.resolved.extend(resolves.then_some(minute));
-            published.found.extend(run.subjects().iter().any(|it| it.starts_with("Stopped: ")).then_some(minute));
+            let found = run.alerts.iter().find(|it| it.subject.starts_with("Stopped: "));
+            published.found.extend(found.map(|it| Found { minute, since: stopped_at(it) }));
         }
     }
-    check(story, &fixture, &delivered, &published);
+    published.confirmed = fixture.topic().confirmed();
+    let known = |(n, change): (usize, &Change)| delivered.contains_key(&n).then_some(change.minute);
+    let known = story.changes.iter().enumerate().filter_map(known).collect();
+    check(story, &known, &published);
 }
 
-/// The minutes in which alerts were published.
+/// The alerts of a story.
 #[derive(Default)]
 struct Published {
-    /// A sweep found the mapping stopped.
-    found: Vec<u64>,
-    /// The mapping is no longer stopped.
+    confirmed: Vec<Message>,
+    /// Those of sweeps that found the mapping stopped.
+    found: Vec<Found>,
+    /// The minutes in which an alert said that the mapping is no longer stopped.
     resolved: Vec<u64>,
 }
 
+/// An alert of a sweep that found the mapping stopped.
+struct Found {
+    minute: u64,
+    /// Since when, as the alert says.
+    since: String,
+}
+
 impl Published {
-    /// Returns true if a sweep reported a stop while it lasted. If it has not ended, no later alert may deny it.
-    fn reports(&self, stop: u64, end: Option<u64>) -> bool {
-        let is_denied = |found: u64| end.is_none() && self.resolved.iter().any(|it| *it >= found);
-        let lasted = stop..end.unwrap_or(u64::MAX);
-        self.found.iter().any(|found| lasted.contains(found) && !is_denied(*found))
+    fn about(&self, word: &str) -> impl Iterator<Item = &Message> {
+        self.confirmed.iter().filter(move |it| it.subject.starts_with(word))
+    }
+
+    fn stopped(&self) -> Vec<String> {
+        self.about("Stopped: ").map(stopped_at).collect()
+    }
+
+    fn resolved(&self) -> Vec<String> {
+        self.about("Resolved: ").map(stopped_at).collect()
+    }
+
+    /// Returns true if an alert says that the mapping was stopped in this minute. `ends` are the ends that the trail delivered.
+    fn reports(&self, minute: u64, ends: &[u64]) -> bool {
+        let time = clock(minute);
+        // The alert about an earlier stop holds until its end is known.
+        let holds = |alert: &String| {
+            let is_over = ends.iter().any(|it| (alert..&time).contains(&&clock(*it)));
+            *alert < time && !is_over && !self.resolved().contains(alert)
+        };
+        self.stopped().iter().any(|it| *it >= time || holds(it))
+            || self.found.iter().any(|it| self.covers(it, minute, ends))
+    }
+
+    /// Returns true if the alert of a sweep is also about a stop in this minute. It is about all stops from the time that it
+    /// names until the sweep, unless its resolution says that the mapping was enabled before, and later until an end is known.
+    fn covers(&self, found: &Found, minute: u64, ends: &[u64]) -> bool {
+        let time = clock(minute);
+        if minute <= found.minute {
+            let says_over =
+                |it: &Message| stopped_at(it) == found.since && times(it).last().is_some_and(|end| *end < time);
+            found.since <= time && !self.about("Resolved: ").any(says_over)
+        } else {
+            let is_over = ends.iter().any(|it| (found.minute..minute).contains(it));
+            !is_over && !self.resolved.iter().any(|it| *it >= found.minute)
+        }
     }
 }
 
-fn check(story: &Story, fixture: &Fixture, delivered: &BTreeMap<usize, u64>, published: &Published) {
-    let alerts = fixture.topic().confirmed();
-    let about =
-        |word: &str| alerts.iter().filter(|it| it.subject.starts_with(word)).map(stopped_at).collect::<Vec<_>>();
-    let (stopped, resolved) = (about("Stopped: "), about("Resolved: "));
-    for (n, change) in story.changes.iter().enumerate().filter(|(_, it)| it.is_stop) {
+/// `known` are the minutes of the changes that the trail delivered.
+fn check(story: &Story, known: &BTreeSet<u64>, published: &Published) {
+    let (stopped, resolved) = (published.stopped(), published.resolved());
+    let ends: Vec<_> =
+        story.changes.iter().filter(|it| !it.is_stop && known.contains(&it.minute)).map(|it| it.minute).collect();
+    let last = story.changes.last();
+    for change in story.changes.iter().filter(|it| it.is_stop) {
         let time = clock(change.minute);
         let alerted = stopped.iter().filter(|it| **it == time).count();
         // If the event of an earlier stop arrives after a sweep has reported a later stop, its alert may be repeated.
         let is_superseded = story.changes.iter().any(|it| it.is_stop && it.minute > change.minute);
         assert!(alerted <= 1 || alerted == 2 && is_superseded, "{time} was alerted {alerted} times");
-        // A sweep that finds a later stop reports that the mapping is stopped. If the end of an earlier stop is unknown, the
-        // alert about it still holds.
-        let holds = |alert: &String| {
-            let ends = story
-                .changes
-                .iter()
-                .enumerate()
-                .filter(|(_, it)| !it.is_stop && (alert..&time).contains(&&clock(it.minute)));
-            *alert < time && !resolved.contains(alert) && ends.into_iter().all(|(n, _)| !delivered.contains_key(&n))
-        };
-        let end = story.changes.get(n + 1).map(|it| it.minute);
-        // The alert of a sweep that found an earlier stop still holds too.
-        let is_known_end = |minute: u64| {
-            story
-                .changes
-                .iter()
-                .enumerate()
-                .any(|(n, it)| it.minute == minute && !it.is_stop && delivered.contains_key(&n))
-        };
-        let still_holds = |found: &u64| {
-            !published.resolved.iter().any(|it| it >= found) && !(*found..change.minute).any(is_known_end)
-        };
-        let is_reported = stopped.iter().any(|it| *it >= time || holds(it))
-            || published.reports(change.minute, end)
-            || published.found.iter().any(|found| *found < change.minute && still_holds(found));
-        let is_last = n + 1 == story.changes.len();
-        assert!(is_reported || !(is_last || delivered.contains_key(&n)), "{time} was not alerted");
+        let must_be_reported = known.contains(&change.minute) || last.is_some_and(|it| it.minute == change.minute);
+        assert!(!must_be_reported || published.reports(change.minute, &ends), "{time} was not alerted");
         assert!(resolved.iter().filter(|it| **it == time).count() <= 1, "{time} was resolved twice");
     }
-    let is_stopped = story.changes.last().is_some_and(|it| it.is_stop);
+    let is_stopped = last.is_some_and(|it| it.is_stop);
     let says_over = |it: &&Message| it.subject.starts_with("Resolved: ") || it.body.contains("no longer stopped");
-    let latest = stopped.iter().max();
-    if let Some(latest) = latest.filter(|_| !is_stopped) {
-        let is_over = alerts.iter().filter(says_over).any(|it| stopped_at(it) >= *latest);
+    if let Some(latest) = stopped.iter().max().filter(|_| !is_stopped) {
+        let is_over = published.confirmed.iter().filter(says_over).any(|it| stopped_at(it) >= *latest);
         assert!(is_over, "nothing says that the stop at {latest} is over");
     }
-    if is_stopped {
-        let time = clock(story.changes.last().expect("a change").minute);
-        assert!(!resolved.contains(&time), "the last stop is resolved");
+    if let Some(last) = last.filter(|it| it.is_stop) {
+        assert!(!resolved.contains(&clock(last.minute)), "the last stop is resolved");
     }
 }
 
