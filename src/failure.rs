@@ -35,8 +35,8 @@ pub struct Failures {
 }
 
 impl Failures {
-    /// The stable name of the error that the invocation ends with, for alarms; `None` if nothing failed. If there are
-    /// several, this is the most severe one. An unpublished alert is more severe than any other error.
+    /// The stable name of the most severe failure, for alarms; `None` if nothing failed. An unpublished alert is more severe
+    /// than any other failure.
     #[must_use]
     pub fn error_type(&self) -> Option<&'static str> {
         match self {

@@ -182,54 +182,42 @@ fn bounded(lines: impl Iterator<Item = String>) -> String {
     if left_out > 0 { format!("{text}\nand {left_out} more failures") } else { text }
 }
 
-/// Converts the outcome to the function's response. A failure becomes an error, except that SQS receives the IDs of the
-/// failed messages, and S3 Batch Operations a result for each task, so that they retry only what failed. The runtime
-/// logs an error but not a response, so failures that do not become an error are logged here.
+/// Converts the outcome to the function's response, or to an error if the invocation fails as a whole. The runtime logs an
+/// error but not a response, so failures that the response names are logged here.
 fn reply(outcome: &Outcome) -> Result<Value, Diagnostic> {
     let failures = &outcome.failures;
-    let value = match (&outcome.reply, failures.error_type()) {
-        (Reply::Empty, None) => Value::Null,
-        (Reply::TestAlert { published, warnings }, None) => {
+    if let Some(error_type) = outcome.error_type() {
+        return Err(Diagnostic { error_type: error_type.to_owned(), error_message: bounded(failures.lines()) });
+    }
+    failures.lines().for_each(|failure| lambda_runtime::tracing::error!("{failure}"));
+    Ok(match &outcome.reply {
+        Reply::Empty => Value::Null,
+        Reply::TestAlert { published, warnings } => {
             json!({"published": published, "warnings": warnings, "version": VERSION})
         }
-        (Reply::BatchItemFailures(ids), error_type) if error_type.is_none() || !ids.is_empty() => {
+        Reply::BatchItemFailures(ids) => {
             let ids: Vec<_> = ids.iter().map(|id| json!({"itemIdentifier": id})).collect();
             json!({"batchItemFailures": ids})
         }
-        (Reply::Silence { known, silent }, None) => {
+        Reply::Silence { known, silent } => {
             let silent = silent
                 .iter()
                 .map(|it| json!({"account": it.of.account, "region": it.of.region, "last_digest": it.at.to_string()}));
             json!({"known": known, "silent": silent.collect::<Vec<_>>()})
         }
-        (Reply::Sweep { places, mappings, failed }, None) => {
+        Reply::Sweep { places, mappings, failed } => {
             let failed = failed
                 .iter()
                 .map(|it| json!({"account": it.place.account, "region": it.place.region, "error": it.error}));
             json!({"places": places, "mappings": mappings, "failed": failed.collect::<Vec<_>>()})
         }
-        (Reply::JobResults { schema_version, invocation_id, results }, _) => json!({
+        Reply::JobResults { schema_version, invocation_id, results } => json!({
             "invocationSchemaVersion": schema_version,
             "treatMissingKeysAs": ResultCode::PermanentFailure.as_str(),
             "invocationId": invocation_id,
             "results": results.iter().map(result).collect::<Vec<_>>(),
         }),
-        (
-            Reply::Empty
-            | Reply::TestAlert { .. }
-            | Reply::Silence { .. }
-            | Reply::Sweep { .. }
-            | Reply::BatchItemFailures(_),
-            error_type,
-        ) => {
-            return Err(Diagnostic {
-                error_type: error_type.unwrap_or_default().to_owned(),
-                error_message: bounded(failures.lines()),
-            });
-        }
-    };
-    failures.lines().for_each(|failure| lambda_runtime::tracing::error!("{failure}"));
-    Ok(value)
+    })
 }
 
 /// The result of a task as JSON. S3 Batch Operations copies the text to its report.

@@ -50,6 +50,18 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// The type of the error with which the invocation fails. `None` if nothing failed, or if the reply names what failed: SQS
+    /// and S3 Batch Operations then retry only that.
+    #[must_use]
+    pub fn error_type(&self) -> Option<&'static str> {
+        let is_named = match &self.reply {
+            Reply::BatchItemFailures(ids) => !ids.is_empty(),
+            Reply::JobResults { .. } => true,
+            Reply::Empty | Reply::TestAlert { .. } | Reply::Silence { .. } | Reply::Sweep { .. } => false,
+        };
+        self.failures.error_type().filter(|_| !is_named)
+    }
+
     pub(super) fn count_published(&mut self, published: Vec<Published>) {
         for Published { failures, .. } in published {
             self.counters.alerts += 1;

@@ -350,17 +350,16 @@ fn is_complete_sweep(outcome: &Outcome) -> bool {
         && matches!(&outcome.reply, Reply::Sweep { failed, .. } if failed.is_empty())
 }
 
-/// The indexes of the messages that are delivered again. The function's response, which needs the Lambda runtime, follows the
-/// same rules.
+/// The indexes of the messages that are delivered again.
 fn failed_messages(invoked: &Invoked, outcome: Option<&Outcome>) -> BTreeSet<usize> {
     let all = (0..invoked.messages.len()).collect();
     let Some(outcome) = outcome else { return all };
-    match (&outcome.reply, outcome.failures.error_type()) {
-        (Reply::BatchItemFailures(ids), error) if error.is_none() || !ids.is_empty() => {
+    match (&outcome.reply, outcome.error_type()) {
+        (_, Some(_)) => all,
+        (Reply::BatchItemFailures(ids), None) => {
             ids.iter().map(|id| id.parse().expect("the ID of a message")).collect()
         }
         (_, None) => BTreeSet::new(),
-        (_, Some(_)) => all,
     }
 }
 
