@@ -191,6 +191,25 @@ BUGS = [
         "steps.extend(for_running(mapping, state, now).or_else(|| for_stopped(mapping, state, now)));",
     ),
     Bug(
+        "a stop does not replace an earlier one that has not ended",
+        "src/triage/mapping_state.rs",
+        "Transition::Stopped(stop) if self.is_replaced_by(stop) => with_stop(stop, false),",
+        """Transition::Stopped(_) if self.open().is_some() && !self.is_found => self,
+            Transition::Stopped(stop) if self.is_replaced_by(stop) => with_stop(stop, false),""",
+    ),
+    Bug(
+        "a stop counts as open after its end",
+        "src/triage/mapping_state.rs",
+        "self.stopped.filter(|stop| self.ended.is_none_or(|ended| ended <= stop.at))",
+        "self.stopped",
+    ),
+    Bug(
+        "a list of one page does not end",
+        "src/pipeline/sweep.rs",
+        "                None => {\n                    known.retain",
+        "                None if marker.is_some() => {\n                    known.retain",
+    ),
+    Bug(
         "the lease of a crashed invocation lasts a day",
         "src/triage/deduplication.rs",
         "pub const LEASE: Duration = Duration::from_secs(4);",
@@ -226,7 +245,7 @@ def simulate(seeds: int) -> tuple[int, str] | None:
 def shortened(why: str) -> str:
     """The report without the names of the simulation."""
     for pattern, text in [
-        (r"^assertion .* failed: |: #.*| of mapping \d+ at \S+Z| of the stop at \d+", ""),
+        (r"^assertion .* failed: |: #.*|: Sweep .*| of mapping \d+ at \S+Z| of the stop at \d+", ""),
         (r"(the incident )?[0-9a-f]{32}( of arn:\S+)?", "an incident"),
         (r"^[0-9a-f-]{36} \S+Z has", "a stop has"),
         (r"(the )?cause \S+", "a cause"),
