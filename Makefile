@@ -95,8 +95,8 @@ fuzz: $(CARGO_FUZZ) ## Run the fuzz targets for SECONDS=20 each, or only TARGET=
 	@PATH="$(CARGO_FUZZ)/bin:$$PATH" $(PYTHON) -m local.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(TARGET),--target $(TARGET)) $(if $(GROUP),--group $(GROUP)) $(if $(SANITIZER),--sanitizer $(SANITIZER))
 
 .PHONY: mutants
-mutants: .local/mutants/installed-$(CARGO_MUTANTS) ## Test the tests with small changes of the library, for hours; MODULE=triage or IN_DIFF=HEAD~1 limits it
-	@PATH=$(CURDIR)/.local/mutants/bin:$$PATH $(PYTHON) -m local.mutants $(if $(MODULE),--module $(MODULE)) $(if $(IN_DIFF),--in-diff $(IN_DIFF))
+mutants: .local/mutants/installed-$(CARGO_MUTANTS) ## Test the tests with small changes of the library, for hours; MODULE=triage, IN_DIFF=HEAD~1 or RE=… limits it
+	@PATH=$(CURDIR)/.local/mutants/bin:$$PATH $(PYTHON) -m local.mutants $(if $(MODULE),--module $(MODULE)) $(if $(IN_DIFF),--in-diff $(IN_DIFF)) $(if $(RE),--re '$(RE)')
 
 .PHONY: coldstart
 coldstart: $(TOOLS) ## Measure startup, memory and size of the function against an empty one

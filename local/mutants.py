@@ -1,7 +1,7 @@
 """Tests the tests: changes the library in small ways, one at a time, and lists the changes that no test notices.
 
 cargo-mutants first runs only the unit tests, which build in the least time. It runs the integration tests only with the
-mutants that survived. `.cargo/mutants.toml` contains its settings.
+mutants that survived, and the slow ones only with those that survived the others. `.cargo/mutants.toml` contains its settings.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ FOLDER = ROOT / ".local" / "mutants"
 REPORT = FOLDER / "mutants.out"
 # Integration tests that read files of the repository instead of calling the library, or that take minutes.
 SKIPPED = ["architecture::", "docs::", "storm::", "the_largest_alerts_are_within_the_limits"]
-UNIT_TESTS = ["--cargo-arg=--lib"]
-INTEGRATION_TESTS = ["--cargo-arg=--test=it", "--", "--", *(argument for name in SKIPPED for argument in ("--skip", name))]
+# Tests that take most of the time of all integration tests.
+SLOW = ["simulation::", "trail::properties::"]
 # Statuses of cargo-mutants if it tested all mutants: all were caught, some were missed, or some timed out.
 FINISHED = [0, 2, 3]
 
@@ -29,17 +29,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--module", choices=MODULES, help="change only this module")
     parser.add_argument("--in-diff", metavar="COMMIT", help="change only lines that differ from this commit")
+    parser.add_argument("--re", metavar="REGEX", help="make only the changes whose description matches this")
     arguments = parser.parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)
     chosen = selection([arguments.module] if arguments.module else MODULES, arguments.in_diff)
-    # With --iterate, the second run skips what the first one caught.
-    for tests in ([*chosen, *UNIT_TESTS], [*chosen, "--iterate", *INTEGRATION_TESTS]):
-        if (status := mutate(tests)) not in FINISHED:
+    chosen += ["--re", arguments.re] if arguments.re else []
+    # With --iterate, a run skips what the earlier ones caught.
+    for tests in (["--cargo-arg=--lib"], ["--iterate", *integration_tests(SKIPPED + SLOW)], ["--iterate", *integration_tests(SKIPPED)]):
+        if (status := mutate([*chosen, *tests])) not in FINISHED:
             return status
     missed = REPORT / "missed.txt"
     count = len(missed.read_text().splitlines())
     print(f"{count} changes were not noticed: {missed.relative_to(ROOT)}" if count else "Every change was noticed.")
     return 0
+
+
+def integration_tests(skipped: list[str]) -> list[str]:
+    return ["--cargo-arg=--test=it", "--", "--", *(argument for name in skipped for argument in ("--skip", name))]
 
 
 def mutate(arguments: list[str]) -> int:
