@@ -83,8 +83,8 @@ pub struct MappingState {
     pub is_found: bool,
     /// The last alert of a sweep about the latest stop: 0 for the first alert, otherwise the number of the reminder.
     pub reported: Option<u64>,
-    /// When a sweep last found the mapping stopped and published an alert or a reminder about it. If that stop had ended
-    /// before, and the mapping had stopped again, this is the time of the end.
+    /// When a sweep last found the mapping stopped and published an alert or a reminder about it. At most the end of the
+    /// latest stop: a mapping that was stopped after this end had stopped again, which the alert that it ended denies.
     pub reported_at: Option<Timestamp>,
     /// When a sweep first found the mapping failing.
     pub failing: Option<Timestamp>,
@@ -104,18 +104,21 @@ impl MappingState {
     /// The state after a transition. A [`MappingStates`] applies it atomically.
     #[must_use]
     pub fn after(self, transition: Transition) -> Self {
+        let next = self.with(transition);
+        let ended = next.ended.filter(|ended| next.stopped.is_some_and(|stop| stop.at < *ended));
+        let until_end = |reported: Timestamp| ended.map_or(reported, |ended| reported.min(ended));
+        Self { reported_at: next.reported_at.map(until_end), ..next }
+    }
+
+    fn with(self, transition: Transition) -> Self {
         let with_stop = |stop, is_found| Self { stopped: Some(stop), is_found, reported: None, missing: None, ..self };
-        // The end of an earlier stop may have been alerted after a sweep reported it. The report then does not count for this one.
-        let after_end =
-            |stop, is_found| Self { reported_at: self.reported_at.min(self.ended), ..with_stop(stop, is_found) };
         match transition {
             Transition::Stopped(stop) if self.is_replaced_by(stop) => with_stop(stop, false),
-            Transition::Stopped(stop) if self.ended_before(stop) => after_end(stop, false),
             Transition::Stopped(stop) => {
                 Self { stopped: self.stopped.map(|it| Stop { at: it.at.max(stop.at), ..it }), ..self }
             }
             Transition::FoundStopped(stop) if self.open().is_none() && self.ended.is_none_or(|it| it < stop.at) => {
-                after_end(stop, true)
+                with_stop(stop, true)
             }
             Transition::FoundStopped(_) => self,
             Transition::Ended(at) => Self { ended: self.ended.max(Some(at)), ..self },
@@ -132,12 +135,6 @@ impl MappingState {
             Transition::Present => Self { missing: None, ..self },
             Transition::Unchanged => self,
         }
-    }
-
-    /// Returns true if the latest stop ended before this one.
-    fn ended_before(&self, stop: Stop) -> bool {
-        let ended = |latest: Stop| self.ended.is_some_and(|ended| latest.at < ended && ended <= stop.at);
-        self.stopped.is_some_and(ended)
     }
 
     /// Returns true if a stop that CloudTrail logged replaces the latest one.

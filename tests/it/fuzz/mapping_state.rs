@@ -56,6 +56,8 @@ fn assert_follows(before: MappingState, transition: Transition, after: MappingSt
     assert!(after.failing.is_some() || !after.failing_notified, "{}", context());
     assert!(after.ended >= before.ended, "an end is never forgotten: {}", context());
     assert!(after.stopped.is_some() >= before.stopped.is_some(), "a stop is never forgotten: {}", context());
+    let has_ended = after.stopped.is_some_and(|it| Some(it.at) < after.ended);
+    assert!(!has_ended || after.reported_at <= after.ended, "a stop is not reported after its end: {}", context());
     match transition {
         Transition::Stopped(stop) => {
             let latest = after.stopped.expect("a stop");
@@ -72,7 +74,12 @@ fn assert_follows(before: MappingState, transition: Transition, after: MappingSt
         Transition::FoundStopped(stop) => {
             assert_eq!((after.open(), after.is_found), (Some(stop), true), "{}", context());
         }
-        Transition::Ended(end) => assert_eq!(after, MappingState { ended: before.ended.max(Some(end)), ..before }),
+        Transition::Ended(end) => {
+            let reported_at = after.reported_at;
+            assert_eq!(after, MappingState { ended: before.ended.max(Some(end)), reported_at, ..before });
+            let is_kept = reported_at == before.reported_at || reported_at == after.ended;
+            assert!(is_kept && reported_at <= before.reported_at, "{}", context());
+        }
         Transition::Reported { alert, number, .. } => {
             let is_known = before.stopped.is_some_and(|it| it.alert == alert);
             assert!(if is_known { after.reported >= Some(number) } else { after == before }, "{}", context());

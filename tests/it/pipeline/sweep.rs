@@ -786,7 +786,7 @@ async fn a_failure_after_a_suppressed_recovery_is_alerted() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_after_a_resolved_one_is_alerted_even_if_a_sweep_reported_it() {
-    for another_sweep_finds_it in [false, true] {
+    for meanwhile in ["nothing", "found by another sweep", "over"] {
         let fixture = swept().await;
         list(&fixture, vec![stopped(0)]);
         pass(20).await;
@@ -801,14 +801,23 @@ async fn a_stop_after_a_resolved_one_is_alerted_even_if_a_sweep_reported_it() {
         pass(1).await;
         sweep(&fixture).await;
         fixture.invoke(&["enable"]).await;
-        if another_sweep_finds_it {
-            fixture.topic().down.set(true);
-            pass(20).await;
-            assert_eq!(sweep(&fixture).await.failures.error_type(), Some("AlertNotPublished"));
-            fixture.topic().down.set(false);
-        }
+        pass(20).await;
+        let fixture = match meanwhile {
+            "found by another sweep" => {
+                fixture.topic().down.set(true);
+                assert_eq!(sweep(&fixture).await.failures.error_type(), Some("AlertNotPublished"));
+                fixture.topic().down.set(false);
+                fixture
+            }
+            "over" => {
+                let fixture = event(fixture, "end", false);
+                fixture.invoke(&["end"]).await;
+                fixture
+            }
+            _ => fixture,
+        };
         fixture.invoke(&["again"]).await;
-        assert_eq!(statuses(&fixture), ["Stopped", "Resolved", "Stopped"]);
+        assert_eq!(statuses(&fixture), ["Stopped", "Resolved", "Stopped"], "{meanwhile}");
     }
 }
 
