@@ -20,8 +20,8 @@ from typing import Any
 
 import pytest
 from conftest import FOLDER, Stack, denied, disabled_mapping, log_file, ordinary, peak_memory_of
+from delivery import deploy, existing_bucket, notify, shorten_retries, trail_queue
 from faults import UnreliableServices
-from test_delivery_modes import deploy, existing_bucket, notify, shorten_retries, trail_queue
 
 OBJECTS = int(os.environ.get("OBJECTS", "2000"))
 SEED = int(os.environ.get("SEED", "1"))

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from conftest import ACCOUNT, REGION, Stack, disabled_mapping, log_file
-from test_delivery_modes import subject
+from delivery import subject
 
 from local import stack
 

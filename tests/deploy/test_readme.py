@@ -6,7 +6,7 @@ import re
 
 import pytest
 from conftest import ACCOUNT, REGION, Stack, disabled_mapping, log_file
-from test_delivery_modes import notify, subject
+from delivery import notify, subject
 
 from local import stack
 
