@@ -10,17 +10,15 @@ import json
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import pytest
 from conftest import Stack, all_metrics
-from faults import LEDGER_FAULTS, SNS_FAULTS, Claimed, Published, Recorded
+from faults import LEDGER_FAULTS, SNS_FAULTS
+from repeats import Repeat, Repeats, subject_of, threshold_of
 from soak import ATTEMPTS, DENIALS_PER_OBJECT, LIMIT_SECONDS, OBJECTS, SEED, Soak
 
 # Number of messages in an invocation.
 MAX_BATCH = 10
-# The duration of a lease, less the time from the function to the proxy.
-LEASE_SECONDS = 3.5
 MIB = 1 << 20
 
 
@@ -126,58 +124,9 @@ class Result:
     @functools.cached_property
     def repeats(self) -> list[Repeat]:
         """The messages that repeat an earlier one."""
-        earlier: dict[tuple[str, Subject], list[Published]] = defaultdict(list)
-        repeats = []
-        for message in sorted(self.accepted, key=lambda it: it.started):
-            copies = earlier[message.topic, subject_of(message.subject)]
-            if copies:
-                repeats.append(self.repeat(message, copies))
-            copies.append(message)
-        return repeats
-
-    def repeat(self, message: Published, earlier: list[Published]) -> Repeat:
-        """Which of the exceptions in docs/SEMANTICS.md, "Which alerts may be repeated", applies to a message."""
-        own = [it for it in earlier if it.invocation == message.invocation]
-        if own:
-            return Repeat("unexplained" if any(it.answered for it in own) else "response lost", message.invocation)
-        name, threshold = subject_of(message.subject)
-        calls = [it for it in self.soak.services.ledger_calls if it.incident == self.incidents[name] and it.ended < message.started]
-        claims = [it for it in calls if isinstance(it, Claimed) and it.invocation == message.invocation and it.answered]
-        if not claims or not claims[-1].granted or message.invocation in self.log.without_ledger:
-            return Repeat("published without the ledger", message.invocation)
-        topic = "event" if message.topic == self.soak.stack.outputs["EventTopicArn"] else "alert"
-        records = [it for it in calls if isinstance(it, Recorded) and topic in it.topics and it.threshold >= threshold]
-        if any(it.ended < claims[-1].started for it in records):
-            return Repeat("unexplained", message.invocation)
-        leases = [it.at for it in calls if isinstance(it, Claimed) and it.granted and it.invocation == earlier[-1].invocation]
-        if leases and claims[-1].at - min(leases) < LEASE_SECONDS:
-            return Repeat("unexplained", message.invocation)
-        # The earlier invocation crashed, could not use the ledger, or took longer than its lease.
-        return Repeat("lease expired" if records else "not recorded", earlier[-1].invocation)
-
-
-class Repeat(NamedTuple):
-    cause: str
-    # The invocation that caused it.
-    invocation: str
-
-
-class Subject(NamedTuple):
-    # The function or the role.
-    name: str
-    threshold: int
-
-
-@functools.cache
-def subject_of(text: str) -> Subject:
-    match = re.match(r"Stopped: \S+ -> (\S+) |Denied: role (\S+) \S+ x(\d+) ", text)
-    assert match, text
-    function, role, count = match.groups()
-    return Subject(function or role, threshold_of(int(count or "1")))
-
-
-def threshold_of(count: int) -> int:
-    return int(10 ** (len(str(count)) - 1))
+        services = self.soak.services
+        machines = self.soak.stack.outputs["EventTopicArn"]
+        return Repeats(machines, self.incidents, services.ledger_calls, self.log.without_ledger).among(services.published)
 
 
 @pytest.fixture(scope="module")
