@@ -32,8 +32,8 @@ pub struct MappingKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transition {
     /// CloudTrail logged that AWS disabled the mapping. Replaces an earlier stop, and the same stop if a sweep found it and has
-    /// not reported it. If a sweep has reported since that the
-    /// mapping is stopped, and the earlier stop had not ended before this one, the alert of the sweep is about this stop.
+    /// not reported it. If a sweep has reported since then that the mapping is stopped, and the earlier stop had not ended
+    /// before this one, the alert of the sweep is about this stop.
     Stopped(Stop),
     /// The mapping was enabled or deleted at this time. Replaces an earlier end.
     Ended(Timestamp),
