@@ -58,7 +58,7 @@ class Call:
     ended: int
     # Whether the response was sent.
     answered: bool
-    # When the proxy received the request, in seconds.
+    # When the proxy received the request, in seconds since 1970.
     at: float
 
 
@@ -76,6 +76,8 @@ class Claimed(Call):
 
     incident: str
     granted: bool
+    # When the lease expires, in seconds since 1970. The function chose it before its first attempt to call the ledger.
+    until: float
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ class UnreliableServices(Proxy):
             return fault
 
     def call_ledger(self, request: Request, fault: str) -> Response | None:
-        started, at = next(self.sequence), time.monotonic()
+        started, at = next(self.sequence), time.time()
         response = self.forward(request)
         call = self.call(request, started, at, answered=not fault)
         self.ledger_calls += about_incident(request, response, call)
@@ -137,7 +139,7 @@ class UnreliableServices(Proxy):
         accepted = [entries[id] for id in entries if id not in rejected]
         if not accepted:
             return batch_response(rejected)
-        started, at = next(self.sequence), time.monotonic()
+        started, at = next(self.sequence), time.time()
         response = self.forward(with_entries(request, accepted, others) if rejected else request)
         call = self.call(request, started, at, answered=fault in ("", "rejected"))
         if response.status == 200:
@@ -187,7 +189,8 @@ def about_incident(request: Request, response: Response, call: Call) -> list[Cla
     incident = content.get("Key", {}).get("id", {}).get("S", "").removeprefix("incident#")
     values = content.get("ExpressionAttributeValues", {})
     if ":holder" in values and (response.status == 200 or b"ConditionalCheckFailed" in response.body):
-        return [Claimed(**vars(call), incident=incident, granted=response.status == 200)]
+        until = int(values[":until"]["N"]) / 1000
+        return [Claimed(**vars(call), incident=incident, granted=response.status == 200, until=until)]
     if ":alerted" in values and response.status == 200:
         # Such as `event#10`.
         alerted = [it.split("#") for it in values[":alerted"]["SS"]]

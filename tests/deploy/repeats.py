@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 from faults import Claimed, Published, Recorded
 
-# The duration of a lease, less the time from the function to the proxy.
-LEASE_SECONDS = 3.5
+DOCUMENTED = {"response lost", "published without the ledger", "not recorded", "lease expired"}
 
 
 class Repeat(NamedTuple):
+    # One of `DOCUMENTED`, or what should have prevented the repetition.
     cause: str
     # The invocation that caused it.
     invocation: str
@@ -62,7 +62,7 @@ class Repeats:
     def cause_of(self, message: Published, earlier: Sequence[Published]) -> Repeat:
         own = [it for it in earlier if it.invocation == message.invocation]
         if own:
-            return Repeat("unexplained" if any(it.answered for it in own) else "response lost", message.invocation)
+            return Repeat("confirmed" if any(it.answered for it in own) else "response lost", message.invocation)
         name, threshold = subject_of(message.subject)
         calls = [it for it in self.ledger_calls if it.incident == self.incidents[name] and it.ended < message.started]
         claims = [it for it in calls if isinstance(it, Claimed) and it.invocation == message.invocation and it.answered]
@@ -71,9 +71,9 @@ class Repeats:
         topic = "event" if message.topic == self.machines else "alert"
         records = [it for it in calls if isinstance(it, Recorded) and topic in it.topics and it.threshold >= threshold]
         if any(it.ended < claims[-1].started for it in records):
-            return Repeat("unexplained", message.invocation)
-        leases = [it.at for it in calls if isinstance(it, Claimed) and it.granted and it.invocation == earlier[-1].invocation]
-        if leases and claims[-1].at - min(leases) < LEASE_SECONDS:
-            return Repeat("unexplained", message.invocation)
+            return Repeat("recorded", message.invocation)
+        leases = [it for it in calls if isinstance(it, Claimed) and it.granted and it.invocation == earlier[-1].invocation]
+        if any(it.ended < earlier[-1].started and claims[-1].at < it.until for it in leases):
+            return Repeat("leased", message.invocation)
         # The earlier invocation crashed, could not use the ledger, or took longer than its lease.
         return Repeat("lease expired" if records else "not recorded", earlier[-1].invocation)
