@@ -29,7 +29,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--module", choices=MODULES, help="change only this module")
     parser.add_argument("--in-diff", metavar="COMMIT", help="change only lines that differ from this commit")
-    parser.add_argument("--re", metavar="REGEX", help="make only the changes whose description matches this")
+    parser.add_argument("--re", metavar="REGEX", help="make only the changes whose description matches this, and all that remove a field")
     arguments = parser.parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)
     chosen = selection([arguments.module] if arguments.module else MODULES, arguments.in_diff)

@@ -278,6 +278,14 @@ mod tests {
     }
 
     #[test]
+    fn a_stop_in_the_second_of_an_end_follows_it() {
+        let reported = Transition::Reported { alert: stop(100).alert, number: 0, at: at(300) };
+        let transitions = [Transition::FoundStopped(stop(100)), reported, Transition::Ended(at(200))];
+        assert_eq!(of_stop(&transitions, 199), Lifecycle::Reported { ended: Some(at(200)) });
+        assert_eq!(of_stop(&transitions, 200), Lifecycle::Open);
+    }
+
+    #[test]
     fn a_stop_that_is_known_is_not_found_again() {
         let found = |second| Transition::FoundStopped(stop(second));
         for (earlier, expected) in [

@@ -84,7 +84,7 @@ pub struct MappingState {
     /// The last alert of a sweep about the latest stop: 0 for the first alert, otherwise the number of the reminder.
     pub reported: Option<u64>,
     /// When a sweep last found the mapping stopped and published an alert or a reminder about it. At most the end of the
-    /// latest stop: a mapping that was stopped after this end had stopped again, which the alert that it ended denies.
+    /// latest stop: a sweep that found the mapping stopped after this end found another stop.
     pub reported_at: Option<Timestamp>,
     /// When a sweep first found the mapping failing.
     pub failing: Option<Timestamp>,
@@ -142,8 +142,9 @@ impl MappingState {
         // The API may give a slightly later time. The event has the reason, so its alert replaces one that is not published.
         let is_unpublished = self.is_found && self.reported.is_none() && self.open().is_some();
         let is_same = |latest: Stop| is_unpublished && latest.at <= after(stop.at, SAME_STOP);
-        self.stopped.is_none_or(|it| it.at < stop.at || is_same(it))
-            && self.reported_at.is_none_or(|reported| reported < stop.at)
+        // A stop in the same second as an end follows it.
+        let is_reported = |reported| stop.at <= reported && self.ended != Some(stop.at);
+        self.stopped.is_none_or(|it| it.at < stop.at || is_same(it)) && !self.reported_at.is_some_and(is_reported)
     }
 }
 
