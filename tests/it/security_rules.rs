@@ -29,6 +29,7 @@ fn cases() -> Vec<Case> {
 }
 
 /// Events that the rules match.
+#[cfg(feature = "lambda")]
 pub(crate) fn matching_records() -> Vec<Value> {
     cases().into_iter().flat_map(|case| case.matches).collect()
 }

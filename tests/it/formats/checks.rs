@@ -80,6 +80,12 @@ fn assert_directions(text: &str) -> String {
     text.replace(['\u{2068}', '\u{2069}'], "")
 }
 
+/// Checks that no client shows a link. None opens `s3://`, which a sentence may start with a capital letter. A session may
+/// be named `https:`: only the slashes make it a link.
+fn assert_no_link(text: &str) {
+    assert!(!text.replace("s3://", "s3 ").replace("S3://", "S3 ").contains("://"), "{text}");
+}
+
 /// Checks that no link or email address is in AWS's domain, because anybody can publish a page there.
 fn assert_no_page_of_aws(text: &str) {
     for domain in ["amazonaws.com", "amazonaws.com.cn"] {
@@ -124,8 +130,7 @@ fn assert_text(body: &str) {
         let is_ours = number < 5 || headings.contains(&line) || line.starts_with("  ");
         assert!(is_ours, "{line:?} in {body}");
     }
-    // A session may be named `https:`. Only the slashes make it a link.
-    assert!(!body.replace("s3://", "s3 ").contains("://"), "{body}");
+    assert_no_link(body);
     for host in ["evil.com", "evil.example", "@example.com"] {
         // A longer word is not a top-level domain.
         let continues = |at: usize| body[at + host.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '-');
@@ -145,7 +150,7 @@ fn assert_chat(body: &str) {
         assert_no_page_of_aws(&text);
         assert_no_emoji(&text);
         assert!(!text.contains(['<', '>', '`', '*', '~', '@', '[', ']', '|', '&', '#', '\\']), "{text}");
-        assert!(!text.replace("s3://", "s3 ").contains("://"), "{text}");
+        assert_no_link(&text);
         assert!(!text.contains(|c| c != '\n' && is_hidden(c)), "{text:?}");
     }
     for step in chat["content"]["nextSteps"].as_array().expect("a list") {

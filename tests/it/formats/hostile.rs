@@ -9,7 +9,7 @@ use super::{changed_mapping, every_alert_type, incidents_of, watched_event, with
 use crate::fixture::records::{denied, disabled_mapping};
 
 /// Strings that an attacker could put into a record.
-pub(crate) const ATTACKS: [&str; 22] = [
+pub(crate) const ATTACKS: [&str; 23] = [
     "\r\nBcc: all@example.com",
     "\u{202e}evil\u{2066}\u{200b}",
     "https://evil.example/login",
@@ -31,6 +31,7 @@ pub(crate) const ATTACKS: [&str; 22] = [
     ":white_check_mark: :+1::tada: a:b:c :100:",
     "arn:aws:smile:tada:heart:x",
     "\u{1f980}.ws",
+    "s3://evil",
     " \t",
 ];
 
