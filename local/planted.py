@@ -107,6 +107,12 @@ BUGS = [
         "Duration::from_hours(1)",
     ),
     Bug(
+        "the ledger forgets a mapping after a day",
+        "src/triage/mapping_state.rs",
+        "Duration::from_hours(90 * 24)",
+        "Duration::from_hours(24)",
+    ),
+    Bug(
         "a retry publishes to all topics",
         "src/triage/deduplication.rs",
         "Some(Claimed::Granted(entry)) => Verdict::Due(Due { incident, threshold, topics: due_on(&entry) }),",

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
@@ -21,6 +21,11 @@ use trailwarden::triage::{
 
 use super::clock::TestClock;
 use super::dice::Dice;
+
+/// How long an entry must be kept after its window, and the state of a mapping after its last transition. These are not the
+/// constants of the library, so that a shorter time fails.
+const ENTRY_IS_KEPT: SignedDuration = SignedDuration::from_hours(14 * 24);
+const MAPPING_IS_KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// Faults of a [`MemoryLedger`]: shares of all calls, and delays.
 #[derive(Debug, Default, Clone, Copy)]
@@ -46,7 +51,9 @@ pub(crate) struct LedgerFaults {
 /// The deduplication state, in memory.
 pub(crate) struct MemoryLedger {
     entries: RefCell<HashMap<LedgerKey, Entry>>,
+    expired_entries: RefCell<Vec<(LedgerKey, Entry)>>,
     mappings: RefCell<BTreeMap<MappingKey, Tracked>>,
+    expired_mappings: RefCell<Vec<(MappingKey, Tracked)>>,
     swept: RefCell<BTreeSet<AccountRegion>>,
     resources: RefCell<HashMap<ResourceKey, Resource>>,
     heartbeats: RefCell<BTreeMap<AccountRegion, Timestamp>>,
@@ -67,7 +74,14 @@ pub(crate) struct MemoryLedger {
 struct Tracked {
     state: MappingState,
     names: MappingNames,
+    updated: Timestamp,
     expires: Timestamp,
+}
+
+impl Tracked {
+    fn was_kept(&self) -> bool {
+        self.expires >= self.updated + MAPPING_IS_KEPT
+    }
 }
 
 /// The JSON of changes and stops, by time.
@@ -79,6 +93,7 @@ struct Resource {
 }
 
 struct Entry {
+    created: Timestamp,
     expires: Timestamp,
     contributions: HashMap<String, u64>,
     alerted: BTreeSet<(TopicRole, u64)>,
@@ -103,7 +118,9 @@ impl MemoryLedger {
     pub(crate) fn seeded(seed: u64) -> Self {
         Self {
             entries: RefCell::default(),
+            expired_entries: RefCell::default(),
             mappings: RefCell::default(),
+            expired_mappings: RefCell::default(),
             swept: RefCell::default(),
             resources: RefCell::default(),
             heartbeats: RefCell::default(),
@@ -118,12 +135,25 @@ impl MemoryLedger {
 
     /// The holders of leases that expired before another lease was granted, and when it was, in all windows of a dedup key.
     pub(crate) fn expired_leases_in_all_windows(&self, dedup_key: DedupKey) -> Vec<(String, Instant)> {
-        let entries = self.entries.borrow();
-        entries
-            .iter()
-            .filter(|(key, _)| key.dedup_key == dedup_key)
-            .flat_map(|(_, entry)| entry.expired_leases.clone())
-            .collect()
+        let (entries, expired) = (self.entries.borrow(), self.expired_entries.borrow());
+        let entries = entries.iter().chain(expired.iter().map(|(key, entry)| (key, entry)));
+        entries.filter(|(key, _)| key.dedup_key == dedup_key).flat_map(|(_, it)| it.expired_leases.clone()).collect()
+    }
+
+    /// How many entries with this dedup key were deleted after they had been kept for two weeks.
+    pub(crate) fn expired_entries(&self, dedup_key: DedupKey) -> u64 {
+        let expired = self.expired_entries.borrow();
+        expired.iter().filter(|(key, it)| key.dedup_key == dedup_key && it.was_kept(key)).count() as u64
+    }
+
+    /// Returns true if the state of a mapping with this UUID was deleted after it had been kept for 90 days.
+    pub(crate) fn has_mapping_expired(&self, uuid: &str) -> bool {
+        self.expired_mappings.borrow().iter().any(|(key, it)| key.uuid == uuid && it.was_kept())
+    }
+
+    /// Returns true if anything was deleted after it had been kept for two weeks.
+    pub(crate) fn has_expired(&self) -> bool {
+        self.expired_entries.borrow().iter().any(|(key, it)| it.was_kept(key))
     }
 
     /// The entry of a key.
@@ -139,8 +169,8 @@ impl MemoryLedger {
     /// Deletes everything that has expired.
     pub(crate) fn expire(&self) {
         let now = TestClock.now();
-        self.entries.borrow_mut().retain(|_, it| it.expires > now);
-        self.mappings.borrow_mut().retain(|_, it| it.expires > now);
+        self.expired_entries.borrow_mut().extend(self.entries.borrow_mut().extract_if(|_, it| it.expires <= now));
+        self.expired_mappings.borrow_mut().extend(self.mappings.borrow_mut().extract_if(.., |_, it| it.expires <= now));
         self.resources.borrow_mut().retain(|_, it| it.expires > now);
     }
 
@@ -188,14 +218,20 @@ impl MemoryLedger {
 
 impl Entry {
     fn of(key: &LedgerKey) -> Self {
-        let expires = key.expires(TestClock.now());
+        let created = TestClock.now();
         Self {
-            expires,
+            created,
+            expires: key.expires(created),
             contributions: HashMap::new(),
             alerted: BTreeSet::new(),
             lease: None,
             expired_leases: Vec::new(),
         }
+    }
+
+    fn was_kept(&self, key: &LedgerKey) -> bool {
+        let since = key.window.map_or(self.created, |window| window.end().max(self.created));
+        self.expires >= since + ENTRY_IS_KEPT
     }
 
     fn shown(&self) -> LedgerEntry {
@@ -223,7 +259,8 @@ impl MappingStates for MemoryLedger {
                 tracked.names = names.clone();
             }
             tracked.state = after;
-            tracked.expires = TestClock.now() + MAPPING_RETENTION;
+            tracked.updated = TestClock.now();
+            tracked.expires = tracked.updated + MAPPING_RETENTION;
             after
         })
         .await

@@ -16,6 +16,7 @@ use crate::fixture::records::{
 
 pub(super) const MINUTE: u64 = 60;
 pub(super) const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
 /// Time that CloudTrail takes to collect the records of a log object.
 const COLLECTION: u64 = 10 * MINUTE;
 /// The role that tries many different actions.
@@ -141,7 +142,7 @@ impl Plan {
         let is_fast = dice.roll(0.5);
         let (objects, deliveries) = trail.deliver(is_fast);
         let calm = length + 2 * HOUR;
-        Self {
+        let plan = Self {
             timelines,
             objects,
             deliveries,
@@ -156,7 +157,23 @@ impl Plan {
             looks_up_context: dice.roll(0.5),
             lifetime: Duration::from_secs([15, 60, 300][dice.below(3) as usize]),
             windows,
+        };
+        if dice.roll(0.1) { plan.with_old_objects(dice) } else { plan }
+    }
+
+    /// Up to four months after the faults, an operator delivers some objects again. The ledger deletes what has expired.
+    fn with_old_objects(mut self, dice: &Dice) -> Self {
+        let days = 1 + dice.below(120);
+        let start = self.calm + DAY;
+        let again = start + days * DAY;
+        if !self.sweeps.is_empty() {
+            self.sweeps.extend((0..days.div_ceil(7)).map(|week| start + week * 7 * DAY));
+            self.sweeps.extend((1..=4).map(|n| again + n * 20 * MINUTE));
         }
+        self.expirations.extend((0..days).map(|day| start + day * DAY));
+        let objects = (0..self.objects.len()).filter(|object| !self.objects[*object].is_broken && dice.roll(0.5));
+        self.deliveries.extend(objects.map(|it| (again + dice.below(10 * MINUTE), Delivery::Object(it))));
+        self
     }
 }
 
