@@ -467,13 +467,16 @@ impl<'a> Checks<'a> {
             }
         }
         // If one topic confirms the alert of a sweep and another does not, the event or the next sweep causes another alert. So
-        // does the event of a stop if sweeps have reported it and a later one, or if a sweep reports it at the same time.
+        // does the event of a stop if sweeps have reported it and a later one, if a sweep reports it at the same time, or if the
+        // ledger has forgotten the mapping.
         let latest = |uuid: &str| alerts.keys().filter(|it| it.uuid == uuid).map(|it| it.at).max();
         for (stop, of_stop) in &alerts {
             let unconfirmed = of_stop.keys().filter(|key| self.unconfirmed.contains(**key)).count();
             let is_earlier = latest(stop.uuid) > Some(stop.at);
             let overlaps = of_stop.values().any(|it| of_stop.values().any(|other| self.overlap(it, other)));
-            let most = 1 + unconfirmed + usize::from(is_earlier) + usize::from(overlaps);
+            let is_forgotten = self.fixture.pipeline.ledger.has_mapping_expired(stop.uuid);
+            let exceptions = [is_earlier, overlaps, is_forgotten].into_iter().filter(|it| *it).count();
+            let most = 1 + unconfirmed + exceptions;
             assert!(of_stop.len() <= most, "{stop} has {} alerts instead of {most}", of_stop.len());
         }
     }
