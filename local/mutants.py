@@ -40,7 +40,7 @@ def main() -> int:
             return status
     missed = REPORT / "missed.txt"
     count = len(missed.read_text().splitlines())
-    print(f"{count} changes were not noticed: {missed.relative_to(ROOT)}" if count else "Every change was noticed.")
+    print(f"Changes that no test noticed: {count}, listed in {missed.relative_to(ROOT)}" if count else "Every change was noticed.")
     return 0
 
 
