@@ -332,8 +332,14 @@ fn unknown_payloads_are_errors() {
 
 #[test]
 fn up_to_four_envelopes_are_opened() {
-    let payload = failed(&failed(&failed(&failed(&s3()))));
-    assert_eq!(notification(deliver(&payload)).objects, [S3Object::new("trail", KEY)]);
+    for envelope in [failed, sns, sns_in_a_queue] {
+        let four = (0..4).fold(s3(), |inner, _| envelope(&inner));
+        assert_eq!(notification(deliver(&four)).objects, [S3Object::new("trail", KEY)], "{four}");
+        let five = notification(deliver(&envelope(&four)));
+        assert_eq!(five.objects, [], "{four}");
+        let problems: Vec<_> = five.problems.iter().map(ToString::to_string).collect();
+        assert!(problems[0].ends_with("payload nested more than 4 levels deep"), "{problems:?}");
+    }
 }
 
 #[test]
