@@ -198,7 +198,14 @@ fn parts() -> impl Strategy<Value = Parts> {
     let perform = select(&["perform: ", "perform "][..]);
     (preamble, subject, principal(), perform, action, object(), why(), blob).prop_map(
         |(preamble, subject, principal, perform, action, object, why, blob)| {
-            let action = if matches!(object, Object::NamedByEc2(_)) { "ec2:StartInstances".to_owned() } else { action };
+            let (action, object) = match object {
+                Object::NamedByEc2(_) => ("ec2:StartInstances".to_owned(), object),
+                // Callers choose the names of key pairs, but not those of instances.
+                Object::Unquoted(name) if action.starts_with("ec2:") => {
+                    (action, Object::Unquoted(format!("arn:aws:ec2:us-east-1:1:key-pair/{name}")))
+                }
+                object => (action, object),
+            };
             Parts { preamble, subject, principal, perform, action, object, why, blob }
         },
     )
