@@ -257,7 +257,11 @@ mod tests {
         let reported = Transition::Reported { alert: stop(1_000).alert, number: 0, at: at(1_100) };
         let transitions = [Transition::Ended(at(200)), found, reported, Transition::Ended(at(1_200))];
         assert_eq!(of_stop(&transitions, 100), Lifecycle::OverSince(at(1_200)));
-        assert_eq!(of_stop(&transitions, 1_000), Lifecycle::Reported { ended: Some(at(1_200)) });
+        assert_eq!(of_stop(&transitions, 939), Lifecycle::OverSince(at(1_200)));
+        for second in [940, 1_000] {
+            let expected = Lifecycle::Reported { ended: Some(at(1_200)) };
+            assert_eq!(of_stop(&transitions, second), expected, "within a minute, times mean the same stop");
+        }
         assert_eq!(of_stop(&transitions[..3], 100), Lifecycle::Open);
     }
 

@@ -1,7 +1,9 @@
 //! A ledger that fails, hangs or is slow delays alerts by a bounded time and loses none.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::time::{Instant, timeout};
 
 use crate::fakes::LedgerFaults;
@@ -109,4 +111,17 @@ async fn no_pause_follows_the_last_attempt() {
     assert_eq!(run.ledger_error.as_ref().expect("an error").to_string(), "ledger: TransactionConflict");
     let published = times_of_alerts(&fixture, started)[0];
     assert!(published > Duration::from_millis(1_300) && published < Duration::from_millis(2_650), "{published:?}");
+}
+
+/// Invocations that waited equally long would conflict again at each attempt.
+#[tokio::test(start_paused = true)]
+async fn the_pauses_of_conflicting_invocations_differ() {
+    let fixture = Fixture::new()
+        .object("a", [mapping(1)])
+        .ledger_faults(LedgerFaults { conflicts: 1.0, ..LedgerFaults::default() });
+    let started = Instant::now();
+    join_all((0..8).map(|_| fixture.invoke(&["a"]))).await;
+    let published = times_of_alerts(&fixture, started);
+    let different: BTreeSet<_> = published.iter().collect();
+    assert!(published.len() == 8 && different.len() > 4, "{published:?}");
 }
