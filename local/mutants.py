@@ -18,9 +18,9 @@ MODULES = ["delivery", "detect", "publish", "trail", "triage"]
 FOLDER = ROOT / ".local" / "mutants"
 REPORT = FOLDER / "mutants.out"
 # Integration tests that read files of the repository instead of calling the library, or that take minutes.
-SKIPPED = ["architecture::", "docs::", "storm::", "the_largest_alerts_are_within_the_limits"]
+SKIPPED = ["architecture::", "docs::", "the_largest_alerts_are_within_the_limits"]
 # Tests that take most of the time of all integration tests.
-SLOW = ["simulation::", "trail::properties::"]
+SLOW = ["simulation::", "storm::", "trail::properties::"]
 # Properties are tested with the same cases for each mutant, and a case that failed is not remembered: otherwise, a property that
 # fails once for another reason counts as noticing the mutant, and then every later one.
 SAME_CASES = {"PROPTEST_RNG_SEED": "1", "PROPTEST_DISABLE_FAILURE_PERSISTENCE": "true"}
