@@ -14,6 +14,12 @@ fn mapping(n: u64) -> serde_json::Value {
     disabled_mapping(n, &format!("f{n}"), "AUTHORIZATION_ERROR")
 }
 
+/// A stop of a mapping. Each call of the ledger conflicts with another writer.
+fn stop_with_conflicts() -> Fixture {
+    let faults = LedgerFaults { conflicts: 1.0, ..LedgerFaults::default() };
+    Fixture::new().object("a", [mapping(1)]).ledger_faults(faults)
+}
+
 fn times_of_alerts(fixture: &Fixture, since: Instant) -> Vec<Duration> {
     fixture.topic().confirmed_at.borrow().iter().map(|at| *at - since).collect()
 }
@@ -102,9 +108,7 @@ async fn if_the_ledger_is_slow_alerts_are_published_within_its_budget() {
 /// Ten attempts have nine pauses between them, which take at most 2.62 seconds together.
 #[tokio::test(start_paused = true)]
 async fn no_pause_follows_the_last_attempt() {
-    let fixture = Fixture::new()
-        .object("a", [mapping(1)])
-        .ledger_faults(LedgerFaults { conflicts: 1.0, ..LedgerFaults::default() });
+    let fixture = stop_with_conflicts();
     let started = Instant::now();
     let run = fixture.invoke(&["a"]).await;
     assert_eq!((run.alerts.len(), run.counters.ledger_errors), (1, 2), "a claim and a record");
@@ -116,9 +120,7 @@ async fn no_pause_follows_the_last_attempt() {
 /// Invocations that waited equally long would conflict again at each attempt.
 #[tokio::test(start_paused = true)]
 async fn the_pauses_of_conflicting_invocations_differ() {
-    let fixture = Fixture::new()
-        .object("a", [mapping(1)])
-        .ledger_faults(LedgerFaults { conflicts: 1.0, ..LedgerFaults::default() });
+    let fixture = stop_with_conflicts();
     let started = Instant::now();
     join_all((0..8).map(|_| fixture.invoke(&["a"]))).await;
     let published = times_of_alerts(&fixture, started);
